@@ -1,0 +1,144 @@
+"""Every error that mlops raises on purpose.
+
+    MlopsError
+    ├── SpecError              a spec, a policy or an SQL file is wrong
+    ├── StoreError             our own tables
+    │   ├── StoreUnreachable     no connection (worth a retry)
+    │   ├── StoreNotMigrated     `python -m mlops db upgrade` has not run
+    │   └── RecordMissing        an id that the store does not know
+    ├── ArtifactError          bytes kept under their digest
+    │   ├── ArtifactMissing      nothing stands under this digest
+    │   ├── ArtifactChanged      something else stands under this digest
+    │   └── ArtifactRefused      bytes that we will not construct
+    ├── WarehouseError         the customer's data
+    │   ├── WarehouseUnreachable no connection (worth a retry)
+    │   ├── QueryError           SQL that does not run, or lacks a column
+    │   └── NoRows               a query that returned nothing
+    ├── DataRefused            rows that break the contract
+    ├── TrainingError          an estimator that cannot be built, fitted or packaged
+    ├── GateFailed             a verdict: recorded first, then raised
+    ├── PredictionError        infinite or NaN predictions
+    └── SignOffError           who may sign, who has signed
+        └── NotSigned            a signature is missing, expired, revoked or of other bytes
+
+A message names the thing, what was found, what was expected and what to do. ``core`` and the
+layers above it raise these; the operators translate them: where ``retryable`` is false, into
+``AirflowFailException``, since a second try would end the same way.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MlopsError(Exception):
+    """Base of all our errors.
+
+    :param what: the thing that is wrong, by name, as a short clause.
+    :param found: what was there.
+    :param expected: what should have been there.
+    :param action: what the reader can do now.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        found: object = None,
+        expected: object = None,
+        action: str | None = None,
+    ) -> None:
+        self.what = what
+        self.found = found
+        self.expected = expected
+        self.action = action
+        parts = [what.rstrip(".")]
+        if found is not None:
+            parts.append(f"found {found}")
+        if expected is not None:
+            parts.append(f"expected {expected}")
+        if action is not None:
+            parts.append(f"what to do: {action.rstrip('.')}")
+        super().__init__("; ".join(parts) + ".")
+
+
+class SpecError(MlopsError):
+    """A spec, a policy or an SQL file is wrong."""
+
+
+class StoreError(MlopsError):
+    """Our own tables cannot be used as they are."""
+
+
+class StoreUnreachable(StoreError):
+    """No connection to the store."""
+
+    retryable = True
+
+
+class StoreNotMigrated(StoreError):
+    """The store's schema is missing or of another revision."""
+
+
+class RecordMissing(StoreError):
+    """The store does not know an id."""
+
+
+class ArtifactError(MlopsError):
+    """Bytes kept under their digest cannot be used."""
+
+
+class ArtifactMissing(ArtifactError):
+    """Nothing stands under this digest."""
+
+
+class ArtifactChanged(ArtifactError):
+    """The bytes under this digest have another digest."""
+
+
+class ArtifactRefused(ArtifactError):
+    """The bytes hold something that we will not construct."""
+
+
+class WarehouseError(MlopsError):
+    """The customer's data cannot be used."""
+
+
+class WarehouseUnreachable(WarehouseError):
+    """No connection to the warehouse."""
+
+    retryable = True
+
+
+class QueryError(WarehouseError):
+    """SQL that does not run, or that lacks a named column."""
+
+
+class NoRows(WarehouseError):
+    """A query that returned nothing where rows are needed."""
+
+
+class DataRefused(MlopsError):
+    """Rows that break the contract."""
+
+
+class TrainingError(MlopsError):
+    """An estimator that cannot be built, fitted or packaged."""
+
+
+class GateFailed(MlopsError):
+    """A verdict: the recorded result of a gate was 'fail'."""
+
+
+class PredictionError(MlopsError):
+    """A model returned infinite or NaN predictions."""
+
+
+class SignOffError(MlopsError):
+    """Who may sign, or who has signed."""
+
+
+class NotSigned(SignOffError):
+    """A signature is missing, expired, revoked, or of other bytes."""
