@@ -1,0 +1,207 @@
+"""The frozen results that steps hand on: small, JSON both ways, nothing of any library in them.
+
+Every record can be written with :func:`to_json` and read back with :func:`from_json`; the store
+keeps them as JSONB, the reports draw them, the lineage maps them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+State = Literal["ok", "warn", "alarm", "not_enough_data"]
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at, with what was found and what was expected."""
+
+    name: str
+    passed: bool
+    found: str
+    expected: str
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How good a binary classifier's scores are on some rows.
+
+    ``calibration_error`` is the expected calibration error over ten bins of equal count (Naeini
+    et al. 2015); ``brier`` and ``log_loss`` as in scikit-learn. AUC and average precision are
+    ``None`` where only one class is there.
+    """
+
+    rows: int
+    positives: int
+    auc: float | None
+    average_precision: float | None
+    log_loss: float
+    brier: float
+    calibration_error: float
+    mean_score: float
+
+    @property
+    def positive_share(self) -> float:
+        """Share of rows whose label is true, 0 to 1."""
+        return self.positives / self.rows if self.rows else 0.0
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The metrics of the rows where ``column`` is ``value``."""
+
+    column: str
+    value: str
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of a curve, thinned for drawing: ``x`` and ``y`` have the same length."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts at the threshold in force."""
+
+    threshold: float
+    true_positive: int
+    false_positive: int
+    true_negative: int
+    false_negative: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What validation saw on the test rows.
+
+    ``calibration``: x = mean score of a bin, y = share of positives in it. ``score_histogram``:
+    x = 20 left edges from 0 to 0.95, y = counts. ``importance``: permutation importance, the fall
+    of AUC when the feature's column is shuffled (Breiman 2001), largest first.
+    """
+
+    metrics: Metrics
+    slices: tuple[Slice, ...]
+    roc: Curve
+    precision_recall: Curve
+    calibration: Curve
+    score_histogram: Curve
+    confusion: Confusion
+    importance: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """One technique that was tried; losers are kept as well."""
+
+    name: str
+    technique: str
+    params: tuple[tuple[str, str], ...]
+    metrics: Metrics
+    fit_seconds: float
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One registered criterion and what was measured against it."""
+
+    name: str
+    bound: str
+    measured: float | None
+    passed: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FeatureDrift:
+    """How far one feature (or the score) of a window lies from its reference."""
+
+    feature: str
+    state: State
+    psi: float
+    psi_expected_by_chance: float
+    null_share: float
+    null_share_reference: float
+    unseen_share: float
+    mean_shift: float | None
+    rows: int
+
+
+@dataclass(frozen=True)
+class Performance:
+    """How the live version did in a window, as far as labels have arrived."""
+
+    state: State
+    metric: str
+    bound: str
+    measured: float | None
+    metrics: Metrics | None
+    rows: int
+    labels: int
+
+
+@dataclass(frozen=True)
+class KpiResult:
+    """The business result of a window, as one sentence and as numbers."""
+
+    name: str
+    unit: str
+    target: float
+    better: str
+    value: float | None
+    reached: bool | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class MonitorResult:
+    """Everything that was measured and judged about one version in one window."""
+
+    state: State
+    rows: int
+    reasons: tuple[str, ...]
+    drift: tuple[FeatureDrift, ...]
+    performance: Performance
+    kpi: KpiResult
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A record as plain JSON values; tuples become lists when written."""
+    return asdict(record)
+
+
+def from_json(kind: type[Record], value: Any) -> Record:
+    """Read back what :func:`to_json` wrote, with nested records and tuples restored.
+
+    :raises TypeError: a field is missing or unknown.
+    """
+    hints = get_type_hints(kind)
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(value) - known)
+    if unknown:
+        raise TypeError(f"{kind.__name__} has no field {', '.join(unknown)}")
+    return kind(**{name: _restore(hints[name], item) for name, item in value.items()})
+
+
+def _restore(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        (hint,) = (option for option in get_args(hint) if option is not type(None))
+        origin = get_origin(hint)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return from_json(hint, value)
+    if origin is tuple:
+        inner = get_args(hint)
+        if inner[-1] is Ellipsis:
+            return tuple(_restore(inner[0], item) for item in value)
+        return tuple(_restore(part, item) for part, item in zip(inner, value, strict=True))
+    return value

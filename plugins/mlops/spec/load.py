@@ -1,0 +1,146 @@
+"""Find, read and check what people wrote below ``include/``.
+
+``read_spec`` is what a DAG file costs: one YAML file and the SQL files that it names, no parse
+of the SQL, no database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mlops.core.canonical import digest_json
+from mlops.errors import SpecError
+from mlops.spec.model import ModelSpec
+from mlops.spec.policy import Policy, Tier
+from mlops.spec.yaml_file import read_yaml
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A model's spec as it stood at one moment: the YAML's content and the text of its SQL."""
+
+    content: ModelSpec
+    sql: dict[str, str]
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.content.model
+
+    def to_json(self) -> dict[str, Any]:
+        """The record whose digest is the spec's identity."""
+        return {"content": self.content.model_dump(mode="json"), "sql": self.sql}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Spec:
+        """Rebuild a registered spec, exactly as it was registered."""
+        return cls(
+            content=ModelSpec.model_validate(value["content"], strict=False), sql=dict(value["sql"])
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical content: equal content, equal identity."""
+        return digest_json(self.to_json())
+
+    @cached_property
+    def criteria_digest(self) -> str:
+        """SHA-256 of what a version must reach, fixed before training."""
+        develop = self.content.develop
+        return digest_json(
+            {
+                "gates": [gate.model_dump(mode="json") for gate in develop.gates],
+                "select_by": develop.select_by,
+                "split": develop.split.model_dump(mode="json"),
+            }
+        )
+
+    @property
+    def scoring_sql(self) -> str:
+        """The SQL whose rows are scored: the training features' own unless the spec names one."""
+        return self.sql[self.content.deploy.scoring_sql or self.content.develop.features_sql]
+
+
+@dataclass(frozen=True)
+class Include:
+    """The folder in which people write: ``models/``, ``sql/``, ``policies/``, ``reports/``."""
+
+    root: Path
+
+    def spec_files(self) -> list[Path]:
+        """Every spec file, in order of its name."""
+        return sorted((self.root / "models").glob("*.yml"))
+
+    def policy_files(self) -> list[Path]:
+        """Every policy file, in order of its name."""
+        return sorted((self.root / "policies").glob("*.yml"))
+
+    def read_spec(self, file: Path) -> Spec:
+        """Read one spec and the SQL that it names.
+
+        :raises SpecError: with file, line and what is expected.
+        """
+        content = read_yaml(file, ModelSpec)
+        if content.model != file.stem:
+            raise SpecError(
+                f"{file}:1: model: the file's name and the model's must agree",
+                found=f"model '{content.model}' in {file.name}",
+                expected=f"{content.model}.yml",
+            )
+        folder = self.root / "sql" / content.model
+        return Spec(content=content, sql={name: _read_sql(file, folder, name) for name in content.sql_files})
+
+    def spec(self, model: str) -> Spec:
+        """Read the spec of ``model``."""
+        return self.read_spec(self.root / "models" / f"{model}.yml")
+
+    def policy(self, name: str) -> Policy:
+        """Read one policy.
+
+        :raises SpecError: missing, broken, or named otherwise than its file.
+        """
+        file = self.root / "policies" / f"{name}.yml"
+        policy = read_yaml(file, Policy)
+        if policy.policy != name:
+            raise SpecError(
+                f"{file}:1: policy: the file's name and the policy's must agree",
+                found=f"policy '{policy.policy}'",
+                expected=f"'{name}'",
+            )
+        return policy
+
+
+def tier_of(spec: ModelSpec, policy: Policy) -> Tier:
+    """The tier that ``policy`` puts ``spec`` into.
+
+    :raises SpecError: no tier holds; a model without a tier would have nobody to sign.
+    """
+    tier = policy.tier(spec)
+    if tier is None:
+        raise SpecError(
+            f"policy '{policy.policy}' has no tier for model '{spec.model}'",
+            found=f"exposure {spec.manage.exposure}, purpose {spec.manage.purpose}",
+            expected="a tier whose conditions hold",
+            action="add a last tier without conditions to the policy",
+        )
+    return tier
+
+
+def _read_sql(spec_file: Path, folder: Path, name: str) -> str:
+    file = folder / name
+    if ".." in Path(name).parts or Path(name).is_absolute():
+        raise SpecError(f"{spec_file}: {name}: SQL files lie below {folder}")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SpecError(
+            f"{spec_file}: names the SQL file {name}",
+            found=f"{file}: {error.strerror}",
+            expected="a file with one SELECT",
+        ) from error
+    if not text.strip():
+        raise SpecError(f"{file}:1: is empty", expected="one SELECT")
+    return text

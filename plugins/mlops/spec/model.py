@@ -1,0 +1,291 @@
+"""What a person writes about one model: four sections, named for the four phases of its life.
+
+Everything here is frozen and refuses unknown keys. Nothing here imports pandas, opens a
+connection or reads a file, so that a DAG file may use it at parse time.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+SqlFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-./]+\.sql$")]
+DottedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+PeriodUnit = Literal["hour", "day", "week", "month"]
+
+
+class Section(BaseModel):
+    """A part of a spec: frozen, strict, no unknown key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Kpi(Section):
+    """The business result that the model is there for, as SQL on the customer's own tables.
+
+    The SQL sees ``:window_start`` and ``:window_end`` and returns one row with the column
+    ``value`` (and, where it can be estimated beforehand, ``estimate``).
+    """
+
+    name: Text
+    sql: SqlFile
+    unit: Text
+    target: float
+    better: Literal["higher", "lower"] = "higher"
+    sentence: Text = Field(
+        default="{name}: {value} {unit} in {period}, target {target}",
+        description="How a person would say it; the names in braces are filled in.",
+    )
+
+
+class Manage(Section):
+    """Why the model exists, who answers for it, how much harm it could do."""
+
+    decision: Text
+    use: Text
+    restrictions: tuple[Text, ...] = ()
+    business_owner: Text
+    developer: Text
+    exposure: Literal["low", "medium", "high"]
+    purpose: Text
+    kpi: Kpi
+    value_per_period: Text | None = None
+    review_months: Annotated[int, Field(ge=1, le=60)] = 12
+    runbook: Text | None = None
+
+
+class NumericFeature(Section):
+    """A number (or a boolean, read as 0 and 1)."""
+
+    kind: Literal["numeric"] = "numeric"
+    min: float | None = None
+    max: float | None = None
+    max_null_share: Share = 0.0
+    means: Text | None = None
+
+
+class CategoricalFeature(Section):
+    """A name out of a list that training learns."""
+
+    kind: Literal["categorical"]
+    max_null_share: Share = 0.0
+    max_unseen_share: Share = 0.01
+    means: Text | None = None
+
+
+def _kind(value: Any) -> str:
+    return str(value.get("kind", "numeric") if isinstance(value, dict) else value.kind)
+
+
+Feature = Annotated[
+    Annotated[NumericFeature, Tag("numeric")] | Annotated[CategoricalFeature, Tag("categorical")],
+    Discriminator(_kind),
+]
+
+
+class Contract(Section):
+    """What the rows must be like before anything is learnt from them, or scored."""
+
+    min_rows: Annotated[int, Field(ge=1)] = 1_000
+    label_share: tuple[Share, Share] = (0.001, 0.999)
+    max_age_days: float | None = Field(
+        default=None, description="The newest row may be this much older than the window's end."
+    )
+
+
+class Split(Section):
+    """Training periods, then test periods, both ending where the run's clock stands."""
+
+    unit: PeriodUnit = "month"
+    train: Annotated[int, Field(ge=1)]
+    test: Annotated[int, Field(ge=1)] = 1
+
+
+class Candidate(Section):
+    """One technique to try: a scikit-learn estimator, or a factory function of the user's."""
+
+    name: Name
+    estimator: DottedName | None = None
+    factory: DottedName | None = None
+    params: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Candidate:
+        if (self.estimator is None) == (self.factory is None):
+            raise ValueError("give either 'estimator' or 'factory', and only one of them")
+        return self
+
+
+MetricName = Literal["auc", "average_precision", "log_loss", "brier", "calibration_error"]
+
+
+class Gate(Section):
+    """A criterion, registered before training: one metric and one bound.
+
+    With ``slice``, every value of that slice with at least ``min_rows`` test rows must reach the
+    bound. With ``against: champion``, the metric is the difference to the live version on the
+    same rows, where more is better for ``auc`` and ``average_precision`` only.
+    """
+
+    metric: MetricName
+    at_least: float | None = None
+    at_most: float | None = None
+    slice: ColumnName | None = None
+    against: Literal["champion"] | None = None
+    min_rows: Annotated[int, Field(ge=1)] = 200
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Gate:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give either 'at_least' or 'at_most', and only one of them")
+        if self.slice is not None and self.against is not None:
+            raise ValueError("'slice' and 'against' do not go together")
+        return self
+
+    @property
+    def name(self) -> str:
+        """How the gate is spoken of: ``auc``, ``auc by origin``, ``auc against champion``."""
+        if self.slice is not None:
+            return f"{self.metric} by {self.slice}"
+        return f"{self.metric} against {self.against}" if self.against else self.metric
+
+    @property
+    def bound(self) -> str:
+        """The bound as text: ``≥ 0.75``."""
+        sign, value = ("≥", self.at_least) if self.at_least is not None else ("≤", self.at_most)
+        return f"{sign} {value:g}"
+
+
+class Develop(Section):
+    """From the customer's tables to a fitted model."""
+
+    features_sql: SqlFile
+    outcomes_sql: SqlFile
+    key: ColumnName
+    time: ColumnName
+    label: ColumnName
+    features: Annotated[dict[ColumnName, Feature], Field(min_length=1)]
+    contract: Contract = Contract()
+    split: Split
+    seed: int = 13
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
+    select_by: MetricName = "auc"
+    slices: tuple[ColumnName, ...] = ()
+    gates: Annotated[tuple[Gate, ...], Field(min_length=1)]
+    trusted_types: tuple[DottedName, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Develop:
+        reserved = {"key": self.key, "time": self.time, "label": self.label}
+        for role, column in reserved.items():
+            if column in self.features:
+                raise ValueError(f"column '{column}' is the {role} and cannot be a feature as well")
+        names = [candidate.name for candidate in self.candidates]
+        if len(set(names)) != len(names):
+            raise ValueError(f"candidates must have different names, found {names}")
+        wanted = {*self.slices, *(gate.slice for gate in self.gates if gate.slice)}
+        unknown = sorted(wanted - set(self.categorical))
+        if unknown:
+            raise ValueError(
+                f"slices are categorical features, and these are not: {', '.join(unknown)}"
+            )
+        return self
+
+    @property
+    def categorical(self) -> tuple[str, ...]:
+        """Names of the categorical features, in the spec's order."""
+        return tuple(name for name, f in self.features.items() if f.kind == "categorical")
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """Names of the numeric features, in the spec's order."""
+        return tuple(name for name, f in self.features.items() if f.kind == "numeric")
+
+
+class Deploy(Section):
+    """Who signs, and how the live version scores."""
+
+    policy: Name = "standard"
+    schedule: Text | None = None
+    window: PeriodUnit = "month"
+    shards: Annotated[int, Field(ge=1, le=256)] = 1
+    threshold: Share = 0.5
+    output_schema: Name = "ml"
+    scoring_sql: SqlFile | None = None
+    min_rows: Annotated[int, Field(ge=1)] = 1
+
+
+class Drift(Section):
+    """What counts as a change that matters: the population stability index (PSI)."""
+
+    warn: Annotated[float, Field(gt=0)] = 0.1
+    alarm: Annotated[float, Field(gt=0)] = 0.25
+    min_rows: Annotated[int, Field(ge=1)] = 500
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Drift:
+        if self.alarm < self.warn:
+            raise ValueError(f"'alarm' ({self.alarm:g}) must not be below 'warn' ({self.warn:g})")
+        return self
+
+
+class Performance(Section):
+    """What the live model must go on reaching, once labels have arrived."""
+
+    metric: MetricName = "auc"
+    at_least: float | None = None
+    at_most: float | None = None
+    min_labels: Annotated[int, Field(ge=1)] = 500
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Performance:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give either 'at_least' or 'at_most', and only one of them")
+        return self
+
+
+class Monitor(Section):
+    """How the live version is watched."""
+
+    schedule: Text | None = None
+    window: PeriodUnit = "month"
+    drift: Drift = Drift()
+    performance: Performance
+    retrain_on_alarm: bool = False
+
+
+class ModelSpec(Section):
+    """One model, described once."""
+
+    model: Name
+    title: Text
+    warehouse: Text = Field(default="warehouse", description="Airflow connection id.")
+    manage: Manage
+    develop: Develop
+    deploy: Deploy = Deploy()
+    monitor: Monitor
+
+    @property
+    def sql_files(self) -> tuple[str, ...]:
+        """Every SQL file that the spec names, once each, in the order of its sections."""
+        named = (
+            self.manage.kpi.sql,
+            self.develop.features_sql,
+            self.develop.outcomes_sql,
+            self.deploy.scoring_sql,
+        )
+        return tuple(dict.fromkeys(file for file in named if file is not None))
+

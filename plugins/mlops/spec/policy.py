@@ -1,0 +1,85 @@
+"""Who signs what: seats, the people in them, and the seats that each tier of risk needs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mlops.spec.model import ModelSpec, Name, Section, Text
+
+Level = Literal["low", "medium", "high"]
+_LEVELS: tuple[Level, ...] = ("low", "medium", "high")
+
+
+class Seat(Section):
+    """A role that signs, and the people who hold it.
+
+    ``users`` are the user ids of Airflow's auth manager: the user name with SimpleAuthManager,
+    the number as text with FAB.
+    """
+
+    title: Text
+    users: tuple[Text, ...]
+    people: Annotated[int, Field(ge=1)] = 1
+    signs: Text
+    valid_days: Annotated[int, Field(ge=1)] = 365
+    reason_needed: bool = False
+
+
+class Tier(Section):
+    """A tier of risk: which models fall into it, and which seats sign for them.
+
+    A model falls into the first tier of the policy, read from the top, whose conditions all hold.
+    """
+
+    name: Name
+    exposure_at_least: Level = "low"
+    purposes: tuple[Text, ...] | None = None
+    seats: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+    def holds(self, spec: ModelSpec) -> bool:
+        """Whether ``spec`` falls into this tier."""
+        exposed = _LEVELS.index(spec.manage.exposure) >= _LEVELS.index(self.exposure_at_least)
+        return exposed and (self.purposes is None or spec.manage.purpose in self.purposes)
+
+    def reason(self, spec: ModelSpec) -> str:
+        """Why ``spec`` falls into this tier, as the report says it."""
+        text = f"exposure is {spec.manage.exposure} (at least {self.exposure_at_least})"
+        if self.purposes is not None:
+            text += f" and purpose is {spec.manage.purpose}"
+        return text
+
+
+class Policy(Section):
+    """A sign-off policy, one file in ``include/policies/``."""
+
+    policy: Name
+    title: Text
+    seats: Annotated[dict[Name, Seat], Field(min_length=1)]
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
+    answer_days: Annotated[float, Field(gt=0)] = 14
+    seats_shared: tuple[tuple[Name, Name], ...] = Field(
+        default=(), description="Pairs of seats that one person may fill for the same version."
+    )
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Policy:
+        for tier in self.tiers:
+            for seat in tier.seats:
+                if seat not in self.seats:
+                    raise ValueError(
+                        f"tier '{tier.name}' needs seat '{seat}', which the policy does not have; "
+                        f"its seats are {', '.join(self.seats)}"
+                    )
+        for seat, entry in self.seats.items():
+            if len(set(entry.users)) < entry.people:
+                raise ValueError(
+                    f"seat '{seat}' needs {entry.people} different people and names "
+                    f"{len(set(entry.users))}; add users, or the gate could never open"
+                )
+        return self
+
+    def tier(self, spec: ModelSpec) -> Tier | None:
+        """The tier of ``spec``; none where no tier's conditions hold."""
+        return next((tier for tier in self.tiers if tier.holds(spec)), None)
