@@ -18,7 +18,7 @@ class DemoError(Exception):
         self.what = what
         parts = [what.rstrip(".")]
         if found is not None:
-            parts.append(f"found {found}")
+            parts.append(f"found {found}".rstrip("."))
         if expected is not None:
             parts.append(f"expected {expected}")
         if action is not None:

@@ -46,7 +46,7 @@ def require_free(port: int, *, user: str, variable: str) -> None:
         )
 
 
-def port_from_environment(variable: str, default: int | None) -> int | None:
+def port_from_environment(variable: str, default: int) -> int:
     """The port that an environment variable names, or the default when it is not set.
 
     :raises DemoError: when the variable is set to something that is not a port.
@@ -59,6 +59,6 @@ def port_from_environment(variable: str, default: int | None) -> int | None:
             f"environment variable {variable}",
             found=repr(text),
             expected=f"a port, 1 to {HIGHEST_PORT}",
-            action=f"set it to a free port, or unset it for {default or 'any free port'}",
+            action=f"set it to a free port, or unset it for {default}",
         )
     return int(text)

@@ -15,21 +15,15 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from demo.account import Account, can_use, private_folder, run_as, server_account
+from demo import cluster
 from demo.binaries import programs
+from demo.cluster import SUPERUSER
 from demo.errors import DemoError
-from demo.ports import LOOPBACK, free_port, require_free
-from demo.processes import works_in
+from demo.keys import derived_key
+from demo.ports import LOOPBACK
 
 PORT_VARIABLE = "MLOPS_DEMO_POSTGRES_PORT"
-SUPERUSER = "postgres"
-SETTINGS_FILE = "mlops-demo.conf"
-LOG_FILE = "server.log"
 NEEDED_BYTES = 3 * 10**9
-START_TRIES = 3
-SHOWN_LOG_LINES = 8
-# Long enough for the checkpoint of a full write-ahead log on a slow disk.
-STOP_SECONDS = 90
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": LOOPBACK,
@@ -75,7 +69,6 @@ class EmbeddedPostgres:
         self._wanted_port = port
         self._settings = {**SETTINGS, **(settings or {})}
         self._needed_bytes = needed_bytes
-        self._passwords: dict[str, str] = {}
 
     def __enter__(self) -> EmbeddedPostgres:
         self.start()
@@ -92,7 +85,7 @@ class EmbeddedPostgres:
     @property
     def running(self) -> bool:
         """Whether the server of this folder is alive."""
-        return self._pid_file() is not None
+        return cluster.read_pid_file(self.data_dir) is not None
 
     @property
     def port(self) -> int:
@@ -100,72 +93,73 @@ class EmbeddedPostgres:
 
         :raises DemoError: when the server does not run.
         """
-        lines = self._pid_file()
+        lines = cluster.read_pid_file(self.data_dir)
         if lines is None:
-            raise DemoError(f"the database server of {self.data_dir} is not running")
+            raise DemoError(
+                f"the database server of {self.data_dir} is not running", action="start it first"
+            )
         return int(lines[3])
 
     @property
     def password(self) -> str:
         """The superuser's password.
 
-        :raises DemoError: when its file is gone.
+        :raises DemoError: when its file cannot be read.
         """
         file = self._beside("password")
         try:
             return file.read_text().strip()
         except OSError as error:
             raise DemoError(
-                f"the password file {file} of the demo's database cannot be read",
+                f"the database's password file {file}",
                 found=error.strerror,
-                action=f"remove {self.data_dir} to begin with an empty database",
+                action=f"stop the server and remove {self.data_dir} to begin with an empty one",
             ) from error
 
     def start(self) -> None:
         """Make the server's folder if it is new, and start the server if it is not running.
 
-        :raises DemoError: port taken, disk full, or a server that does not come up.
+        :raises DemoError: port taken, disk full, a server that does not come up, or a folder that
+            another user made.
         """
         with self._locked():
             if self.running:
+                cluster.wait_ready(self.data_dir)
                 return
             self._require_space()
-            account = server_account()
+            account = cluster.account_of(self.data_dir)
             bin_dir = programs(account)
-            self._place(account)
-            if not (self.data_dir / "PG_VERSION").is_file():
-                self._initialise(account, bin_dir)
-            self._drop_stale_pid_file()
-            self._launch(account, bin_dir)
+            cluster.place(self.data_dir, account=account, bin_dir=bin_dir)
+            if not cluster.is_made(self.data_dir):
+                password = self._make_password()
+                cluster.initialise(
+                    self.data_dir, account=account, bin_dir=bin_dir, password=password
+                )
+            cluster.launch(
+                self.data_dir,
+                account=account,
+                bin_dir=bin_dir,
+                port=self._wanted_port,
+                port_variable=PORT_VARIABLE,
+                settings=self._settings,
+            )
 
     def stop(self) -> None:
         """Stop the server, if it runs, and wait until it has ended.
 
         :raises DemoError: when it does not end.
         """
-        if not self._beside("lock").parent.is_dir():
+        if not self.data_dir.parent.is_dir():
             return
         with self._locked():
-            if not self.running:
-                return
-            account = server_account()
-            for mode in ("fast", "immediate"):
-                run_as(
-                    account, programs(account) / "pg_ctl", "stop", "-w",
-                    "-D", self.data_dir.resolve(), "-m", mode, "-t", str(STOP_SECONDS),
-                    timeout_seconds=STOP_SECONDS + 10,
-                )  # fmt: skip
-                if not self.running:
-                    return
-            raise DemoError(
-                f"the database server of {self.data_dir} does not stop", found=self._log_tail(0)
-            )
+            if self.running:
+                cluster.stop(self.data_dir, bin_dir=programs(cluster.account_of(self.data_dir)))
 
     def destroy(self) -> None:
         """Stop the server and remove all that it kept."""
         self.stop()
         if self.data_dir.is_symlink():
-            shutil.rmtree(self.data_dir.resolve().parent, ignore_errors=True)
+            shutil.rmtree(self.data_dir.readlink().parent, ignore_errors=True)
             self.data_dir.unlink()
         shutil.rmtree(self.data_dir, ignore_errors=True)
         for kind in ("password", "lock"):
@@ -174,27 +168,26 @@ class EmbeddedPostgres:
     def url(self, database: str, *, user: str = SUPERUSER, password: str | None = None) -> str:
         """``postgresql://`` address of a database; for the superuser when no user is named.
 
-        :raises DemoError: for a user whose password is neither given nor known from
-            :meth:`ensure_role`.
+        :param password: of the user; None for the superuser's, and for roles that
+            :meth:`ensure_role` made without one.
         """
-        if password is None:
-            password = self.password if user == SUPERUSER else self._passwords.get(user)
-        if password is None:
-            raise DemoError(f"no password is known for the database user {user}")
-        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        login = f"{quote(user, safe='')}:{quote(password or self._password_of(user), safe='')}"
         return f"postgresql://{login}@{LOOPBACK}:{self.port}/{quote(database, safe='')}"
 
-    def ensure_role(self, name: str, password: str) -> None:
-        """Make a login role, or set the password of the one that is there."""
+    def ensure_role(self, name: str, password: str | None = None) -> None:
+        """Make a login role, or set the password of the one that is there.
+
+        :param password: None takes one that :meth:`url` knows, in later processes as well.
+        """
         with self._superuser() as connection:
             known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name])
-            verb = "ALTER" if known.fetchone() else "CREATE"
             connection.execute(
                 sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
-                    sql.SQL(verb), sql.Identifier(name), sql.Literal(password)
+                    sql.SQL("ALTER" if known.fetchone() else "CREATE"),
+                    sql.Identifier(name),
+                    sql.Literal(password or self._password_of(name)),
                 )
             )
-        self._passwords[name] = password
 
     def ensure_database(
         self, name: str, *, owner: str | None = None, template: str | None = None
@@ -225,6 +218,12 @@ class EmbeddedPostgres:
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             )
 
+    def _password_of(self, role: str) -> str:
+        if role == SUPERUSER:
+            return self.password
+        # Without the padding, which would have to be escaped in every URL.
+        return derived_key(self.password, f"role {role}").rstrip("=")
+
     @contextmanager
     def _superuser(self) -> Iterator[psycopg.Connection]:
         with psycopg.connect(self.url(SUPERUSER), autocommit=True) as connection:
@@ -237,8 +236,18 @@ class EmbeddedPostgres:
     def _locked(self) -> Iterator[None]:
         """Two starts at once would both make the folder."""
         lock = self._beside("lock")
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with lock.open("w") as file:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            file = lock.open("w")
+            readable = os.access(self.data_dir, os.R_OK | os.X_OK) or not self.data_dir.exists()
+        except PermissionError:
+            readable = False
+        if not readable:
+            raise DemoError(
+                f"{self.data_dir} belongs to another user",
+                action="run as the user who made it, or have that user remove it",
+            )
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -252,28 +261,11 @@ class EmbeddedPostgres:
                 action="free some space, or move the project to another disk",
             )
 
-    def _place(self, account: Account | None) -> None:
-        """See to it that ``account`` can use ``data_dir``, if need be by a link."""
-        if account is None or (self.data_dir / "PG_VERSION").is_file():
-            return
-        self.data_dir.unlink(missing_ok=True) if self.data_dir.is_symlink() else None
-        probe = self._beside("new")
-        self._make_folder(probe, account)
-        usable = can_use(account, probe)
-        probe.rmdir()
-        if usable:
-            return
-        holder = private_folder(self.data_dir)
-        # What lies there without a link to it belongs to a project that was removed.
-        orphan = EmbeddedPostgres(holder / "data")
-        if orphan.running:
-            orphan.stop()
-        shutil.rmtree(holder / "data", ignore_errors=True)
-        self.data_dir.symlink_to(holder / "data")
-
-    @staticmethod
-    def _make_folder(folder: Path, account: Account | None) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
-        if account is not None:
-            os.chown(folder, account.uid, account.gid)
+    def _make_password(self) -> str:
+        """A new password in a file that only we can read, from its first byte on."""
+        file = self._beside("password")
+        file.unlink(missing_ok=True)
+        password = secrets.token_urlsafe(24)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+            handle.write(password + "\n")
+        return password

@@ -91,7 +91,9 @@ class Include:
                 expected=f"{content.model}.yml",
             )
         folder = self.root / "sql" / content.model
-        return Spec(content=content, sql={name: _read_sql(file, folder, name) for name in content.sql_files})
+        return Spec(
+            content=content, sql={name: _read_sql(file, folder, name) for name in content.sql_files}
+        )
 
     def spec(self, model: str) -> Spec:
         """Read the spec of ``model``."""

@@ -193,6 +193,8 @@ class Develop(Section):
         for role, column in reserved.items():
             if column in self.features:
                 raise ValueError(f"column '{column}' is the {role} and cannot be a feature as well")
+        if "score" in self.features:
+            raise ValueError("a feature cannot be called 'score', which is the model's own column")
         names = [candidate.name for candidate in self.candidates]
         if len(set(names)) != len(names):
             raise ValueError(f"candidates must have different names, found {names}")
@@ -288,4 +290,3 @@ class ModelSpec(Section):
             self.deploy.scoring_sql,
         )
         return tuple(dict.fromkeys(file for file in named if file is not None))
-

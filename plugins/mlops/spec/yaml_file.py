@@ -34,7 +34,9 @@ def _mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[An
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=deep)
         if key in result:
-            raise yaml.MarkedYAMLError(problem=f"{_DUPLICATE}: {key}", problem_mark=key_node.start_mark)
+            raise yaml.MarkedYAMLError(
+                problem=f"{_DUPLICATE}: {key}", problem_mark=key_node.start_mark
+            )
         result[key] = loader.construct_object(value_node, deep=True)
     return result
 

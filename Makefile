@@ -1,0 +1,72 @@
+# make demo   one model's whole life on real flights, then Airflow stays up
+# make test   lint, types and every test; sets itself up
+.DEFAULT_GOAL := help
+.PHONY: help install demo up down status test lint types unit system bench check requirements clean
+.ONESHELL:
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+help:
+	@echo "make demo     take one model through its whole life on real flights, leave Airflow up"
+	@echo "make up       start the platform alone, for a person to press the buttons"
+	@echo "make down     stop it"
+	@echo "make test     lint, types and all tests"
+	@echo "make bench    measure data movement, artifacts and DAG parsing against peers and limits"
+	@echo "make check    read all specs, policies and SQL"
+
+$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) found. Install Python 3.11 or newer, or name one: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$($(PYTHON) --version) is too old: Python 3.11 or newer is needed, e.g. make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "· making $(VENV) and installing (a few minutes the first time)"
+	$(PYTHON) -m venv --clear $(VENV) || { echo "python3-venv is missing: install it (Debian: apt install python3-venv)" >&2; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt --requirement requirements-dev.txt
+	echo "$(CURDIR)/plugins" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mlops.pth"
+	touch $@
+
+install: $(STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/python -m demo life
+
+up: $(STAMP)
+	@$(BIN)/python -m demo up
+
+down: $(STAMP)
+	@$(BIN)/python -m demo down
+
+status: $(STAMP)
+	@$(BIN)/python -m demo status
+
+check: $(STAMP)
+	@$(BIN)/python -m mlops check --include include
+
+test: lint types unit system
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+unit: $(STAMP)
+	$(BIN)/pytest -q -m "not system"
+
+system: $(STAMP)
+	$(BIN)/pytest -q -m system
+
+bench: $(STAMP)
+	@$(BIN)/python -m bench
+
+requirements: $(STAMP)
+	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options --no-header --output-file requirements.txt requirements.in
+	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options --no-header --output-file requirements-dev.txt requirements-dev.in
+
+clean: $(STAMP)
+	-$(BIN)/python -m demo down
+	rm -rf $(VENV) .demo .bench .mypy_cache .ruff_cache .pytest_cache

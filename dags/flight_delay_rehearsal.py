@@ -1,0 +1,29 @@
+"""An Airflow DAG written by hand with the same operators: a rehearsal that nobody has to sign.
+
+A data scientist runs it on a changed spec to see whether its gates would pass. It stops before
+the package, so nothing of it can reach production.
+"""
+
+from airflow.sdk import DAG, Param
+
+from mlops.operators.check_data import CheckDataOperator
+from mlops.operators.intake import IntakeOperator
+from mlops.operators.snapshot import SnapshotOperator
+from mlops.operators.train import TrainOperator
+from mlops.operators.validate import ValidateOperator
+
+with DAG(
+    dag_id="flight_delay_rehearsal",
+    doc_md=__doc__,
+    schedule=None,
+    tags={"mlops", "flight_delay", "by-hand"},
+    params={"as_of": Param("2013-07-01", type="string", title="As of")},
+    default_args={"owner": "sam", "model": "flight_delay"},
+):
+    intake = IntakeOperator(task_id="intake")
+    snapshot = SnapshotOperator(
+        task_id="snapshot", spec_digest=intake.field("spec_digest"), as_of="{{ params.as_of }}"
+    )
+    checked = CheckDataOperator(task_id="check_data", snapshot_id=snapshot.field("snapshot_id"))
+    trained = TrainOperator(task_id="train", snapshot_id=checked.field("snapshot_id"))
+    ValidateOperator(task_id="validate", training_id=trained.field("training_id"))

@@ -1,0 +1,87 @@
+"""``python -m demo up | load | status | down``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+
+from demo.contents import load_flights, make_store
+from demo.errors import DemoError
+from demo.local import local_platform
+from demo.platform import Platform
+from demo.users import USERS
+
+EXIT_REFUSED = 1
+EXIT_NOT_RUNNING = 3
+EXIT_INTERRUPTED = 130
+
+
+def up(platform: Platform) -> int:
+    """Start Postgres and Airflow over a filled warehouse, and say who may log in."""
+    load(platform)
+    platform.start(_say)
+    _say(f"Log in at {platform.url} with any of these names; the password is the name:")
+    for user in USERS:
+        _say(f"  {user.name:<6} {user.duty} (role {user.role})")
+    return 0
+
+
+def load(platform: Platform) -> int:
+    """Start Postgres; load the flights of 2013 and make our own tables."""
+    platform.start_postgres(_say)
+    load_flights(platform.postgres, _say)
+    make_store(platform.postgres, _say)
+    return 0
+
+
+def status(platform: Platform) -> int:
+    """Say what runs and where."""
+    postgres = platform.postgres
+    where = f"running on port {postgres.port}" if postgres.running else "not running"
+    _say(f"postgres       {where}")
+    for name, alive in platform.alive().items():
+        _say(f"{name:<14} {'running' if alive else 'not running'}")
+    if platform.running:
+        _say(f"Airflow is at {platform.url}; logs are in {platform.places.logs}")
+    return 0 if platform.running and postgres.running else EXIT_NOT_RUNNING
+
+
+def down(platform: Platform) -> int:
+    """End Airflow and Postgres; what they hold stays."""
+    platform.stop()
+    _say("Airflow and Postgres have ended; what they hold stays for the next start")
+    return 0
+
+
+COMMANDS: Mapping[str, Callable[[Platform], int]] = {
+    "up": up,
+    "load": load,
+    "status": status,
+    "down": down,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and give its exit code: 0, 1 for a refusal, 3 when nothing runs."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=command.__doc__)
+    chosen = parser.parse_args(arguments).command
+    try:
+        return COMMANDS[chosen](local_platform())
+    except DemoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+    except KeyboardInterrupt:
+        print("interrupted; `python -m demo down` ends what has been started", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""``check``: every error in every spec, policy and SQL file, at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from mlops.errors import SpecError
+from mlops.flow.intake import check_sql
+from mlops.spec.load import Include, tier_of
+
+
+def check(root: Path) -> int:
+    """Check all that people wrote below ``root``; no database is needed.
+
+    :return: 0 when all is sound, 1 otherwise; each error is a line on standard error.
+    """
+    include = Include(root)
+    problems: list[str] = []
+    specs = include.spec_files()
+    for file in include.policy_files():
+        _collect(problems, lambda file=file: include.policy(file.stem))  # type: ignore[misc]
+    for file in specs:
+        _collect(problems, lambda file=file: _check_spec(include, file))  # type: ignore[misc]
+    if not specs:
+        problems.append(f"{root / 'models'}: no spec found; expected at least one .yml file")
+    for problem in dict.fromkeys(problems):
+        print(problem, file=sys.stderr)
+    if not problems:
+        print(f"{len(specs)} specs, {len(include.policy_files())} policies: all sound")
+    return 1 if problems else 0
+
+
+def _check_spec(include: Include, file: Path) -> None:
+    spec = include.read_spec(file)
+    problems: list[str] = []
+    _collect(problems, lambda: check_sql(include, spec))
+    _collect(
+        problems,
+        lambda: tier_of(spec.content, include.policy(spec.content.deploy.policy)),
+    )
+    if problems:
+        raise SpecError("\n".join(problems))
+
+
+def _collect(problems: list[str], step: Callable[[], object]) -> None:
+    try:
+        step()
+    except SpecError as error:
+        problems += str(error).splitlines()

@@ -1,0 +1,112 @@
+"""``python -m mlops``: what a person or a CI job asks from a shell."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlops.errors import MlopsError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when all is well, 1 when something was found, 2 for wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except MlopsError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m mlops", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_check(commands)
+    _add_db(commands)
+    _add_ledger(commands)
+    _add_status(commands)
+    return parser
+
+
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("check", help="read all specs, policies and SQL; say every error")
+    command.add_argument("--include", type=Path, help="default: [mlops] include_folder")
+    command.set_defaults(run=_check)
+
+
+def _add_db(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = commands.add_parser("db", help="our own tables").add_subparsers(required=True)
+    command = group.add_parser("upgrade", help="make or upgrade schema mlops; safe to run twice")
+    _add_url(command, "of a role that may create schema mlops")
+    command.add_argument("--task-role", help="default: [mlops] task_role")
+    command.set_defaults(run=_upgrade)
+
+
+def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = commands.add_parser("ledger", help="the hash-chained ledger").add_subparsers(
+        required=True
+    )
+    command = group.add_parser("verify", help="walk the chain; name the first broken entry")
+    _add_url(command, "of the store")
+    command.set_defaults(run=_verify)
+
+
+def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("status", help="which version was live, signed by whom")
+    command.add_argument("model")
+    command.add_argument("--as-of", type=_moment, help="a date, as 2026-03-14; default: now")
+    _add_url(command, "of the store")
+    command.set_defaults(run=_status)
+
+
+def _add_url(command: argparse.ArgumentParser, whose: str) -> None:
+    command.add_argument("--url", help=f"Postgres URL {whose}; default: the connection mlops_store")
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _check(options: argparse.Namespace) -> int:
+    from mlops.cli.check import check
+
+    return check(options.include or _include())
+
+
+def _upgrade(options: argparse.Namespace) -> int:
+    from mlops.settings import task_role
+    from mlops.store.migrate import upgrade
+
+    role = options.task_role or task_role()
+    revision = upgrade(options.url or _store_url(), task_role=role)
+    print(f"schema mlops is at revision {revision}; role {role} may read and add, nothing else")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from mlops.cli.ledger import verify
+
+    return verify(options.url or _store_url())
+
+
+def _status(options: argparse.Namespace) -> int:
+    from mlops.cli.status import status
+
+    return status(options.url or _store_url(), options.model, options.as_of)
+
+
+def _include() -> Path:
+    from mlops.settings import include_folder
+
+    return include_folder()
+
+
+def _store_url() -> str:
+    from mlops.operators.workspace import database_url
+    from mlops.settings import store_conn_id
+
+    return database_url(store_conn_id())

@@ -1,0 +1,106 @@
+"""From a candidate in a spec to an estimator: a dotted name, or a factory function."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import platform
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, Protocol
+
+import numpy as np
+
+from mlops.core.encode import Feature
+from mlops.errors import TrainingError
+from mlops.spec.model import Candidate
+
+LIBRARIES = ("numpy", "scikit-learn", "skops", "pyarrow")
+
+
+class Estimator(Protocol):
+    """What we ask of a classifier; every one of scikit-learn's has it."""
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> Any:
+        """Learn from a float64 matrix (rows, features) and a bool array (rows,)."""
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Probabilities, shape (rows, 2)."""
+
+
+def technique(candidate: Candidate) -> str:
+    """The dotted name that a candidate stands for."""
+    return str(candidate.estimator or candidate.factory)
+
+
+def build(candidate: Candidate, features: Sequence[Feature], *, seed: int) -> Estimator:
+    """Make an unfitted estimator.
+
+    ``random_state`` is set to the seed wherever the estimator has it, and
+    ``categorical_features`` to the indices of the categorical columns. A factory is called with
+    ``features`` (the columns of the matrix, in order), ``seed`` and the candidate's ``params``.
+
+    :raises TrainingError: the name cannot be imported, or refuses its parameters.
+    """
+    name = technique(candidate)
+    make = _import(candidate.name, name)
+    try:
+        if candidate.factory is not None:
+            estimator = make(features=tuple(features), seed=seed, **candidate.params)
+        else:
+            estimator = make(**candidate.params)
+            _preset(estimator, candidate, features, seed)
+    except (TypeError, ValueError) as error:
+        raise TrainingError(
+            f"candidate '{candidate.name}': {name} refuses its parameters",
+            found=f"{candidate.params} ({error})",
+            action="correct 'params' of the candidate in the spec",
+        ) from error
+    if not (hasattr(estimator, "fit") and hasattr(estimator, "predict_proba")):
+        raise TrainingError(
+            f"candidate '{candidate.name}': {name}",
+            found=f"{type(estimator).__name__} without fit or predict_proba",
+            expected="a classifier that gives probabilities",
+            action="choose another estimator, or wrap it in CalibratedClassifierCV",
+        )
+    return estimator  # type: ignore[no-any-return]
+
+
+def _preset(estimator: Any, candidate: Candidate, features: Sequence[Feature], seed: int) -> None:
+    known = estimator.get_params(deep=False)
+    if "random_state" in known and "random_state" not in candidate.params:
+        estimator.set_params(random_state=seed)
+    if "categorical_features" in known and "categorical_features" not in candidate.params:
+        indices = [i for i, feature in enumerate(features) if feature.kind == "categorical"]
+        estimator.set_params(categorical_features=indices or None)
+
+
+def positive_scores(estimator: Estimator, matrix: np.ndarray) -> np.ndarray:
+    """Probability of the true class, float64 of shape (rows,)."""
+    return np.asarray(estimator.predict_proba(matrix), dtype=np.float64)[:, -1]
+
+
+def code_facts(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """What the code of a training was: library versions, and the digest of each user's factory."""
+    facts: dict[str, Any] = {"python": platform.python_version()}
+    facts.update({library: version(library) for library in LIBRARIES})
+    for candidate in candidates:
+        if candidate.factory is not None:
+            factory = _import(candidate.name, candidate.factory)
+            source = inspect.getsource(sys.modules[factory.__module__])
+            facts[candidate.factory] = hashlib.sha256(source.encode()).hexdigest()
+    return facts
+
+
+def _import(candidate: str, name: str) -> Any:
+    module, _, attribute = name.rpartition(".")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise TrainingError(
+            f"candidate '{candidate}': {name} cannot be imported",
+            found=str(error),
+            expected="the dotted name of a class or a function that the workers can import",
+        ) from error

@@ -1,0 +1,81 @@
+"""A fitted estimator as bytes and back, in the skops format: never a pickle.
+
+``dump`` writes the canonical form: the same fitted model gives the same bytes, in any process,
+so that a digest names a model. skops itself names members by the address of an object. The
+canonical form is still skops: ``skops.io.loads`` reads it.
+
+``load`` parses, audits, constructs and then checks the arrays, in this order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import skops.io
+
+from mlops.core.bounds import check_bounds
+from mlops.core.canonical_model import canonical
+from mlops.core.model_audit import SCHEMA, audit
+from mlops.core.stored_zip import open_stored_zip
+from mlops.errors import ArtifactRefused, TrainingError
+
+WHAT = "a model file (skops)"
+
+
+def dump(estimator: Any) -> bytes:
+    """Write a fitted estimator.
+
+    :returns: bytes that depend on the estimator and the versions of its libraries only.
+    :raises TrainingError: something in it cannot be written in the skops format.
+    """
+    try:
+        data = skops.io.dumps(estimator)
+    except Exception as error:
+        raise TrainingError(
+            f"{type(estimator).__name__} cannot be packaged",
+            found=f"{type(error).__name__}: {error}",
+            expected="an estimator that skops can write",
+            action="choose another estimator; functions must be importable, not lambdas",
+        ) from error
+    return canonical(data)
+
+
+def load(data: bytes, *, trusted: Iterable[str] = ()) -> Any:
+    """Read an estimator back.
+
+    :param trusted: dotted names of types and functions that may be constructed beside those of
+        :mod:`mlops.core.allowed_types`; only what a person has read belongs here.
+    :raises ArtifactRefused: the bytes are a pickle or anything else but a model file, name a
+        type that is not allowed (both before anything is constructed), or hold arrays with
+        indices out of range.
+    """
+    with open_stored_zip(data, what=WHAT) as file:
+        schema = _read_schema(file)
+        members = [name for name in file.namelist() if name != SCHEMA]
+    names = audit(schema, members=members, trusted=trusted)
+    try:
+        estimator = skops.io.loads(data, trusted=sorted(names))
+    except Exception as error:
+        raise ArtifactRefused(
+            "a model file cannot be constructed",
+            found=f"{type(error).__name__}: {error}",
+            expected="a file that this library wrote with these versions",
+            action="bring back the approved bytes, or package the model again",
+        ) from error
+    check_bounds(estimator)
+    return estimator
+
+
+def _read_schema(file: ZipFile) -> Any:
+    try:
+        return json.loads(file.read(SCHEMA))
+    except (KeyError, ValueError, RecursionError, BadZipFile, EOFError) as error:
+        raise ArtifactRefused(
+            f"{WHAT} was expected",
+            found=f"a zip file without a readable {SCHEMA} ({error})",
+            expected="a file in the skops format",
+            action="package the model again from its training run",
+        ) from error

@@ -1,0 +1,115 @@
+"""What the contract needs to know of a stream of rows, gathered batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlops.core.checks import ColumnSummary, DataSummary
+from mlops.spec.model import Develop
+
+
+@dataclass
+class _Column:
+    nulls: int = 0
+    min: float | None = None
+    max: float | None = None
+
+
+class Summariser:
+    """Counts rows, missing values and ranges; holds one small record for each feature.
+
+    :param develop: names the features, the time and the label.
+    """
+
+    def __init__(self, develop: Develop) -> None:
+        self._develop = develop
+        self._columns = {name: _Column() for name in develop.features}
+        self._rows = 0
+        self._positives = 0
+        self._newest: datetime | None = None
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Add a record batch."""
+        self._rows += batch.num_rows
+        for name, column in self._columns.items():
+            _add(column, batch.column(name))
+        label = pc.cast(batch.column(self._develop.label), pa.int64())
+        self._positives += pc.sum(label).as_py() or 0
+        newest = pc.max(batch.column(self._develop.time)).as_py()
+        if newest is not None and (self._newest is None or newest > self._newest):
+            self._newest = newest
+
+    def result(self) -> DataSummary:
+        """What is known; repeated keys are counted elsewhere, since that takes memory."""
+        newest = self._newest
+        if newest is not None:
+            newest = newest.replace(tzinfo=newest.tzinfo or UTC)
+        return DataSummary(
+            rows=self._rows,
+            columns={
+                name: ColumnSummary(nulls=c.nulls, min=c.min, max=c.max)
+                for name, c in self._columns.items()
+            },
+            newest=newest,
+            label_share=self._positives / self._rows if self._rows else None,
+        )
+
+
+def _add(column: _Column, values: pa.Array) -> None:
+    column.nulls += values.null_count
+    if pa.types.is_boolean(values.type) or not _is_number(values.type):
+        return
+    if pa.types.is_floating(values.type):
+        missing = pc.is_nan(values)
+        nans = pc.sum(pc.cast(missing, pa.int64())).as_py() or 0
+        if nans:
+            column.nulls += nans
+            values = values.filter(pc.invert(missing))
+    found = pc.min_max(values).as_py()
+    if found["min"] is not None:
+        column.min = float(found["min"] if column.min is None else min(column.min, found["min"]))
+        column.max = float(found["max"] if column.max is None else max(column.max, found["max"]))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def summary_to_json(summary: DataSummary) -> dict[str, Any]:
+    """A summary as JSON; infinite ranges become text, which JSON has no number for."""
+    return {
+        "rows": summary.rows,
+        "columns": {
+            name: {"nulls": c.nulls, "min": _finite(c.min), "max": _finite(c.max)}
+            for name, c in summary.columns.items()
+        },
+        "newest": summary.newest.isoformat() if summary.newest else None,
+        "label_share": summary.label_share,
+    }
+
+
+def summary_from_json(value: dict[str, Any], *, key_duplicates: int) -> DataSummary:
+    """Read back what :func:`summary_to_json` wrote."""
+    return DataSummary(
+        rows=value["rows"],
+        columns={
+            name: ColumnSummary(nulls=c["nulls"], min=_number(c["min"]), max=_number(c["max"]))
+            for name, c in value["columns"].items()
+        },
+        key_duplicates=key_duplicates,
+        newest=datetime.fromisoformat(value["newest"]) if value["newest"] else None,
+        label_share=value["label_share"],
+    )
+
+
+def _finite(value: float | None) -> float | str | None:
+    return str(value) if value in (float("inf"), float("-inf")) else value
+
+
+def _number(value: float | str | None) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,151 @@
+"""Deploy: what will be scored, by which version, and whether its rows may be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mlops.core.checks import all_passed, check_contract, schema_changes
+from mlops.core.package import LoadedModel
+from mlops.core.period import Period, split
+from mlops.core.profile import Profile
+from mlops.flow.check_data import record_checks
+from mlops.flow.live import live_package, needed_live_version
+from mlops.flow.signatures import require_signed
+from mlops.flow.workspace import Workspace, now
+from mlops.spec.load import Spec
+from mlops.store.tables import VersionRow
+from mlops.warehouse import sql
+from mlops.warehouse.predictions import ensure_tables
+from mlops.warehouse.pushdown import count_keys, window_profile
+from mlops.warehouse.read import Column, describe
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of a window: the rows whose time is in ``[start, end)``."""
+
+    batch: str
+    shard: int
+    start: str
+    end: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A batch: one window scored by one version, cut into shards."""
+
+    batch: str
+    model: str
+    version: int
+    package_digest: str
+    window: str
+    window_start: str
+    window_end: str
+    rows: int
+    unseen: dict[str, int]
+    shards: tuple[Shard, ...]
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Plan:
+        """Rebuild a plan that was handed on between tasks."""
+        return cls(**{**value, "shards": tuple(Shard(**shard) for shard in value["shards"])})
+
+
+def check_input(workspace: Workspace, *, model: str, window: Period, shards: int = 1) -> Plan:
+    """Check the live version's signatures and the window's rows, and plan its shards.
+
+    :param shards: how many parts of the window are scored side by side.
+
+    :raises NotSigned: the live version's signatures no longer hold.
+    :raises DataRefused: the schema changed since training, keys repeat, or the rows break the
+        contract; all checks are recorded first.
+    """
+    with workspace.store.transaction() as transaction:
+        version = needed_live_version(transaction, model)
+        require_signed(transaction, version, at=now())
+    spec = workspace.spec(version.spec_digest)
+    package = live_package(workspace, version)
+    batch = f"{model}/{window.label()}/v{version.number}"
+    query = scoring_query(spec, window)
+    columns = describe(workspace.warehouse_url, query)
+    changes = schema_changes(
+        {column["name"]: column["type"] for column in package.contents.schema},
+        {column.name: column.pg_type for column in columns},
+    )
+    if not all_passed(changes):
+        record_checks(workspace, f"{batch}/input", changes)
+    profile = input_profile(workspace, spec, package, window)
+    keys = count_keys(workspace.warehouse_url, query, spec.content.develop.key)
+    checks = check_contract(
+        profile.summary(newest=keys.newest, key_duplicates=keys.rows - keys.distinct),
+        features=spec.content.develop.features,
+        contract=spec.content.develop.contract,
+        window_end=window.end,
+        labelled=False,
+        min_rows=spec.content.deploy.min_rows,
+    )
+    record_checks(workspace, f"{batch}/input", (*changes, *checks))
+    _ensure_output(workspace, spec, columns)
+    return _plan(batch, version, window, profile, shards)
+
+
+def scoring_query(spec: Spec, window: Period) -> str:
+    """The rows of a window as the model wants them; the same SQL as in training."""
+    parameters = {"window_start": window.start, "window_end": window.end, "as_of": window.end}
+    return sql.render(spec.scoring_sql, parameters)
+
+
+def input_profile(
+    workspace: Workspace, spec: Spec, package: LoadedModel, window: Period
+) -> Profile:
+    """The window's features, counted inside the warehouse on the version's own bins."""
+    return window_profile(
+        workspace.warehouse_url,
+        scoring_query(spec, window),
+        reference_of(package),
+        columns=tuple(spec.content.develop.features),
+    )
+
+
+def reference_of(package: LoadedModel) -> Profile:
+    """The profile that was signed with the package."""
+    return Profile.from_json(json.dumps(package.contents.reference))
+
+
+def _ensure_output(workspace: Workspace, spec: Spec, columns: tuple[Column, ...]) -> None:
+    types = {column.name: column.pg_type for column in columns}
+    ensure_tables(
+        workspace.warehouse_url,
+        schema=spec.content.deploy.output_schema,
+        model=spec.model,
+        key=spec.content.develop.key,
+        key_type=types[spec.content.develop.key],
+    )
+
+
+def _plan(batch: str, version: VersionRow, window: Period, profile: Profile, shards: int) -> Plan:
+    parts = tuple(
+        Shard(batch=batch, shard=i, start=part.start.isoformat(), end=part.end.isoformat())
+        for i, part in enumerate(split(window, shards))
+    )
+    return Plan(
+        batch=batch,
+        model=version.model,
+        version=version.number,
+        package_digest=version.package_digest,
+        window=window.label(),
+        window_start=window.start.isoformat(),
+        window_end=window.end.isoformat(),
+        rows=profile.rows,
+        unseen={name: count for name, count in profile.unseen().items() if count},
+        shards=parts,
+    )
+
+
+def shard_period(shard: Shard) -> Period:
+    """The part of the window that a shard covers."""
+    return Period(start=datetime.fromisoformat(shard.start), end=datetime.fromisoformat(shard.end))

@@ -1,0 +1,177 @@
+"""Which datasets each step read and wrote, from its result and the store."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+from mlops.flow.check_data import Checked
+from mlops.flow.check_input import Plan
+from mlops.flow.deploy import Deployed
+from mlops.flow.document import Documented
+from mlops.flow.intake import Intake
+from mlops.flow.judge import Judged
+from mlops.flow.measure import Measured
+from mlops.flow.package import Packaged
+from mlops.flow.publish import Published
+from mlops.flow.score import Scored
+from mlops.flow.sign_off import Decision
+from mlops.flow.snapshot import Snapshot
+from mlops.flow.train import Training
+from mlops.flow.validate import Validation
+from mlops.flow.workspace import Workspace
+from mlops.lineage.datasets import Dataset, Names, ReadAndWritten
+from mlops.spec.load import Spec
+from mlops.store.tables import (
+    BatchRow,
+    SnapshotRow,
+    TrainingRow,
+    VersionRow,
+)
+
+
+def read_and_written(workspace: Workspace, result: Any) -> ReadAndWritten:
+    """What the step behind ``result`` read and wrote; never empty on either side."""
+    names = Names(warehouse_url=workspace.warehouse_url, store_place=workspace.store.place)
+    inputs, outputs = _of(result, workspace, names)
+    return ReadAndWritten(inputs=tuple(inputs), outputs=tuple(outputs))
+
+
+Both = tuple[list[Dataset], list[Dataset]]
+
+
+@singledispatch
+def _of(result: Any, workspace: Workspace, names: Names) -> Both:  # noqa: ARG001
+    raise TypeError(f"no datasets are known for {type(result).__name__}")
+
+
+@_of.register
+def _(result: Intake, workspace: Workspace, names: Names) -> Both:
+    file = workspace.include.root / "models" / f"{result.model}.yml"
+    return [names.file(str(file))], [names.ours(f"specs/{result.model}/{result.spec_digest[:12]}")]
+
+
+@_of.register
+def _(result: Snapshot, workspace: Workspace, names: Names) -> Both:
+    row = _row(workspace, SnapshotRow, result.snapshot_id)
+    return list(names.tables_of(row.query)), [_snapshot(names, row)]
+
+
+@_of.register
+def _(result: Checked, workspace: Workspace, names: Names) -> Both:
+    row = _row(workspace, SnapshotRow, result.snapshot_id)
+    return [_snapshot(names, row)], [names.ours(f"checks/{row.model}/{row.id[:12]}")]
+
+
+@_of.register
+def _(result: Training, workspace: Workspace, names: Names) -> Both:
+    row = _row(workspace, TrainingRow, result.training_id)
+    snapshot = _row(workspace, SnapshotRow, row.snapshot_id)
+    return [_snapshot(names, snapshot)], [_training(names, row)]
+
+
+@_of.register
+def _(result: Validation, workspace: Workspace, names: Names) -> Both:
+    row = _row(workspace, TrainingRow, result.training_id)
+    snapshot = _row(workspace, SnapshotRow, row.snapshot_id)
+    validation = names.ours(f"validations/{row.model}/{row.id[:12]}")
+    return [_training(names, row), _snapshot(names, snapshot)], [validation]
+
+
+@_of.register
+def _(result: Packaged, workspace: Workspace, names: Names) -> Both:
+    version = _row(workspace, VersionRow, result.model, result.version)
+    training = _row(workspace, TrainingRow, version.training_id)
+    validation = names.ours(f"validations/{result.model}/{training.id[:12]}")
+    return [_training(names, training), validation], [_version(workspace, names, version)]
+
+
+@_of.register
+def _(result: Documented, workspace: Workspace, names: Names) -> Both:
+    version = _row(workspace, VersionRow, result.model, result.version)
+    return [_version(workspace, names, version)], [names.file(result.location)]
+
+
+@_of.register
+def _(result: Decision, workspace: Workspace, names: Names) -> Both:
+    version = _row(workspace, VersionRow, result.model, result.version)
+    approval = names.ours(f"approvals/{result.model}/{result.version}")
+    return [_version(workspace, names, version)], [approval]
+
+
+@_of.register
+def _(result: Deployed, workspace: Workspace, names: Names) -> Both:
+    version = _row(workspace, VersionRow, result.model, result.version)
+    approval = names.ours(f"approvals/{result.model}/{result.version}")
+    slot = names.ours(f"deployments/{result.model}/prod")
+    return [_version(workspace, names, version), approval], [slot]
+
+
+@_of.register
+def _(result: Plan, workspace: Workspace, names: Names) -> Both:
+    return _sources(workspace, names, result), [names.ours(f"plans/{result.model}/{result.window}")]
+
+
+@_of.register
+def _(result: Scored, workspace: Workspace, names: Names) -> Both:
+    model, _, number = result.batch.split("/")
+    version = _row(workspace, VersionRow, model, int(number.removeprefix("v")))
+    spec = workspace.spec(version.spec_digest)
+    slot = names.ours(f"deployments/{model}/prod")
+    inputs = [*names.tables_of(spec.scoring_sql), _version(workspace, names, version), slot]
+    return inputs, [_predictions(names, spec)]
+
+
+@_of.register
+def _(result: Published, workspace: Workspace, names: Names) -> Both:
+    version = _row(workspace, VersionRow, result.model, result.version)
+    spec = workspace.spec(version.spec_digest)
+    view = names.table(spec.content.deploy.output_schema, result.model)
+    return [_predictions(names, spec)], [view]
+
+
+@_of.register
+def _(result: Measured, workspace: Workspace, names: Names) -> Both:
+    batch = _row(workspace, BatchRow, result.batch)
+    version = _row(workspace, VersionRow, batch.model, batch.version)
+    spec = workspace.spec(version.spec_digest)
+    outcomes = names.tables_of(spec.sql[spec.content.develop.outcomes_sql])
+    measured = names.ours(f"measurements/{batch.model}/{result.measurement[:12]}")
+    return sorted({_predictions(names, spec), *outcomes}), [measured]
+
+
+@_of.register
+def _(result: Judged, workspace: Workspace, names: Names) -> Both:  # noqa: ARG001
+    measured = names.ours(f"measurements/{result.model}/{result.measurement[:12]}")
+    return [measured], [names.ours(f"monitoring/{result.model}/{result.version}")]
+
+
+def _row(workspace: Workspace, kind: Any, *key: Any) -> Any:
+    with workspace.store.transaction() as transaction:
+        row = transaction.get(kind, *key)
+    return row
+
+
+def _sources(workspace: Workspace, names: Names, plan: Plan) -> list[Dataset]:
+    version = _row(workspace, VersionRow, plan.model, plan.version)
+    spec = workspace.spec(version.spec_digest)
+    return [*names.tables_of(spec.scoring_sql), _version(workspace, names, version)]
+
+
+def _snapshot(names: Names, row: SnapshotRow) -> Dataset:
+    columns = tuple((column["name"], column["type"]) for column in row.columns)
+    return names.ours(f"snapshots/{row.model}/{row.id[:12]}", columns)
+
+
+def _training(names: Names, row: TrainingRow) -> Dataset:
+    return names.ours(f"trainings/{row.model}/{row.id[:12]}")
+
+
+def _version(workspace: Workspace, names: Names, row: VersionRow) -> Dataset:
+    spec = workspace.spec(row.spec_digest)
+    columns = tuple((name, feature.kind) for name, feature in spec.content.develop.features.items())
+    return names.ours(f"models/{row.model}/versions/{row.number}", columns)
+
+
+def _predictions(names: Names, spec: Spec) -> Dataset:
+    return names.table(spec.content.deploy.output_schema, f"{spec.model}_predictions")

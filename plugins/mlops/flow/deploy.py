@@ -1,0 +1,95 @@
+"""Deploy: make a version live, if and only if these very bytes are signed by every seat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from mlops.core.canonical import digest_json
+from mlops.flow.live import current_deployment, live_package
+from mlops.flow.signatures import require_signed
+from mlops.flow.workspace import Workspace, now
+from mlops.store.connect import Transaction
+from mlops.store.tables import DeploymentRow, VersionRow
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What is live after the task."""
+
+    model: str
+    version: int
+    package_digest: str
+    replaced: int
+    live_since: str
+
+
+def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
+    """Check the signatures and the bytes, then change the live version in one transaction.
+
+    Task states are not looked at: a gate that somebody marked as a success is no signature.
+    Deployed once for a release run: run again, it changes nothing.
+
+    :raises NotSigned: a seat is unsigned, expired, revoked, or has signed other bytes.
+    :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: the package is not what was signed.
+    :raises PredictionError: the package does not reproduce its golden rows here.
+    """
+    with workspace.store.transaction() as transaction:
+        row = transaction.get(VersionRow, model, version)
+        require_signed(transaction, row, at=now())
+    live_package(workspace, row).check_golden()
+    with workspace.store.transaction() as transaction:
+        _one_at_a_time(transaction, model)
+        require_signed(transaction, row, at=now())
+        before = current_deployment(transaction, model)
+        if before is None or before.version != version:
+            _make_live(transaction, workspace, row, before)
+        live = current_deployment(transaction, model)
+        since = live.valid_from.isoformat() if live is not None else ""
+    return Deployed(
+        model=model,
+        version=version,
+        package_digest=row.package_digest,
+        replaced=before.version if before is not None else 0,
+        live_since=since,
+    )
+
+
+def _one_at_a_time(transaction: Transaction, model: str) -> None:
+    """Two releases of one model change the live version one after the other, never half."""
+    transaction.session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"mlops.live.{model}"}
+    )
+
+
+def _make_live(
+    transaction: Transaction,
+    workspace: Workspace,
+    version: VersionRow,
+    before: DeploymentRow | None,
+) -> None:
+    run = workspace.run
+    row = DeploymentRow(
+        key=digest_json(["deploy", version.model, version.number, run.dag_id, run.run_id]),
+        model=version.model,
+        version=version.number,
+        action="deploy",
+        package_digest=version.package_digest,
+        reason=f"release {run.run_id}",
+        actor=run.actor,
+        run=run.to_json(),
+        valid_from=now(),
+    )
+    transaction.record(
+        row,
+        actor=run.actor,
+        action="version.deployed",
+        subject=f"{version.model}/v{version.number}",
+        payload={
+            "package": version.package_digest,
+            "replaced": before.version if before is not None else None,
+            "valid_from": row.valid_from,
+            "run": run.to_json(),
+        },
+    )

@@ -1,0 +1,62 @@
+"""Develop: write the validation report, which is what people sign on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlops.core.canonical import digest_bytes
+from mlops.flow.dossier import validation_context
+from mlops.flow.workspace import Workspace, now
+from mlops.lineage.datasets import Names
+from mlops.reports.render import validation_report
+from mlops.store.tables import ReportRow, VersionRow
+
+
+@dataclass(frozen=True)
+class Documented:
+    """A report: immutable, kept under its SHA-256, with a copy that a person can open."""
+
+    model: str
+    version: int
+    report_sha256: str
+    location: str
+
+
+def document(workspace: Workspace, *, model: str, version: int) -> Documented:
+    """Write the validation report of a version; the same version gives the same bytes."""
+    names = Names(warehouse_url=workspace.warehouse_url, store_place=workspace.store.place)
+    with workspace.store.transaction() as transaction:
+        row = transaction.get(VersionRow, model, version)
+        context = validation_context(transaction, row, names)
+    html = validation_report(context, templates=workspace.include.root / "reports")
+    return keep_report(workspace, html, kind="validation", model=model, version=version, period="")
+
+
+def keep_report(
+    workspace: Workspace, html: str, *, kind: str, model: str, version: int, period: str
+) -> Documented:
+    """Keep a report under its digest and enter it into the store and the ledger."""
+    data = html.encode()
+    sha256 = workspace.artifacts.put_bytes(data)
+    parts = [kind, *([period] if period else []), sha256[:8]]
+    location = workspace.artifacts.put_named(
+        f"reports/{model}/v{version}/{'-'.join(parts)}.html", data
+    )
+    row = ReportRow(
+        sha256=digest_bytes(data),
+        kind=kind,
+        model=model,
+        version=version,
+        period=period,
+        location=location,
+        written_at=now(),
+    )
+    with workspace.store.transaction() as transaction:
+        transaction.record(
+            row,
+            actor=workspace.run.actor,
+            action="report.written",
+            subject=f"{model}/v{version}",
+            payload={"kind": kind, "period": period, "sha256": sha256, "location": location},
+        )
+    return Documented(model=model, version=version, report_sha256=sha256, location=location)

@@ -1,0 +1,29 @@
+"""Deploy: what an approver reads beside the buttons."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from mlops.flow.dossier import validation_context
+from mlops.flow.workspace import Workspace, now
+from mlops.lineage.datasets import Names
+from mlops.reports.context import EvidenceContext, SeatView
+from mlops.reports.markdown import evidence_markdown
+from mlops.spec.policy import Seat
+from mlops.store.tables import ReportRow, VersionRow
+
+
+def evidence(workspace: Workspace, version: VersionRow, *, seat: Seat, report_sha256: str) -> str:
+    """The body of a sign-off request, in Markdown."""
+    names = Names(warehouse_url=workspace.warehouse_url, store_place=workspace.store.place)
+    with workspace.store.transaction() as transaction:
+        context = validation_context(transaction, version, names)
+        report = transaction.get(ReportRow, report_sha256, "validation")
+    return evidence_markdown(
+        EvidenceContext(
+            validation=context,
+            seat=SeatView(title=seat.title, signs=seat.signs, people=seat.people),
+            report=report.location,
+            answer_by=now() + timedelta(days=version.policy["answer_days"]),
+        )
+    )

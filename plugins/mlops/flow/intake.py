@@ -1,0 +1,73 @@
+"""Manage: the spec is complete, its SQL and its policy hold, and it is registered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlops.flow.workspace import Workspace, now
+from mlops.spec.load import Include, Spec, tier_of
+from mlops.store.tables import SpecRow
+from mlops.warehouse import sql
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The spec that the whole run goes by."""
+
+    model: str
+    spec_digest: str
+    criteria_digest: str
+    tier: str
+    seats: tuple[str, ...]
+
+
+def intake(workspace: Workspace, *, model: str) -> Intake:
+    """Register the model's spec with the acceptance criteria that its versions must reach.
+
+    :raises SpecError: the spec, its SQL or its policy is wrong; nothing is registered.
+    """
+    spec = workspace.include.spec(model)
+    check_sql(workspace.include, spec)
+    policy = workspace.include.policy(spec.content.deploy.policy)
+    tier = tier_of(spec.content, policy)
+    row = SpecRow(
+        digest=spec.digest,
+        model=model,
+        criteria_digest=spec.criteria_digest,
+        content=spec.to_json(),
+        registered_at=now(),
+    )
+    with workspace.store.transaction() as transaction:
+        transaction.record(
+            row,
+            actor=workspace.run.actor,
+            action="spec.registered",
+            subject=f"{model}/spec/{spec.digest[:12]}",
+            payload={"spec": spec.digest, "criteria": spec.criteria_digest, "tier": tier.name},
+        )
+    return Intake(
+        model=model,
+        spec_digest=spec.digest,
+        criteria_digest=spec.criteria_digest,
+        tier=tier.name,
+        seats=tier.seats,
+    )
+
+
+def check_sql(include: Include, spec: Spec) -> None:
+    """Check each SQL file of a spec without a database.
+
+    :raises SpecError: it does not parse, is not one SELECT, or lacks a named column.
+    """
+    develop, kpi = spec.content.develop, spec.content.manage.kpi
+    features = (develop.key, develop.time, *develop.features)
+    needed = {
+        develop.features_sql: features,
+        develop.outcomes_sql: (develop.key, develop.label),
+        kpi.sql: ("value",),
+    }
+    if spec.content.deploy.scoring_sql is not None:
+        needed[spec.content.deploy.scoring_sql] = features
+    folder = include.root / "sql" / spec.model
+    for name, columns in needed.items():
+        sql.check(spec.sql[name], columns, folder / name)

@@ -1,0 +1,142 @@
+"""Monitor: judge a measurement, record the verdict, and open a case where it is an alarm."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from mlops.core.drift import drift, reasons, worst_state
+from mlops.core.kpi import judge_kpi
+from mlops.core.performance import judge_performance
+from mlops.core.period import Period
+from mlops.core.profile import Profile
+from mlops.core.records import Metrics, MonitorResult, from_json, to_json
+from mlops.flow.check_input import reference_of
+from mlops.flow.live import live_package
+from mlops.flow.workspace import Workspace, now
+from mlops.spec.load import Spec
+from mlops.store.connect import Transaction
+from mlops.store.tables import BatchRow, CaseRow, MeasurementRow, MonitorRow, VersionRow
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdict, in short."""
+
+    measurement: str
+    model: str
+    version: int
+    window: str
+    state: str
+    reasons: tuple[str, ...]
+
+
+def judge(workspace: Workspace, *, measurement: str) -> Judged:
+    """Judge drift, performance and KPI of one measurement.
+
+    An alarm is a verdict, not an error: it is recorded, opens one case for each cause, and the
+    task goes on. A case that is open already is not opened again.
+    """
+    with workspace.store.transaction() as transaction:
+        measured = transaction.get(MeasurementRow, measurement)
+        batch = transaction.get(BatchRow, measured.batch)
+        version = transaction.get(VersionRow, measured.model, measured.version)
+    spec = workspace.spec(version.spec_digest)
+    reference = reference_of(live_package(workspace, version))
+    window = Period(start=batch.window_start, end=batch.window_end)
+    result = _verdict(spec, measured, batch, reference, window)
+    row = MonitorRow(
+        measurement=measurement,
+        model=measured.model,
+        version=measured.version,
+        batch=batch.id,
+        period=window.label(),
+        window_start=window.start,
+        window_end=window.end,
+        state=result.state,
+        result=to_json(result),
+        judged_at=now(),
+    )
+    with workspace.store.transaction() as transaction:
+        transaction.record(
+            row,
+            actor=workspace.run.actor,
+            action="window.judged",
+            subject=batch.id,
+            payload={
+                "measurement": measurement,
+                "state": result.state,
+                "reasons": list(result.reasons),
+            },
+        )
+        if result.state == "alarm":
+            _open_case(transaction, workspace, spec, row, result)
+    return Judged(
+        measurement=measurement,
+        model=measured.model,
+        version=measured.version,
+        window=window.label(),
+        state=result.state,
+        reasons=result.reasons,
+    )
+
+
+def _verdict(
+    spec: Spec, measured: MeasurementRow, batch: BatchRow, reference: Profile, window: Period
+) -> MonitorResult:
+    monitor = spec.content.monitor
+    current = Profile.from_json(json.dumps(measured.content["profile"]))
+    drifts = drift(reference.columns, current.columns, monitor.drift)
+    found = measured.content["metrics"]
+    performance = judge_performance(
+        monitor.performance,
+        from_json(Metrics, found) if found else None,
+        rows=batch.rows,
+        labels=measured.content["labels"],
+    )
+    kpi = judge_kpi(spec.content.manage.kpi, measured.content["kpi"], window)
+    said = list(reasons(drifts, monitor.drift))
+    if performance.state in ("warn", "alarm"):
+        said.insert(0, f"{performance.metric} {performance.measured:.3f}, {performance.bound}")
+    if kpi.reached is False:
+        said.insert(0, kpi.sentence)
+    kpi_state = "warn" if kpi.reached is False else "ok"
+    return MonitorResult(
+        state=worst_state([*(item.state for item in drifts), performance.state, kpi_state]),  # type: ignore[list-item]
+        rows=batch.rows,
+        reasons=tuple(said),
+        drift=drifts,
+        performance=performance,
+        kpi=kpi,
+    )
+
+
+def _open_case(
+    transaction: Transaction,
+    workspace: Workspace,
+    spec: Spec,
+    row: MonitorRow,
+    result: MonitorResult,
+) -> None:
+    """One case for each cause: whoever the cause falls to can act on it."""
+    failing = result.performance.state == "alarm"
+    cause = "performance" if failing else "drift"
+    owner = spec.content.manage.developer
+    identity = f"{row.model}/v{row.version}/{cause}"
+    case = CaseRow(
+        id=identity,
+        model=row.model,
+        version=row.version,
+        cause=cause,
+        severity="alarm",
+        owner=owner,
+        finding=f"{row.period}: " + "; ".join(result.reasons),
+        opened_at=now(),
+    )
+    transaction.record(
+        case,
+        actor=workspace.run.actor,
+        action="case.opened",
+        subject=identity,
+        payload={"measurement": row.measurement, "owner": owner, "finding": case.finding},
+    )

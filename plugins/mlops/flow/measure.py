@@ -1,0 +1,115 @@
+"""Monitor: measure a scored window. Nothing is judged here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mlops.core.canonical import digest_json
+from mlops.core.metrics import metrics
+from mlops.core.period import Period
+from mlops.core.records import to_json
+from mlops.errors import RecordMissing
+from mlops.flow.check_input import input_profile
+from mlops.flow.live import live_package
+from mlops.flow.workspace import Workspace, now
+from mlops.spec.load import Spec
+from mlops.store.connect import Transaction
+from mlops.store.tables import BatchRow, MeasurementRow, VersionRow
+from mlops.warehouse import sql
+from mlops.warehouse.outcomes import kpi_value, scores_with_labels
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement, by its digest."""
+
+    measurement: str
+    batch: str
+    rows: int
+    labels: int
+
+
+def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
+    """Profile the window's features and scores, and join the labels that have arrived.
+
+    Measured again when more labels have arrived, it is a new measurement; with the same labels it
+    is the one that stands.
+
+    :raises RecordMissing: the window was not scored and published.
+    """
+    with workspace.store.transaction() as transaction:
+        batch = _batch(transaction, model, window)
+        version = transaction.get(VersionRow, model, batch.version)
+    spec = workspace.spec(version.spec_digest)
+    package = live_package(workspace, version)
+    profile = input_profile(workspace, spec, package, window)
+    content = {
+        "profile": profile.to_json(),
+        **_outcomes(workspace, spec, batch, window),
+        "kpi": _kpi(workspace, spec, window),
+    }
+    digest = digest_json([batch.id, content])
+    row = MeasurementRow(
+        digest=digest,
+        model=model,
+        version=batch.version,
+        batch=batch.id,
+        content=content,
+        measured_at=now(),
+    )
+    with workspace.store.transaction() as transaction:
+        transaction.record(
+            row,
+            actor=workspace.run.actor,
+            action="window.measured",
+            subject=batch.id,
+            payload={"measurement": digest, "rows": batch.rows, "labels": content["labels"]},
+        )
+    return Measured(measurement=digest, batch=batch.id, rows=batch.rows, labels=content["labels"])
+
+
+def _batch(transaction: Transaction, model: str, window: Period) -> BatchRow:
+    """The newest published batch of a window."""
+    found = transaction.find(
+        BatchRow, model=model, window_start=window.start, window_end=window.end
+    )
+    if not found:
+        raise RecordMissing(
+            f"{model}: window {window.label()}",
+            found="no published batch",
+            expected="a window that was scored",
+            action=f"run {model}_score for {window.label()} first",
+        )
+    return max(found, key=lambda row: row.published_at)
+
+
+def _outcomes(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period) -> dict[str, Any]:
+    develop = spec.content.develop
+    outcomes = sql.render(
+        spec.sql[develop.outcomes_sql],
+        {"window_start": window.start, "window_end": window.end, "as_of": now()},
+    )
+    pairs = scores_with_labels(
+        workspace.warehouse_url,
+        outcomes,
+        schema=spec.content.deploy.output_schema,
+        model=spec.model,
+        batch=batch.id,
+        key=develop.key,
+        label=develop.label,
+    )
+    measured = to_json(metrics(pairs.label, pairs.score)) if len(pairs.label) else None
+    return {
+        "labels": len(pairs.label),
+        "metrics": measured,
+        "score_histogram": list(pairs.score_histogram),
+    }
+
+
+def _kpi(workspace: Workspace, spec: Spec, window: Period) -> float | None:
+    text = sql.render(
+        spec.sql[spec.content.manage.kpi.sql],
+        {"window_start": window.start, "window_end": window.end, "as_of": now()},
+    )
+    return kpi_value(workspace.warehouse_url, text, name=spec.content.manage.kpi.name)

@@ -1,0 +1,102 @@
+"""Monitor: write the report of a judged window, with the windows before it for the trend."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import pairwise
+
+from mlops.core.period import Period
+from mlops.core.records import Evaluation, MonitorResult, from_json
+from mlops.flow.document import Documented, keep_report
+from mlops.flow.dossier import entry_digest
+from mlops.flow.workspace import Workspace, registered_spec
+from mlops.reports.context import DataWindow, MonitoringContext, WindowResult
+from mlops.reports.render import monitoring_report
+from mlops.store.connect import Transaction
+from mlops.store.tables import (
+    DeploymentRow,
+    MonitorRow,
+    SnapshotRow,
+    ValidationRow,
+    VersionRow,
+)
+
+
+def monitor_report(workspace: Workspace, *, measurement: str) -> Documented:
+    """Write the monitoring report of one judged measurement; run again, the same bytes."""
+    with workspace.store.transaction() as transaction:
+        judged = transaction.get(MonitorRow, measurement)
+        context = _context(transaction, judged)
+        model, version, period = judged.model, judged.version, judged.period
+    html = monitoring_report(context, templates=workspace.include.root / "reports")
+    return keep_report(
+        workspace, html, kind="monitoring", model=model, version=version, period=period
+    )
+
+
+def _context(transaction: Transaction, judged: MonitorRow) -> MonitoringContext:
+    version = transaction.get(VersionRow, judged.model, judged.version)
+    spec = registered_spec(transaction, version.spec_digest).content
+    snapshot = transaction.get(SnapshotRow, version.snapshot_id)
+    validation = transaction.get(ValidationRow, version.training_id, version.champion)
+    evaluation = from_json(Evaluation, validation.evaluation)
+    monitor = spec.monitor
+    bound = monitor.performance.at_least
+    deployments = transaction.find(DeploymentRow, model=version.model)
+    return MonitoringContext(
+        title=spec.title,
+        model=version.model,
+        version=version.number,
+        package_sha256=version.package_digest,
+        made_at=judged.judged_at,
+        window=Period(judged.window_start, judged.window_end),
+        result=from_json(MonitorResult, judged.result),
+        drift_warn=monitor.drift.warn,
+        drift_alarm=monitor.drift.alarm,
+        drift_min_rows=monitor.drift.min_rows,
+        min_labels=monitor.performance.min_labels,
+        business_owner=spec.manage.business_owner,
+        developer=spec.manage.developer,
+        earlier=_earlier(transaction, judged),
+        reference=DataWindow(
+            period=Period(snapshot.train_start, snapshot.test_start),
+            rows=snapshot.rows - evaluation.metrics.rows,
+            label_share=None,
+        ),
+        validated=evaluation.metrics,
+        performance_bound=monitor.performance.at_most if bound is None else bound,
+        live_since=_live_since(deployments, version),
+        previous_version=_previous(deployments, version),
+        runbook=spec.manage.runbook,
+        ledger_head=entry_digest(transaction, action="window.judged", subject=judged.batch),
+    )
+
+
+def _earlier(transaction: Transaction, judged: MonitorRow) -> tuple[WindowResult, ...]:
+    """The windows before this one, each as it was judged last when this one was judged."""
+    newest: dict[str, MonitorRow] = {}
+    rows = transaction.find(MonitorRow, model=judged.model, version=judged.version)
+    for row in sorted(rows, key=lambda row: row.id):
+        if row.id < judged.id and row.window_end <= judged.window_start:
+            newest[row.period] = row
+    return tuple(
+        WindowResult(
+            period=Period(row.window_start, row.window_end),
+            result=from_json(MonitorResult, row.result),
+        )
+        for row in sorted(newest.values(), key=lambda row: row.window_start)
+    )
+
+
+def _live_since(deployments: list[DeploymentRow], version: VersionRow) -> datetime | None:
+    own = [row.valid_from for row in deployments if row.version == version.number]
+    return min(own) if own else None
+
+
+def _previous(deployments: list[DeploymentRow], version: VersionRow) -> int | None:
+    """The version that was live before this one first was."""
+    ordered = sorted(deployments, key=lambda row: row.id)
+    for before, row in pairwise(ordered):
+        if row.version == version.number and before.version != row.version:
+            return before.version
+    return None

@@ -1,0 +1,150 @@
+"""Develop: everything that will run, in one file with one digest. People sign that digest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import func, select, text
+
+from mlops.core import model_file
+from mlops.core.encode import FeatureEncoder
+from mlops.core.estimator import positive_scores
+from mlops.core.package import PackageParts, build
+from mlops.core.profiler import reference_profile
+from mlops.core.records import Metrics, from_json
+from mlops.core.table import Rows, split_by_time
+from mlops.flow.workspace import Workspace, now
+from mlops.reports.card import model_card
+from mlops.spec.load import Spec, tier_of
+from mlops.store.connect import Transaction
+from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow, VersionRow
+
+GOLDEN_ROWS = 40
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A version: its number for people, its digest for everything else."""
+
+    model: str
+    version: int
+    package_digest: str
+    tier: str
+
+
+def package(workspace: Workspace, *, training_id: str, champion: int) -> Packaged:
+    """Build the model package and give it a version number.
+
+    The same training gives the same bytes and so the same version, however often it is run.
+
+    :param champion: the version that validation compared with; 0 for none.
+    """
+    with workspace.store.transaction() as transaction:
+        training = transaction.get(TrainingRow, training_id)
+        snapshot = transaction.get(SnapshotRow, training.snapshot_id)
+        validation = transaction.get(ValidationRow, training_id, champion)
+    spec = workspace.spec(training.spec_digest)
+    policy = workspace.include.policy(spec.content.deploy.policy)
+    tier = tier_of(spec.content, policy)
+    built = build(_parts(workspace, spec, snapshot, training, validation))
+    workspace.artifacts.put_bytes(built.data)
+    with workspace.store.transaction() as transaction:
+        number = _number(transaction, spec.model, built.digest)
+        row = VersionRow(
+            model=spec.model,
+            number=number,
+            package_digest=built.digest,
+            training_id=training_id,
+            champion=champion,
+            spec_digest=spec.digest,
+            snapshot_id=snapshot.id,
+            criteria_digest=training.criteria_digest,
+            policy=policy.model_dump(mode="json"),
+            tier=tier.name,
+            tier_reason=tier.reason(spec.content),
+            developer=spec.content.manage.developer,
+            triggered_by=workspace.run.triggered_by,
+            run=workspace.run.to_json(),
+            packaged_at=now(),
+        )
+        transaction.record(
+            row,
+            actor=workspace.run.actor,
+            action="version.packaged",
+            subject=f"{spec.model}/v{number}",
+            payload={
+                "package": built.digest,
+                "training": training_id,
+                "spec": spec.digest,
+                "snapshot": snapshot.id,
+                "criteria": training.criteria_digest,
+                "tier": tier.name,
+                "developer": row.developer,
+                "triggered_by": row.triggered_by,
+                "run": workspace.run.to_json(),
+            },
+        )
+    return Packaged(model=spec.model, version=number, package_digest=built.digest, tier=tier.name)
+
+
+def _number(transaction: Transaction, model: str, digest: str) -> int:
+    """The number that this package has, or the model's next one; numbers are given in turn."""
+    transaction.session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"mlops.version.{model}"}
+    )
+    known = transaction.find(VersionRow, model=model, package_digest=digest)
+    if known:
+        return known[0].number
+    highest = transaction.session.scalar(
+        select(func.max(VersionRow.number)).where(VersionRow.model == model)
+    )
+    return (highest or 0) + 1
+
+
+def _parts(
+    workspace: Workspace,
+    spec: Spec,
+    snapshot: SnapshotRow,
+    training: TrainingRow,
+    validation: ValidationRow,
+) -> PackageParts:
+    develop = spec.content.develop
+    with workspace.scratch() as folder:
+        train_rows, test_rows = split_by_time(
+            workspace.artifacts.fetch(snapshot.sha256, folder),
+            time=develop.time,
+            label=develop.label,
+            test_start=snapshot.test_start,
+        )
+    encoder = FeatureEncoder.from_json(training.encoder)
+    data = workspace.artifacts.read(training.model_sha256)
+    estimator = model_file.load(data, trusted=develop.trusted_types)
+    scores = positive_scores(estimator, encoder.encode_table(test_rows.table))
+    golden = encoder.encode_table(_golden(test_rows))
+    return PackageParts(
+        model=spec.model,
+        model_bytes=data,
+        encoder=encoder,
+        schema=[column for column in snapshot.columns if column["name"] != develop.label],
+        spec=spec.to_json(),
+        golden_inputs=golden,
+        golden_outputs=positive_scores(estimator, golden),
+        reference=json.loads(reference_profile(train_rows.table, scores, encoder).to_json()),
+        card=model_card(spec, from_json(Metrics, validation.evaluation["metrics"])),
+        code=training.code,
+        facts={
+            "training": training.id,
+            "snapshot_sha256": snapshot.sha256,
+            "spec": spec.digest,
+            "criteria": training.criteria_digest,
+        },
+    )
+
+
+def _golden(rows: Rows) -> pa.Table:
+    """Rows spread evenly over the test periods, the same ones each time."""
+    picked = np.unique(np.linspace(0, rows.table.num_rows - 1, GOLDEN_ROWS).astype(int))
+    return rows.table.take(pa.array(picked))

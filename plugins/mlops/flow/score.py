@@ -1,0 +1,54 @@
+"""Deploy: stream a shard through the signed model and write its predictions back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlops.flow.check_input import Plan, Shard, scoring_query, shard_period
+from mlops.flow.live import live_package
+from mlops.flow.signatures import require_signed
+from mlops.flow.workspace import Workspace, now
+from mlops.store.tables import VersionRow
+from mlops.warehouse.score import score_shard
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was written for a shard."""
+
+    batch: str
+    shard: int
+    rows: int
+    unseen: dict[str, int]
+
+
+def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
+    """Score one shard with the plan's version; its rows replace what stood there before.
+
+    Readers of the stable view see nothing of it until the batch is published.
+
+    :raises NotSigned: a signature no longer holds.
+    :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: the package is not what was signed.
+    :raises PredictionError: an infinite or NaN prediction; nothing of the shard is written.
+    """
+    with workspace.store.transaction() as transaction:
+        version = transaction.get(VersionRow, plan.model, plan.version)
+        require_signed(transaction, version, at=now())
+    spec = workspace.spec(version.spec_digest)
+    package = live_package(workspace, version)
+    develop, deploy = spec.content.develop, spec.content.deploy
+    scored = score_shard(
+        workspace.warehouse_url,
+        scoring_query(spec, shard_period(shard)),
+        model=spec.model,
+        schema=deploy.output_schema,
+        key=develop.key,
+        time=develop.time,
+        batch=plan.batch,
+        shard=shard.shard,
+        version=plan.version,
+        threshold=deploy.threshold,
+        encoder=package.contents.encoder,
+        predict=package.predict,
+    )
+    return Scored(batch=plan.batch, shard=shard.shard, rows=scored.rows, unseen=dict(scored.unseen))

@@ -1,0 +1,147 @@
+"""Which seats a version needs, who has signed, and whether those signatures hold now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlops.errors import NotSigned
+from mlops.spec.policy import Policy, Seat
+from mlops.store.connect import Transaction
+from mlops.store.tables import DecisionRow, ReportRow, SnapshotRow, VersionRow
+
+APPROVE = "Approve"
+REJECT = "Reject"
+
+
+@dataclass(frozen=True)
+class SignedBytes:
+    """The digests that a signature binds; one that differs makes it a signature of other bytes."""
+
+    package_digest: str
+    spec_digest: str
+    snapshot_digest: str
+    evidence_digest: str
+    criteria_digest: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one seat stands for one version, at one moment."""
+
+    seat: str
+    title: str
+    needed: int
+    signed_by: tuple[str, ...]
+    holds: bool
+    reason: str
+
+
+def signed_bytes(transaction: Transaction, version: VersionRow) -> SignedBytes:
+    """What a signature of this version binds.
+
+    :raises NotSigned: the version has no validation report yet, so there is nothing to sign on.
+    """
+    reports = transaction.find(
+        ReportRow, model=version.model, version=version.number, kind="validation"
+    )
+    if not reports:
+        raise NotSigned(
+            f"{version.model} v{version.number}",
+            found="no validation report",
+            expected="evidence that approvers can read before they sign",
+            action="run the task 'document' first",
+        )
+    newest = max(reports, key=lambda report: report.written_at)
+    snapshot = transaction.get(SnapshotRow, version.snapshot_id)
+    return SignedBytes(
+        package_digest=version.package_digest,
+        spec_digest=version.spec_digest,
+        snapshot_digest=snapshot.sha256,
+        evidence_digest=newest.sha256,
+        criteria_digest=version.criteria_digest,
+    )
+
+
+def seats_needed(version: VersionRow) -> dict[str, Seat]:
+    """The seats of the version's tier, from the policy as it stood when it was packaged."""
+    policy = Policy.model_validate(version.policy, strict=False)
+    tier = next(tier for tier in policy.tiers if tier.name == version.tier)
+    return {name: policy.seats[name] for name in tier.seats}
+
+
+def standings(
+    transaction: Transaction, version: VersionRow, *, at: datetime
+) -> tuple[Standing, ...]:
+    """How every needed seat stands at ``at``."""
+    bound = signed_bytes(transaction, version)
+    decisions = sorted(
+        transaction.find(DecisionRow, model=version.model, version=version.number),
+        key=lambda row: row.decided_at,
+    )
+    return tuple(
+        _standing(name, seat, [row for row in decisions if row.seat == name], bound, at)
+        for name, seat in seats_needed(version).items()
+    )
+
+
+def require_signed(transaction: Transaction, version: VersionRow, *, at: datetime) -> None:
+    """Refuse unless every seat holds.
+
+    :raises NotSigned: naming each seat that does not, and why.
+    """
+    missing = [item for item in standings(transaction, version, at=at) if not item.holds]
+    if missing:
+        raise NotSigned(
+            f"{version.model} v{version.number} (package sha256 {version.package_digest[:12]}…)",
+            found="; ".join(f"{item.title}: {item.reason}" for item in missing),
+            expected="a valid signature of these bytes for every seat",
+            action="have the seats signed under Required Actions, then run this task again",
+        )
+
+
+def _standing(
+    name: str, seat: Seat, decisions: Sequence[DecisionRow], bound: SignedBytes, at: datetime
+) -> Standing:
+    counted = [row for row in decisions if row.counted and row.decided_at <= at]
+    signers: dict[str, str] = {}
+    reason = "nobody has signed"
+    for row in counted:
+        fault = _fault(row, bound, at)
+        if fault is None:
+            signers[row.user_id] = row.user_name
+        else:
+            signers.pop(row.user_id, None)
+            reason = fault
+    holds = len(signers) >= seat.people and _last_answer(counted) != REJECT
+    if signers and len(signers) < seat.people:
+        reason = f"{len(signers)} of {seat.people} different people have signed"
+    return Standing(
+        seat=name,
+        title=seat.title,
+        needed=seat.people,
+        signed_by=tuple(sorted(signers.values())),
+        holds=holds,
+        reason="signed" if holds else reason,
+    )
+
+
+def _last_answer(decisions: Sequence[DecisionRow]) -> str | None:
+    return decisions[-1].answer if decisions else None
+
+
+def _fault(row: DecisionRow, bound: SignedBytes, at: datetime) -> str | None:
+    """Why an answer is no valid approval; none if it is one."""
+    if row.answer != APPROVE:
+        return f"{row.user_name} answered {row.answer}: {row.reason or 'no reason given'}"
+    for name, expected in vars(bound).items():
+        if getattr(row, name) != expected:
+            what = name.removesuffix("_digest")
+            return (
+                f"{row.user_name} approved {what} sha256 {getattr(row, name)[:12]}…, "
+                f"found sha256 {expected[:12]}…"
+            )
+    if row.valid_until is not None and row.valid_until <= at:
+        return f"the signature of {row.user_name} expired on {row.valid_until:%Y-%m-%d}"
+    return None

@@ -1,0 +1,111 @@
+"""Develop: freeze the rows that a version is trained and tested on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlops.core.canonical import digest_json
+from mlops.core.period import periods_before
+from mlops.core.summary import Summariser, summary_to_json
+from mlops.flow.workspace import Workspace, now
+from mlops.spec.load import Spec
+from mlops.store.tables import SnapshotRow
+from mlops.warehouse import sql
+from mlops.warehouse.read import describe
+from mlops.warehouse.snapshot import write_parquet
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Rows that will never change again."""
+
+    snapshot_id: str
+    sha256: str
+    rows: int
+    train_start: str
+    test_start: str
+    test_end: str
+
+
+def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snapshot:
+    """Stream features ⋈ outcomes into one Parquet file and keep it under its SHA-256.
+
+    The file holds the training periods and then the test periods, all before ``as_of``, in the
+    order of time and key, so that the same rows give the same bytes.
+
+    :param as_of: the run's clock; nothing that became known later is read.
+    :raises NoRows: the query returned nothing.
+    :raises QueryError: the SQL does not run, or a column is of a type that cannot be read.
+    """
+    spec = workspace.spec(spec_digest)
+    develop = spec.content.develop
+    split = develop.split
+    periods = periods_before(as_of, split.unit, split.train + split.test)
+    start, test_start, end = periods[0].start, periods[split.train].start, periods[-1].end
+    query = training_query(spec, start=start, end=end, as_of=as_of)
+    columns = describe(workspace.warehouse_url, query)
+    summariser = Summariser(develop)
+    with workspace.scratch() as folder:
+        file = write_parquet(
+            workspace.warehouse_url, query, folder / "snapshot.parquet", on_batch=summariser.update
+        )
+        workspace.artifacts.put_file(file.path, file.sha256)
+    identity = digest_json(
+        {
+            "spec": spec_digest,
+            "sha256": file.sha256,
+            "windows": [start, test_start, end],
+        }
+    )
+    row = SnapshotRow(
+        id=identity,
+        model=spec.model,
+        spec_digest=spec_digest,
+        sha256=file.sha256,
+        rows=file.rows,
+        bytes=file.bytes,
+        train_start=start,
+        test_start=test_start,
+        test_end=end,
+        query=query,
+        columns=[{"name": column.name, "type": column.pg_type} for column in columns],
+        summary=summary_to_json(summariser.result()),
+        taken_at=now(),
+    )
+    with workspace.store.transaction() as transaction:
+        transaction.record(
+            row,
+            actor=workspace.run.actor,
+            action="snapshot.taken",
+            subject=f"{spec.model}/snapshot/{identity[:12]}",
+            payload={
+                "snapshot": identity,
+                "spec": spec_digest,
+                "sha256": file.sha256,
+                "rows": file.rows,
+                "run": workspace.run.to_json(),
+            },
+        )
+    return Snapshot(
+        snapshot_id=identity,
+        sha256=file.sha256,
+        rows=file.rows,
+        train_start=start.isoformat(),
+        test_start=test_start.isoformat(),
+        test_end=end.isoformat(),
+    )
+
+
+def training_query(spec: Spec, *, start: datetime, end: datetime, as_of: datetime) -> str:
+    """The spec's features joined with its outcomes, for one window, in a fixed order."""
+    develop = spec.content.develop
+    parameters = {"window_start": start, "window_end": end, "as_of": as_of}
+    joined = sql.joined(
+        sql.render(spec.sql[develop.features_sql], parameters),
+        sql.render(spec.sql[develop.outcomes_sql], parameters),
+        key=develop.key,
+        features=(develop.time, *develop.features),
+        outcomes=(develop.label,),
+    )
+    return sql.ordered(joined, (develop.time, develop.key))

@@ -1,0 +1,147 @@
+"""Develop: fit every candidate on the same rows with the same seed, and keep all results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+
+from mlops.core import model_file
+from mlops.core.canonical import digest_json
+from mlops.core.encode import FeatureEncoder
+from mlops.core.estimator import build, code_facts, positive_scores, technique
+from mlops.core.metrics import better, metrics
+from mlops.core.records import CandidateResult, to_json
+from mlops.core.table import Rows, split_by_time
+from mlops.errors import TrainingError
+from mlops.flow.workspace import Workspace, now
+from mlops.spec.load import Spec
+from mlops.spec.model import Candidate
+from mlops.store.tables import SnapshotRow, TrainingRow
+
+
+@dataclass(frozen=True)
+class Training:
+    """All candidates, and the one that did best."""
+
+    training_id: str
+    chosen: str
+    candidates: int
+    measured: float | None
+
+
+def train(workspace: Workspace, *, snapshot_id: str) -> Training:
+    """Fit the candidates on the training periods and compare them on the test periods.
+
+    Trained once for a spec, a snapshot and the code at hand: run again, the recorded training
+    is returned.
+
+    :raises TrainingError: an estimator cannot be built, fitted or packaged; it is named.
+    """
+    with workspace.store.transaction() as transaction:
+        snapshot = transaction.get(SnapshotRow, snapshot_id)
+    spec = workspace.spec(snapshot.spec_digest)
+    code = code_facts(spec.content.develop.candidates)
+    training_id = digest_json({"spec": spec.digest, "snapshot": snapshot_id, "code": code})
+    with workspace.store.transaction() as transaction:
+        known = transaction.find(TrainingRow, id=training_id)
+    row = known[0] if known else _fit(workspace, spec, snapshot, training_id, code)
+    results = [result for result in row.candidates if result["chosen"]]
+    return Training(
+        training_id=training_id,
+        chosen=row.chosen,
+        candidates=len(row.candidates),
+        measured=results[0]["metrics"][spec.content.develop.select_by],
+    )
+
+
+def _fit(
+    workspace: Workspace,
+    spec: Spec,
+    snapshot: SnapshotRow,
+    training_id: str,
+    code: dict[str, object],
+) -> TrainingRow:
+    develop = spec.content.develop
+    with workspace.scratch() as folder:
+        train_rows, test_rows = split_by_time(
+            workspace.artifacts.fetch(snapshot.sha256, folder),
+            time=develop.time,
+            label=develop.label,
+            test_start=snapshot.test_start,
+        )
+    encoder = FeatureEncoder.fit(develop.features, train_rows.table)
+    fitted = [
+        _candidate(spec, candidate, encoder, train_rows, test_rows)
+        for candidate in develop.candidates
+    ]
+    best = better(develop.select_by, [result.metrics for result, _ in fitted])
+    results = [replace(result, chosen=index == best) for index, (result, _) in enumerate(fitted)]
+    data = model_file.dump(fitted[best][1])
+    sha256 = workspace.artifacts.put_bytes(data)
+    row = TrainingRow(
+        id=training_id,
+        model=spec.model,
+        spec_digest=spec.digest,
+        snapshot_id=snapshot.id,
+        criteria_digest=spec.criteria_digest,
+        candidates=[to_json(result) for result in results],
+        chosen=results[best].name,
+        model_sha256=sha256,
+        encoder=encoder.to_json(),
+        code=code,
+        trained_at=now(),
+    )
+    with workspace.store.transaction() as transaction:
+        transaction.record(
+            row,
+            actor=workspace.run.actor,
+            action="model.trained",
+            subject=f"{spec.model}/training/{training_id[:12]}",
+            payload={
+                "training": training_id,
+                "snapshot": snapshot.id,
+                "criteria": spec.criteria_digest,
+                "chosen": row.chosen,
+                "model_sha256": sha256,
+                "run": workspace.run.to_json(),
+            },
+        )
+    return row
+
+
+def _candidate(
+    spec: Spec, candidate: Candidate, encoder: FeatureEncoder, train_rows: Rows, test_rows: Rows
+) -> tuple[CandidateResult, object]:
+    """Fit one candidate and measure it; the estimator is packaged at once, to know that it can."""
+    develop = spec.content.develop
+    estimator = build(candidate, encoder.features, seed=develop.seed)
+    started = perf_counter()
+    try:
+        estimator.fit(encoder.encode_table(train_rows.table), train_rows.label)
+        scores = positive_scores(estimator, encoder.encode_table(test_rows.table))
+    except Exception as error:  # whatever a user's estimator raises, the reader needs its name
+        raise TrainingError(
+            f"candidate '{candidate.name}' ({technique(candidate)}) could not be fitted",
+            found=f"{type(error).__name__}: {error}",
+            expected="an estimator with fit and predict_proba for a numeric matrix with NaN",
+            action="correct its params in the spec, or wrap it in a factory that imputes",
+        ) from error
+    seconds = perf_counter() - started
+    if not np.isfinite(scores).all():
+        raise TrainingError(
+            f"candidate '{candidate.name}' ({technique(candidate)})",
+            found=f"{int((~np.isfinite(scores)).sum())} NaN or infinite scores on the test rows",
+            expected="finite scores",
+        )
+    model_file.load(model_file.dump(estimator), trusted=develop.trusted_types)
+    result = CandidateResult(
+        name=candidate.name,
+        technique=technique(candidate),
+        params=tuple(sorted((key, str(value)) for key, value in candidate.params.items())),
+        metrics=metrics(test_rows.label, scores),
+        fit_seconds=round(seconds, 2),
+        chosen=False,
+    )
+    return result, estimator

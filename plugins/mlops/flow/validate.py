@@ -1,0 +1,124 @@
+"""Develop: measure the chosen candidate against the criteria registered before training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlops.core import model_file
+from mlops.core.encode import FeatureEncoder
+from mlops.core.estimator import positive_scores
+from mlops.core.gates import all_passed, failed, judge_gates
+from mlops.core.metrics import evaluate, metrics
+from mlops.core.records import Metrics, to_json
+from mlops.core.table import Rows, split_by_time
+from mlops.errors import DataRefused
+from mlops.flow.live import live_package, live_version
+from mlops.flow.workspace import Workspace, now
+from mlops.spec.load import Spec
+from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A verdict that was recorded; a task that returns this has passed every gate."""
+
+    training_id: str
+    champion: int
+    gates: int
+
+
+def validate(workspace: Workspace, *, training_id: str) -> Validation:
+    """Evaluate on the test rows, compare with the live version, and judge every gate.
+
+    :raises GateFailed: with every gate that was missed; the verdict is recorded first.
+    """
+    with workspace.store.transaction() as transaction:
+        training = transaction.get(TrainingRow, training_id)
+        snapshot = transaction.get(SnapshotRow, training.snapshot_id)
+    spec = workspace.spec(training.spec_digest)
+    test_rows = _test_rows(workspace, spec, snapshot)
+    encoder = FeatureEncoder.from_json(training.encoder)
+    estimator = model_file.load(
+        workspace.artifacts.read(training.model_sha256),
+        trusted=spec.content.develop.trusted_types,
+    )
+    matrix = encoder.encode_table(test_rows.table)
+    evaluation = evaluate(
+        y=test_rows.label,
+        score=positive_scores(estimator, matrix),
+        matrix=matrix,
+        names=[feature.name for feature in encoder.features],
+        predict=lambda changed: positive_scores(estimator, changed),
+        slices={name: test_rows.table[name] for name in spec.content.develop.slices},
+        threshold=spec.content.deploy.threshold,
+        seed=spec.content.develop.seed,
+    )
+    champion, champion_metrics = _champion(workspace, spec, test_rows)
+    gates = judge_gates(spec.content.develop.gates, evaluation, champion_metrics)
+    passed = all_passed(gates)
+    row = ValidationRow(
+        training_id=training_id,
+        champion=champion,
+        model=spec.model,
+        evaluation=to_json(evaluation),
+        gates=[to_json(gate) for gate in gates],
+        passed=passed,
+        champion_metrics=to_json(champion_metrics) if champion_metrics else None,
+        validated_at=now(),
+    )
+    with workspace.store.transaction() as transaction:
+        transaction.record(
+            row,
+            actor=workspace.run.actor,
+            action="model.validated",
+            subject=f"{spec.model}/training/{training_id[:12]}",
+            payload={
+                "training": training_id,
+                "champion": champion,
+                "criteria": spec.criteria_digest,
+                "passed": passed,
+                "gates": row.gates,
+            },
+        )
+    if not passed:
+        raise failed(f"{spec.model}: training {training_id[:12]}", gates)
+    return Validation(training_id=training_id, champion=champion, gates=len(gates))
+
+
+def _test_rows(workspace: Workspace, spec: Spec, snapshot: SnapshotRow) -> Rows:
+    develop = spec.content.develop
+    with workspace.scratch() as folder:
+        _, test_rows = split_by_time(
+            workspace.artifacts.fetch(snapshot.sha256, folder),
+            time=develop.time,
+            label=develop.label,
+            test_start=snapshot.test_start,
+        )
+    return test_rows
+
+
+def _champion(workspace: Workspace, spec: Spec, test_rows: Rows) -> tuple[int, Metrics | None]:
+    """The live version's number and its metrics on the same rows; 0 where none is live.
+
+    :raises DataRefused: the live version cannot score these rows, and a gate asks for it: a
+        comparison that could not be made is no comparison that was won.
+    """
+    with workspace.store.transaction() as transaction:
+        live = live_version(transaction, spec.model)
+    if live is None:
+        return 0, None
+    package = live_package(workspace, live)
+    try:
+        matrix = package.contents.encoder.encode_table(test_rows.table)
+    except DataRefused as error:
+        if not any(gate.against for gate in spec.content.develop.gates):
+            return live.number, None
+        raise DataRefused(
+            f"{spec.model}: a gate compares with the live version {live.number}, which cannot "
+            "score the new test rows",
+            found=str(error),
+            expected="all columns that the live version was trained on",
+            action="keep those columns in the features SQL for this release, or take the gate "
+            "against the champion out of the spec, which its approvers will see",
+        ) from error
+    return live.number, metrics(test_rows.label, package.predict(matrix))

@@ -1,0 +1,74 @@
+"""What every step is given: our store, the artifacts, the customer's data, and who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from mlops.core.records import to_json
+from mlops.spec.load import Include, Spec
+from mlops.store.artifacts import Artifacts
+from mlops.store.connect import Store, Transaction
+from mlops.store.tables import SpecRow
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Which task asks, and who started its run."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    try_number: int = 1
+    map_index: int = -1
+    triggered_by: str = ""
+
+    @property
+    def actor(self) -> str:
+        """How the ledger names a task: ``task:flight_delay_release.train``."""
+        return f"task:{self.dag_id}.{self.task_id}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The identity as plain JSON."""
+        return to_json(self)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The places that a step works with.
+
+    :param warehouse_url: Postgres URL of the customer's data.
+    :param run: who asks.
+    """
+
+    store: Store
+    artifacts: Artifacts
+    include: Include
+    warehouse_url: str
+    run: RunIdentity
+
+    def spec(self, digest: str) -> Spec:
+        """The spec as it was registered, whatever its file says now."""
+        with self.store.transaction() as transaction:
+            return registered_spec(transaction, digest)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A private folder that is gone afterwards, also after an error."""
+        with TemporaryDirectory(prefix="mlops-") as folder:
+            yield Path(folder)
+
+
+def registered_spec(transaction: Transaction, digest: str) -> Spec:
+    """Read a registered spec inside a transaction."""
+    return Spec.from_json(transaction.get(SpecRow, digest).content)
+
+
+def now() -> datetime:
+    """The present, in UTC. Facts carry it; identities never do."""
+    return datetime.now(UTC)

@@ -1,0 +1,63 @@
+"""Turn every spec into its DAGs, and say which specs are broken without hiding the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow.sdk import DAG
+
+from mlops.errors import SpecError
+from mlops.lifecycle.monitor import monitor_dag
+from mlops.lifecycle.release import release_dag
+from mlops.lifecycle.score import score_dag
+from mlops.settings import include_folder
+from mlops.spec.load import Include, tier_of
+
+
+def build_dags(root: Path | None = None) -> list[DAG]:
+    """Build ``<model>_release``, ``<model>_score`` and ``<model>_monitor`` of every sound spec.
+
+    A broken spec has no DAGs; :func:`report_broken_specs` says why. DAGs register themselves with
+    the file that is being parsed.
+
+    :param root: the include folder; default: ``[mlops] include_folder``.
+    """
+    include = Include(root or include_folder())
+    dags: list[DAG] = []
+    for file in include.spec_files():
+        try:
+            dags += _dags_of(include, file)
+        except SpecError:
+            continue
+    return dags
+
+
+def report_broken_specs(root: Path | None = None) -> None:
+    """Raise one error that names every broken spec, a line for each place.
+
+    It is called from a DAG file of its own: Airflow shows the error as that file's, and the file
+    with the DAGs of the sound specs stays whole.
+
+    :raises SpecError: at least one spec is broken.
+    """
+    include = Include(root or include_folder())
+    problems = []
+    for file in include.spec_files():
+        try:
+            spec = include.read_spec(file)
+            tier_of(spec.content, include.policy(spec.content.deploy.policy))
+        except SpecError as error:
+            problems.append(str(error))
+    if problems:
+        raise SpecError("\n" + "\n".join(problems))
+
+
+def _dags_of(include: Include, file: Path) -> list[DAG]:
+    spec = include.read_spec(file)
+    policy = include.policy(spec.content.deploy.policy)
+    tier = tier_of(spec.content, policy)
+    return [
+        release_dag(spec.content, policy, tier),
+        score_dag(spec.content),
+        monitor_dag(spec.content),
+    ]

@@ -1,0 +1,73 @@
+"""Names of datasets, as OpenLineage wants them: one namespace and one name for each thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.optimizer.scope import traverse_scope
+
+
+@dataclass(frozen=True, order=True)
+class Dataset:
+    """A thing that is read or written.
+
+    :ivar columns: name and type of its columns, where they are known.
+    """
+
+    namespace: str
+    name: str
+    columns: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadAndWritten:
+    """What a step read and what it wrote."""
+
+    inputs: tuple[Dataset, ...]
+    outputs: tuple[Dataset, ...]
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where things are, for their names.
+
+    :param warehouse_url: Postgres URL of the customer's data.
+    :param store_place: ``host:port/database`` of our own tables.
+    """
+
+    warehouse_url: str
+    store_place: str
+
+    def table(self, schema: str, table: str, columns: tuple[tuple[str, str], ...] = ()) -> Dataset:
+        """A table or a view of the warehouse."""
+        parts = urlsplit(self.warehouse_url)
+        return Dataset(
+            namespace=f"postgres://{parts.hostname}:{parts.port or 5432}",
+            name=f"{parts.path.lstrip('/')}.{schema}.{table}",
+            columns=columns,
+        )
+
+    def tables_of(self, query: str) -> tuple[Dataset, ...]:
+        """Every table that a query reads, also inside CTEs and subqueries; public by default."""
+        found = {
+            (source.db or "public", source.name)
+            for scope in traverse_scope(sqlglot.parse_one(query, read="postgres"))
+            for source in scope.sources.values()
+            if isinstance(source, exp.Table)
+        }
+        return tuple(self.table(schema, table) for schema, table in sorted(found))
+
+    def ours(self, name: str, columns: tuple[tuple[str, str], ...] = ()) -> Dataset:
+        """A thing of our own: ``models/churn/versions/7``."""
+        return Dataset(namespace=f"mlops://{self.store_place}", name=name, columns=columns)
+
+    @staticmethod
+    def file(location: str) -> Dataset:
+        """A file or an object, by its place."""
+        parts = urlsplit(location)
+        if parts.scheme in ("", "file"):
+            return Dataset(namespace="file", name=parts.path)
+        return Dataset(namespace=f"{parts.scheme}://{parts.netloc}", name=parts.path.lstrip("/"))

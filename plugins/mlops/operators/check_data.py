@@ -1,0 +1,40 @@
+"""Hold frozen rows against the contract; all checks are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlops.operators.base import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from mlops.flow.workspace import Workspace
+
+
+class CheckDataOperator(StepOperator):
+    """Hold frozen rows against the contract; all checks are recorded.
+
+    :param snapshot_id: the snapshot (templated).
+    """
+
+    template_fields: Sequence[str] = (
+        *StepOperator.template_fields,
+        "snapshot_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        snapshot_id: str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.snapshot_id = snapshot_id
+
+    def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
+        """Run :func:`mlops.flow.check_data.check_data`."""
+        from mlops.flow.check_data import check_data
+
+        return check_data(workspace, snapshot_id=self.snapshot_id)

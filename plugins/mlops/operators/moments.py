@@ -1,0 +1,40 @@
+"""What a person types into a run's form, as moments and windows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mlops.errors import SpecError
+from mlops.operators.workspace import clock
+
+if TYPE_CHECKING:
+    from mlops.core.period import Period
+
+
+def moment(text: str, context: Any) -> datetime:
+    """An ISO date or time in UTC; empty for the run's own clock.
+
+    :raises SpecError: neither.
+    """
+    if text in ("", "None"):
+        return clock(context)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SpecError(
+            "'as_of' of the run", found=repr(text), expected="a date as 2013-07-01, or nothing"
+        ) from error
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def window(text: str, unit: Any, context: Any) -> Period:
+    """A window as ``2013-07``; empty for the whole one before the run's clock.
+
+    :raises SpecError: it is no window of this unit.
+    """
+    from mlops.core.period import parse, period_before
+
+    if text in ("", "None"):
+        return period_before(clock(context), unit)
+    return parse(text, unit)

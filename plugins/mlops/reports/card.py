@@ -1,0 +1,65 @@
+"""The model card that travels inside the package (Mitchell et al. 2019, "Model Cards").
+
+It is a part of the package's bytes, so it holds nothing that changes from run to run: no date, no
+run, no person but those whom the spec names.
+"""
+
+from __future__ import annotations
+
+from mlops.core.records import Metrics
+from mlops.reports.context import FeatureView, features_of
+from mlops.reports.format import count, decimal, percent
+from mlops.reports.markdown import bullets, plain, table
+from mlops.spec.load import Spec
+
+
+def model_card(spec: Spec, metrics: Metrics) -> str:
+    """What someone who finds the package should know before using it, as Markdown.
+
+    :param metrics: of the chosen candidate on the test rows.
+    """
+    content = spec.content
+    manage, split = content.manage, content.develop.split
+    restrictions = bullets(manage.restrictions) or "None are stated. That is no permission."
+    parts = [
+        f"# {plain(content.model)}",
+        plain(content.title),
+        "## Use",
+        f"Decision: {plain(manage.decision)}",
+        f"Intended use: {plain(manage.use)}",
+        f"Restrictions:\n\n{restrictions}",
+        f"Business owner: {plain(manage.business_owner)}. Developer: {plain(manage.developer)}.",
+        "## Quality",
+        f"Measured on {count(metrics.rows)} test rows that are later than the "
+        f"training rows ({split.test} {split.unit}(s) after {split.train}); "
+        f"{plain(content.develop.label)} is true in {percent(metrics.positive_share)} of them.",
+        _metrics(metrics),
+        f"A row is flagged where its score is {content.deploy.threshold:g} or more.",
+        "## Inputs",
+        _features(features_of(content)),
+        "## Identity",
+        f"Spec (SHA-256): {spec.digest}",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _metrics(metrics: Metrics) -> str:
+    return table(
+        ("AUC", "Average precision", "Log loss", "Brier score", "Calibration error"),
+        [
+            (
+                decimal(metrics.auc, 4),
+                decimal(metrics.average_precision, 4),
+                decimal(metrics.log_loss, 4),
+                decimal(metrics.brier, 4),
+                decimal(metrics.calibration_error, 4),
+            )
+        ],
+    )
+
+
+def _features(features: tuple[FeatureView, ...]) -> str:
+    return table(
+        ("Feature", "Kind", "Meaning", "Expected"),
+        [(f.name, f.kind, f.means or "not stated", f.expected) for f in features],
+    )

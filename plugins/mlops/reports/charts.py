@@ -1,0 +1,241 @@
+"""The pictures of the validation report, each from records alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from mlops.core.records import Confusion, Curve, Evaluation, Metrics, Slice
+from mlops.reports.format import count, decimal, percent
+from mlops.reports.svg import (
+    ACCENT,
+    ACCENT_SOFT,
+    AXIS,
+    BAD,
+    GRID,
+    INK,
+    MUTED,
+    NEUTRAL,
+    Canvas,
+    Frame,
+    Point,
+    framed,
+    round_up,
+    ticks,
+)
+
+HALF = (400.0, 310.0)  # width and height of a picture that shares its line with another
+FULL = 820.0
+ROW = 24.0
+FIFTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+SLICES_SHOWN = 16
+FEATURES_SHOWN = 20
+_95_PERCENT = 1.959964
+
+
+def roc(evaluation: Evaluation) -> Markup | None:
+    """True against false positive rate; none where the rows have one class only."""
+    curve, found = evaluation.roc, evaluation.metrics
+    if not curve.x:
+        return None
+    canvas = Canvas(*HALF, f"ROC curve; the area under it (AUC) is {decimal(found.auc)}")
+    frame = framed(canvas, x=(0, 1), y=(0, 1))
+    points = [frame.at(x, y) for x, y in zip(curve.x, curve.y, strict=True)]
+    canvas.area([*points, frame.at(1, 0), frame.at(0, 0)])
+    frame.grid(
+        x_ticks=FIFTHS,
+        y_ticks=FIFTHS,
+        x_title="False positive rate",
+        y_title="True positive rate",
+    )
+    canvas.line(frame.at(0, 0), frame.at(1, 1), dash="4 4")
+    canvas.path(points)
+    cells = evaluation.confusion
+    negatives = cells.false_positive + cells.true_negative
+    positives = cells.true_positive + cells.false_negative
+    _operating(frame, cells.false_positive / negatives, cells.true_positive / positives, cells)
+    _note(canvas, frame.at(0.97, 0.06), f"AUC {decimal(found.auc)}")
+    return canvas.render()
+
+
+def precision_recall(evaluation: Evaluation) -> Markup | None:
+    """Precision over recall; none where the rows have one class only."""
+    curve, found = evaluation.precision_recall, evaluation.metrics
+    if not curve.x:
+        return None
+    canvas = Canvas(
+        *HALF,
+        "Precision over recall; the average precision is " + decimal(found.average_precision),
+    )
+    frame = framed(canvas, x=(0, 1), y=(0, 1))
+    points = [frame.at(x, y) for x, y in zip(curve.x, curve.y, strict=True)]
+    canvas.area([frame.at(curve.x[0], 0), *points, frame.at(1, 0)])
+    frame.grid(x_ticks=FIFTHS, y_ticks=FIFTHS, x_title="Recall", y_title="Precision")
+    share = found.positive_share
+    canvas.line(frame.at(0, share), frame.at(1, share), dash="4 4")
+    canvas.path(points)
+    cells = evaluation.confusion
+    flagged = cells.true_positive + cells.false_positive
+    if flagged:
+        positives = cells.true_positive + cells.false_negative
+        _operating(frame, cells.true_positive / positives, cells.true_positive / flagged, cells)
+    words = f"Average precision {decimal(found.average_precision)}"
+    _note(canvas, frame.at(0.97, 0.06), words)
+    return canvas.render()
+
+
+def calibration(curve: Curve, error: float) -> Markup:
+    """Share of positives over mean score, in ten bins of equal count."""
+    top = min(1.0, round_up(max((*curve.x, *curve.y, 0.1)) * 1.05))
+    canvas = Canvas(*HALF, f"Calibration curve; the mean gap is {decimal(error)}")
+    frame = framed(canvas, x=(0, top), y=(0, top))
+    places = ticks(0, top)
+    frame.grid(x_ticks=places, y_ticks=places, x_title="Mean score", y_title="Share that came true")
+    canvas.line(frame.at(0, 0), frame.at(top, top), dash="4 4")
+    points = [frame.at(x, y) for x, y in zip(curve.x, curve.y, strict=True)]
+    canvas.path(points, width=1.5)
+    for point in points:
+        canvas.dot(point)
+    _note(canvas, frame.at(top * 0.97, top * 0.06), f"Mean gap {decimal(error)}")
+    return canvas.render()
+
+
+def histogram(curve: Curve, threshold: float) -> Markup:
+    """How many rows got which score, those at or above the threshold in colour."""
+    total = sum(curve.y)
+    width = curve.x[1] - curve.x[0] if len(curve.x) > 1 else 1.0
+    top = round_up(max((*curve.y, 1.0)) * 1.08)
+    canvas = Canvas(*HALF, f"Histogram of {count(total)} scores, with the threshold {threshold:g}")
+    frame = framed(canvas, x=(0, 1), y=(0, top), left=66)
+    frame.grid(x_ticks=FIFTHS, y_ticks=ticks(0, top), x_title="Score", y_title="Rows")
+    for left, rows in zip(curve.x, curve.y, strict=True):
+        corner, foot = frame.at(left, rows), frame.at(left + width, 0)
+        fill = ACCENT if left >= threshold - 1e-9 else NEUTRAL
+        size = (foot[0] - corner[0] - 1.5, foot[1] - corner[1])
+        canvas.rect((corner[0] + 0.75, corner[1]), size, fill=fill)
+    place = frame.x(threshold)
+    canvas.line((place, frame.y.start), (place, frame.y.end), color=INK, width=1.5, dash="5 3")
+    room = threshold <= 0.6  # noqa: PLR2004 (else the words would leave the picture)
+    beside = (place + (6 if room else -6), frame.y.end + 12)
+    _note(canvas, beside, f"Threshold {threshold:g}", "start" if room else "end")
+    return canvas.render()
+
+
+def importance(falls: Sequence[tuple[str, float]]) -> Markup | None:
+    """The fall of AUC when a feature is shuffled, as bars; none where there is nothing."""
+    if not falls:
+        return None
+    shown = falls[:FEATURES_SHOWN]
+    height = 12 + ROW * len(shown) + 40
+    canvas = Canvas(FULL, height, "Permutation importance of the features, the largest first")
+    low, high = min(0.0, *(fall for _, fall in shown)), max(0.001, *(fall for _, fall in shown))
+    frame = framed(canvas, x=(low, high), y=(0, len(shown)), left=190, right=70, bottom=40)
+    frame.grid(x_ticks=ticks(low, high, 6), x_title="Fall of AUC when the feature is shuffled")
+    for place, (name, fall) in enumerate(shown):
+        middle = frame.y.end + ROW * (place + 0.5)
+        start, end = sorted((frame.x(0), frame.x(fall)))
+        canvas.rect((start, middle - 7), (max(end - start, 1.0), 14), fill=ACCENT, radius=1.5)
+        canvas.text((frame.x.start - 10, middle + 4), name, color=INK, anchor="end")
+        canvas.text((max(end, frame.x(0)) + 8, middle + 4), decimal(fall), halo=True)
+    canvas.line(frame.at(0, 0), (frame.x(0), frame.y.end))
+    return canvas.render()
+
+
+def slices(
+    column: str, found: Sequence[Slice], whole: Metrics, bound: float | None
+) -> Markup | None:
+    """AUC of each value of one column, with its 95 % interval; none where none has an AUC."""
+    shown = [item for item in found if item.metrics.auc is not None][:SLICES_SHOWN]
+    if not shown or whole.auc is None:
+        return None
+    spans = [(item, _interval(item.metrics)) for item in shown]
+    low = min([whole.auc, *([bound] if bound else []), *(span[0] for _, span in spans)])
+    high = max([whole.auc, *(span[1] for _, span in spans)])
+    low, high = math.floor(low * 20) / 20, math.ceil(high * 20) / 20
+    canvas = Canvas(FULL, 30 + ROW * len(shown) + 40, f"AUC by {column}, with 95 % intervals")
+    frame = framed(canvas, x=(low, high), y=(0, len(shown)), left=190, right=90, top=30, bottom=40)
+    frame.grid(x_ticks=ticks(low, high, 6), x_title=f"AUC by {column}, with its 95 % interval")
+    above = bound is None or whole.auc >= bound
+    _upright(frame, whole.auc, f"all rows {decimal(whole.auc)}", (AXIS, MUTED), right=above)
+    if bound is not None:
+        _upright(frame, bound, f"bound {bound:g}", (BAD, BAD), right=not above)
+    for place, (item, span) in enumerate(spans):
+        middle = frame.y.end + ROW * (place + 0.5)
+        auc = item.metrics.auc or 0.0
+        color = BAD if bound is not None and auc < bound else ACCENT
+        canvas.line((frame.x(span[0]), middle), (frame.x(span[1]), middle), color=color, width=2)
+        canvas.dot((frame.x(auc), middle), radius=4.5, fill=color)
+        canvas.text((frame.x.start - 10, middle + 4), item.value, color=INK, anchor="end")
+        rows = f"{count(item.metrics.rows)} rows"
+        canvas.text((FULL - 4, middle + 4), rows, size=11, anchor="end")
+    return canvas.render()
+
+
+def squares(filled: int, words: str, *, color: str = ACCENT) -> Markup:
+    """One hundred squares, ``filled`` of them in colour: a share as a count of cases."""
+    size, gap = 11.0, 2.5
+    side = 10 * (size + gap) - gap
+    canvas = Canvas(side, side, words)
+    for place in range(100):
+        row, column = divmod(place, 10)
+        corner = (column * (size + gap), row * (size + gap))
+        fill = color if place < filled else GRID
+        canvas.rect(corner, (size, size), fill=fill, radius=1.5)
+    return canvas.render()
+
+
+def share_bar(share: float, *, color: str = ACCENT, width: float = 110.0) -> Markup:
+    """A share of 0 to 1 as a bar, for a cell of a table."""
+    canvas = Canvas(width, 10, percent(share))
+    canvas.rect((0, 1), (width, 8), fill=ACCENT_SOFT, radius=1.5)
+    canvas.rect((0, 1), (width * min(max(share, 0.0), 1.0), 8), fill=color, radius=1.5)
+    return canvas.render()
+
+
+def auc_interval(metrics: Metrics) -> tuple[float, float] | None:
+    """A 95 % interval of AUC, within 0 and 1; none where there is no AUC.
+
+    Standard error of Hanley and McNeil 1982 (Radiology 143), which takes rows as independent; in
+    data where days differ from one another, the truth is wider.
+    """
+    return None if metrics.auc is None else _interval(metrics)
+
+
+def _interval(metrics: Metrics) -> tuple[float, float]:
+    auc = metrics.auc or 0.0
+    positives, negatives = metrics.positives, metrics.rows - metrics.positives
+    q1, q2 = auc / (2.0 - auc), 2.0 * auc * auc / (1.0 + auc)
+    spread = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
+    error = math.sqrt(max(spread, 0.0) / max(positives * negatives, 1))
+    return max(0.0, auc - _95_PERCENT * error), min(1.0, auc + _95_PERCENT * error)
+
+
+def _operating(frame: Frame, x: float, y: float, cells: Confusion) -> None:
+    """Mark where the threshold in force puts the model on its curve."""
+    point = frame.at(x, y)
+    frame.canvas.dot(point, radius=5, fill=INK)
+    right = x <= 0.6  # noqa: PLR2004 (else the words would leave the picture)
+    frame.canvas.text(
+        (point[0] + (10 if right else -10), point[1] + (16 if right else -8)),
+        f"threshold {cells.threshold:g}",
+        color=INK,
+        anchor="start" if right else "end",
+        halo=True,
+    )
+
+
+def _upright(
+    frame: Frame, value: float, words: str, colors: tuple[str, str], *, right: bool
+) -> None:
+    """A dashed line over all rows of a picture, its name above it, on one side of it."""
+    place, color, anchor = frame.x(value), colors[0], "start" if right else "end"
+    frame.canvas.line((place, frame.y.start), (place, frame.y.end), color=color, dash="4 3")
+    at = (place + (-2 if right else 2), frame.y.end - 8)
+    frame.canvas.text(at, words, color=colors[1], size=11, anchor=anchor)
+
+
+def _note(canvas: Canvas, at: Point, words: str, anchor: str = "end") -> None:
+    """What a picture comes to, in a few words inside it."""
+    canvas.text(at, words, color=INK, bold=True, anchor=anchor, halo=True)

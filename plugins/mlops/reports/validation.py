@@ -1,0 +1,153 @@
+"""The validation report: what approvers, legal and auditors read before a version goes live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from markupsafe import Markup
+
+from mlops.core.metrics import MORE_IS_BETTER
+from mlops.core.records import CandidateResult, Check, GateResult, Metrics, Slice
+from mlops.reports import charts, words
+from mlops.reports.context import FeatureView, ValidationContext
+from mlops.reports.html import render
+
+TEMPLATE = "validation.html.j2"
+
+
+@dataclass(frozen=True)
+class SliceView:
+    """One column's slices: the picture, and the table with each value's 95 % interval of AUC."""
+
+    column: str
+    picture: Markup | None
+    rows: tuple[tuple[Slice, tuple[float, float] | None], ...]
+
+
+@dataclass(frozen=True)
+class OfHundred:
+    """A share as a count of a hundred cases, with its picture."""
+
+    count: int
+    picture: Markup
+
+
+@dataclass(frozen=True)
+class ValidationView:
+    """What the template adds to the context: sentences and pictures made from it."""
+
+    passed: bool
+    verdict: str
+    failed_checks: tuple[Check, ...]
+    general_checks: tuple[Check, ...]
+    feature_checks: tuple[tuple[FeatureView, tuple[Check, ...]], ...]
+    candidates: tuple[CandidateResult, ...]
+    gates: tuple[tuple[GateResult, str], ...]
+    flagged_share: float
+    precision: OfHundred | None
+    recall: OfHundred | None
+    roc: Markup | None
+    precision_recall: Markup | None
+    calibration: Markup
+    histogram: Markup
+    importance: Markup | None
+    slices: tuple[SliceView, ...]
+    limitations: tuple[str, ...]
+    missing_facts: tuple[str, ...]
+
+
+def validation_report(context: ValidationContext, templates: Path) -> str:
+    """The report as one HTML file that needs nothing else: no script, no font, no network.
+
+    :param templates: the folder of ``validation.html.j2``.
+    :returns: the same text for the same context and templates.
+    :raises SpecError: a template is missing or broken.
+    """
+    return render(templates, TEMPLATE, report=context, view=_view(context))
+
+
+def _view(context: ValidationContext) -> ValidationView:
+    found = context.evaluation
+    names = {feature.name for feature in context.features}
+    by_feature = {
+        feature: tuple(check for check in context.checks if check.subject == feature.name)
+        for feature in context.features
+    }
+    precision, recall = _of_hundred(context)
+    return ValidationView(
+        passed=words.passed(context),
+        verdict=words.verdict(context),
+        failed_checks=tuple(check for check in context.checks if not check.passed),
+        general_checks=tuple(check for check in context.checks if check.subject not in names),
+        feature_checks=tuple(by_feature.items()),
+        candidates=_ranked(context),
+        gates=tuple((gate, words.gate_measured(gate)) for gate in context.gates),
+        flagged_share=words.flagged_share(found.confusion),
+        precision=precision,
+        recall=recall,
+        roc=charts.roc(found),
+        precision_recall=charts.precision_recall(found),
+        calibration=charts.calibration(found.calibration, found.metrics.calibration_error),
+        histogram=charts.histogram(found.score_histogram, found.confusion.threshold),
+        importance=charts.importance(found.importance),
+        slices=_slices(context),
+        limitations=words.limitations(context),
+        missing_facts=words.missing_facts(context),
+    )
+
+
+def _of_hundred(context: ValidationContext) -> tuple[OfHundred | None, OfHundred | None]:
+    counts = words.flagged_of_hundred(context.evaluation.confusion)
+    if counts is None:
+        return None, None
+    right, caught = counts
+    return (
+        OfHundred(right, charts.squares(right, f"{right} of 100 flagged {context.noun}")),
+        OfHundred(caught, charts.squares(caught, f"{caught} of 100 true {context.noun}")),
+    )
+
+
+def _ranked(context: ValidationContext) -> tuple[CandidateResult, ...]:
+    """The chosen candidate first, then the others by the metric that chose it."""
+    sign = -1.0 if context.select_by in MORE_IS_BETTER else 1.0
+
+    def order(candidate: CandidateResult) -> tuple[bool, bool, float, str]:
+        value = _metric(candidate.metrics, context.select_by)
+        return not candidate.chosen, value is None, sign * (value or 0.0), candidate.name
+
+    return tuple(sorted(context.candidates, key=order))
+
+
+def _metric(metrics: Metrics, name: str) -> float | None:
+    value: float | None = getattr(metrics, name)
+    return value
+
+
+def _slices(context: ValidationContext) -> tuple[SliceView, ...]:
+    found = context.evaluation
+    views = []
+    for column, group in groupby(found.slices, key=lambda item: item.column):
+        items = tuple(group)
+        bound = _bound(context.gates, f"auc by {column}")
+        views.append(
+            SliceView(
+                column=column,
+                picture=charts.slices(column, items, found.metrics, bound),
+                rows=tuple((item, charts.auc_interval(item.metrics)) for item in items),
+            )
+        )
+    return tuple(views)
+
+
+def _bound(gates: tuple[GateResult, ...], name: str) -> float | None:
+    """The number in a gate's bound, where it is a lower one."""
+    return next(
+        (
+            float(gate.bound.removeprefix("≥"))
+            for gate in gates
+            if gate.name == name and gate.bound.startswith("≥")
+        ),
+        None,
+    )

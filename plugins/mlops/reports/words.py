@@ -1,0 +1,160 @@
+"""What the reports say in sentences; everything here is made from the context alone."""
+
+from __future__ import annotations
+
+from mlops.core.checks import all_passed as checks_passed
+from mlops.core.gates import all_passed as gates_passed
+from mlops.core.records import Confusion, GateResult
+from mlops.reports.context import MonitoringContext, ValidationContext
+from mlops.reports.format import count, decimal, percent, several
+
+SEASONS = 360  # days: a test window shorter than this has not seen every season
+
+
+def passed(context: ValidationContext) -> bool:
+    """Whether every check and every gate passed."""
+    return checks_passed(context.checks) and gates_passed(context.gates)
+
+
+def verdict(context: ValidationContext) -> str:
+    """The result of the validation in one sentence."""
+    gates = len(context.gates)
+    missed = [gate for gate in context.gates if not gate.passed]
+    broken = [check for check in context.checks if not check.passed]
+    if not gates:
+        return "No criterion was registered before training, so there is no verdict."
+    if missed:
+        names = ", ".join(gate.name for gate in missed)
+        text = f"{len(missed)} of {several(gates, 'criterion', 'criteria')} not met: {names}."
+    elif gates == 1:
+        text = "The one criterion that was registered before training is met."
+    else:
+        text = f"All {gates} criteria that were registered before training are met."
+    if broken:
+        text += f" {len(broken)} of {several(len(context.checks), 'data check')} failed."
+    return text
+
+
+def flagged_of_hundred(cells: Confusion) -> tuple[int, int] | None:
+    """Of a hundred flagged rows how many came true; of a hundred true ones how many were flagged.
+
+    None where nothing was flagged, or nothing was true.
+    """
+    flagged = cells.true_positive + cells.false_positive
+    positives = cells.true_positive + cells.false_negative
+    if not flagged or not positives:
+        return None
+    return (
+        round(100 * cells.true_positive / flagged),
+        round(100 * cells.true_positive / positives),
+    )
+
+
+def flagged_share(cells: Confusion) -> float:
+    """Share of all rows at or above the threshold."""
+    rows = cells.true_positive + cells.false_positive + cells.true_negative + cells.false_negative
+    return (cells.true_positive + cells.false_positive) / rows if rows else 0.0
+
+
+def limitations(context: ValidationContext) -> tuple[str, ...]:
+    """What the method itself leaves open, and then what the developer says."""
+    test = context.test.period
+    days = (test.end - test.start).days
+    found = []
+    if days < SEASONS:
+        found.append(
+            f"Quality was measured on {test.words()} only. How the model does at other times of "
+            "the year has not been measured; the monitor will tell."
+        )
+    found.append(
+        "Every figure is an estimate from these test rows. The intervals take rows as independent "
+        "of one another; where days differ as wholes, the truth may lie further away."
+    )
+    found.append(
+        "Feature importance says what the model leans on, not what causes the outcome. Features "
+        "that move together share their importance."
+    )
+    if context.trusted_types:
+        found.append(
+            "The spec allows types in the package beyond the curated list: "
+            + ", ".join(context.trusted_types)
+            + "."
+        )
+    return (*found, *context.limitations)
+
+
+def missing_facts(context: ValidationContext) -> tuple[str, ...]:
+    """What a reader may ask for and this report does not hold, one sentence each."""
+    subject, identity, found = context.subject, context.identity, context.evaluation
+    nameless = [feature.name for feature in context.features if not feature.means]
+    gaps = (
+        (not subject.restrictions, "The spec states no restrictions of use."),
+        (subject.tier is None, "No tier of risk holds for this model."),
+        (not subject.seats, "No seat is named whose signature is needed."),
+        (subject.value_per_period is None, "The spec does not state the value for each period."),
+        (subject.runbook is None, "The spec has no runbook."),
+        (not context.checks, "No data check was recorded."),
+        (not context.gates, "No criterion was registered."),
+        (identity.criteria_registered_at is None, "When the criteria were registered."),
+        (identity.run_id is None, "The run that made this version."),
+        (not identity.code, "The versions of code and libraries."),
+        (identity.ledger_head is None, "The head of the ledger when this report was made."),
+        (not context.sql, "The text of the queries."),
+        (not context.tables, "The tables behind the queries."),
+        (context.train.label_share is None, "The share of true labels in the training rows."),
+        (found.metrics.auc is None, "AUC and average precision: the test rows have one class."),
+        (not found.importance, "The importance of the features was not measured."),
+        (not found.slices, "No groups were compared: the spec names no slices."),
+        (context.champion is None, "No comparison with a live version: none is live."),
+        (not context.limitations, "The developer has stated no further limitations."),
+        (bool(nameless), f"What these features mean: {', '.join(nameless)}."),
+    )
+    return (*(text for missing, text in gaps if missing), *context.missing_facts)
+
+
+def gate_measured(gate: GateResult) -> str:
+    """What a gate measured, as text."""
+    return "no comparison" if gate.passed and gate.measured is None else decimal(gate.measured, 4)
+
+
+def monitor_headline(context: MonitoringContext) -> str:
+    """The state of a window in one sentence."""
+    result = context.result
+    if result.state == "not_enough_data":
+        return f"There is not enough data in {context.window.words()} to judge."
+    if result.state == "ok":
+        return f"Nothing to act upon in {context.window.words()}."
+    reasons = several(max(len(result.reasons), 1), "reason")
+    kind = "Alarm" if result.state == "alarm" else "Warning"
+    return f"{kind} in {context.window.words()}, for {reasons}."
+
+
+def labels_sentence(context: MonitoringContext) -> str:
+    """Which share of labels has arrived, and what that means for the figure."""
+    performance = context.result.performance
+    share = performance.labels / performance.rows if performance.rows else None
+    text = (
+        f"Labels have arrived for {count(performance.labels)} of {count(performance.rows)} "
+        f"{context.noun} ({percent(share)})."
+    )
+    if performance.labels < context.min_labels:
+        return text + f" Below {count(context.min_labels)} labels, performance is not judged."
+    if performance.labels < performance.rows:
+        return text + " The window is measured again when more arrive; the figure may still move."
+    return text
+
+
+def monitor_missing(context: MonitoringContext) -> tuple[str, ...]:
+    """What a reader may ask for and this report does not hold, one sentence each."""
+    gaps = (
+        (context.reference is None, "The window of the reference that drift is measured against."),
+        (context.validated is None, "The metrics at validation, for comparison."),
+        (context.live_since is None, "Since when this version is live."),
+        (context.previous_version is None, "No version before this one was live."),
+        (context.runbook is None, "The spec has no runbook."),
+        (context.result.kpi.value is None, "The KPI's value for this window."),
+        (context.result.performance.metrics is None, "Performance: no label has arrived yet."),
+        (not context.earlier, "No earlier window of this version to compare with."),
+        (context.ledger_head is None, "The head of the ledger when this report was made."),
+    )
+    return (*(text for missing, text in gaps if missing), *context.missing_facts)

@@ -1,0 +1,170 @@
+"""One way into the store: a transaction whose errors speak our language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, cached_property
+from typing import Any, TypeVar
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from mlops.errors import RecordMissing, StoreError, StoreNotMigrated, StoreUnreachable
+from mlops.store import ledger
+from mlops.store.tables import SCHEMA, Base
+
+Row = TypeVar("Row", bound=Base)
+
+
+def engine_url(url: str) -> str:
+    """Any ``postgres://`` spelling as the URL of SQLAlchemy's psycopg driver."""
+    return (
+        make_url(url.replace("postgres://", "postgresql://", 1))
+        .set(drivername="postgresql+psycopg")
+        .render_as_string(hide_password=False)
+    )
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration, without a file of its own."""
+    config = Config()
+    config.set_main_option("script_location", "mlops.store:migrations")
+    return config
+
+
+@cache
+def head_revision() -> str:
+    """The revision that this code needs."""
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    if head is None:
+        raise StoreError("no migration is installed", action="reinstall the plugin")
+    return head
+
+
+class Store:
+    """Our tables at one database URL.
+
+    :param url: a Postgres URL of a role with SELECT and INSERT on schema ``mlops``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = engine_url(url)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """An engine without a pool: a task opens one connection and ends."""
+        return create_engine(
+            self._url,
+            poolclass=NullPool,
+            connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"},
+        )
+
+    @property
+    def place(self) -> str:
+        """Where the store is, without its password."""
+        url = make_url(self._url)
+        return f"{url.host}:{url.port or 5432}/{url.database}"
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One transaction: all of it or nothing.
+
+        :raises StoreUnreachable: no connection.
+        :raises StoreNotMigrated: the schema is missing or of another revision.
+        """
+        with self._translated():
+            self._check_revision()
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield Transaction(session)
+
+    @cached_property
+    def _revision(self) -> str | None:
+        with self.engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version", schema=SCHEMA):
+                return None
+            return connection.execute(
+                text(f"SELECT version_num FROM {SCHEMA}.alembic_version")
+            ).scalar()
+
+    def _check_revision(self) -> None:
+        if self._revision != head_revision():
+            raise StoreNotMigrated(
+                f"the store at {self.place}",
+                found=f"revision {self._revision}" if self._revision else "no tables of mlops",
+                expected=f"revision {head_revision()}",
+                action="run: python -m mlops db upgrade",
+            )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise StoreUnreachable(
+                f"the store at {self.place} cannot be reached",
+                found=_first_line(error),
+                expected="a running Postgres that accepts the connection 'mlops_store'",
+                action="check the connection and the server; the task may be retried",
+            ) from error
+        except DBAPIError as error:
+            raise StoreError(
+                f"the store at {self.place} refused a statement", found=_first_line(error)
+            ) from error
+
+
+class Transaction:
+    """Facts and their ledger entries, written together."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def record(
+        self, row: Base, *, actor: str, action: str, subject: str, payload: dict[str, Any]
+    ) -> bool:
+        """Insert a fact and its ledger entry, unless the fact is there already.
+
+        :return: whether it was new. A fact's identity is its table's primary or unique key.
+        """
+        if not self.insert(row):
+            return False
+        ledger.append(self.session, actor=actor, action=action, subject=subject, payload=payload)
+        return True
+
+    def insert(self, row: Base) -> bool:
+        """Insert a row unless it is there already; whether it was new."""
+        table = type(row).__table__
+        values = {c.name: getattr(row, c.name) for c in table.columns if c.identity is None}
+        result = self.session.execute(
+            insert(type(row)).values(**values).on_conflict_do_nothing().returning(text("1"))
+        )
+        return result.first() is not None
+
+    def get(self, kind: type[Row], *key: Any) -> Row:
+        """One row by its primary key.
+
+        :raises RecordMissing: the store does not know it.
+        """
+        row = self.session.get(kind, key if len(key) > 1 else key[0])
+        if row is None:
+            raise RecordMissing(
+                f"{kind.__tablename__} {'/'.join(str(part) for part in key)}",
+                found="no such row in the store",
+                expected="a row that an earlier step wrote",
+                action="run the step before this one again",
+            )
+        return row
+
+    def find(self, kind: type[Row], /, **equal: Any) -> list[Row]:
+        """All rows whose columns have these values."""
+        return list(self.session.scalars(select(kind).filter_by(**equal)))
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0] if error.orig else str(error)

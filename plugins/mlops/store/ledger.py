@@ -1,0 +1,134 @@
+"""The ledger: append-only, hash-chained, written in the transaction of the fact it is about.
+
+Each entry's digest is the SHA-256 over the canonical JSON of all its fields and of the digest of
+the entry before. Changing, deleting, inserting or reordering a row breaks the chain from there on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, text
+from sqlalchemy.orm import Session
+
+from mlops.core.canonical import canonical_json, digest_json
+from mlops.store.tables import LedgerRow
+
+GENESIS = "0" * 64
+# Appends are serialised by this advisory lock until the fact's transaction ends, so that the
+# order of the chain is the order in which facts became visible. The number is 'mlops' in ASCII.
+LOCK = int.from_bytes(b"mlops", "big")
+_ledger = LedgerRow.__table__
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry as it was written."""
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    payload: str
+    prev_digest: str
+    digest: str
+
+    def recompute(self) -> str:
+        """The digest that these fields should have."""
+        return digest_json(
+            [
+                self.seq,
+                self.at,
+                self.actor,
+                self.action,
+                self.subject,
+                self.payload,
+                self.prev_digest,
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Break:
+    """The first entry of a ledger that is not what it was."""
+
+    seq: int
+    reason: str
+
+
+def append(
+    session: Session | Connection, *, actor: str, action: str, subject: str, payload: dict[str, Any]
+) -> Entry:
+    """Append one entry inside the caller's transaction.
+
+    :param actor: who did it: a user id, or ``task:<dag>.<task>``.
+    :param action: what was done, in the form ``thing.happened``: ``version.packaged``.
+    :param subject: what it is about: ``flight_delay/v3``.
+    """
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    head = session.execute(
+        select(_ledger.c.seq, _ledger.c.digest).order_by(_ledger.c.seq.desc()).limit(1)
+    ).first()
+    seq, prev = (head.seq + 1, head.digest) if head else (1, GENESIS)
+    draft = Entry(
+        seq=seq,
+        at=datetime.now(UTC),
+        actor=actor,
+        action=action,
+        subject=subject,
+        payload=canonical_json(payload),
+        prev_digest=prev,
+        digest="",
+    )
+    entry = Entry(**{**draft.__dict__, "digest": draft.recompute()})
+    session.execute(insert(LedgerRow).values(**entry.__dict__))
+    return entry
+
+
+def head(session: Session | Connection) -> tuple[int, str]:
+    """Number and digest of the newest entry; ``(0, GENESIS)`` for an empty ledger."""
+    row = session.execute(
+        select(_ledger.c.seq, _ledger.c.digest).order_by(_ledger.c.seq.desc()).limit(1)
+    ).first()
+    return (row.seq, row.digest) if row else (0, GENESIS)
+
+
+def entries(connection: Connection, *, batch_rows: int = 5_000) -> Iterator[Entry]:
+    """Every entry in order, streamed through a server-side cursor in bounded memory."""
+    result = connection.execution_options(yield_per=batch_rows).execute(
+        select(_ledger).order_by(_ledger.c.seq)
+    )
+    for row in result:
+        yield _entry(row)
+
+
+def verify(connection: Connection) -> tuple[int, Break | None]:
+    """Walk the whole chain.
+
+    :return: how many entries hold, and the first one that does not.
+    """
+    prev, count = GENESIS, 0
+    for entry in entries(connection):
+        reason = _fault(entry, count + 1, prev)
+        if reason:
+            return count, Break(seq=entry.seq, reason=reason)
+        prev, count = entry.digest, count + 1
+    return count, None
+
+
+def _fault(entry: Entry, seq: int, prev: str) -> str | None:
+    if entry.seq != seq:
+        return f"entry {seq} is missing; the next one found is {entry.seq}"
+    if entry.prev_digest != prev:
+        return f"names {entry.prev_digest} as the entry before, whose digest is {prev}"
+    if entry.recompute() != entry.digest:
+        return f"its content has digest {entry.recompute()}, its own digest says {entry.digest}"
+    return None
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(**{**row._mapping, "at": row.at.astimezone(UTC)})

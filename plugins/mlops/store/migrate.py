@@ -1,0 +1,70 @@
+"""Make or upgrade the store's schema, and the role that the tasks use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import command
+from psycopg import sql
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.pool import NullPool
+
+from mlops.errors import StoreError, StoreUnreachable
+from mlops.store.connect import alembic_config, engine_url, head_revision
+from mlops.store.tables import SCHEMA
+
+
+def upgrade(url: str, *, task_role: str | None = None) -> str:
+    """Bring the store to the newest revision; run twice, it changes nothing.
+
+    :param url: Postgres URL of a role that owns the schema, or may create it.
+    :param task_role: role of the tasks; it gets SELECT and INSERT, never UPDATE or DELETE.
+    :return: the revision that now stands.
+    :raises StoreUnreachable: no connection.
+    :raises StoreError: the role may not create the schema; the message says what to grant.
+    """
+    engine = create_engine(engine_url(url), poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            if task_role is not None:
+                _grant(connection, task_role)
+    except OperationalError as error:
+        raise StoreUnreachable(
+            "the store cannot be reached", found=str(error.orig).strip()
+        ) from error
+    except ProgrammingError as error:
+        raise StoreError(
+            "the store's schema cannot be made",
+            found=str(error.orig).strip().splitlines()[0],
+            action="as an administrator: GRANT CREATE ON DATABASE … TO …, "
+            f"or CREATE SCHEMA {SCHEMA} AUTHORIZATION <the role that runs db upgrade>",
+        ) from error
+    return head_revision()
+
+
+def _grant(connection: Connection, role: str) -> None:
+    """The tasks read everything and add facts; nothing of theirs can change or remove one."""
+    raw: Any = connection.connection.driver_connection
+    with raw.cursor() as cursor:
+        if not cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+            raise StoreError(
+                f"role '{role}' of the tasks",
+                found="no such role",
+                expected="a role that the connection mlops_store uses",
+                action=f"as an administrator: CREATE ROLE {role} LOGIN PASSWORD '…', "
+                "then run db upgrade again",
+            )
+        for statement in (
+            "GRANT USAGE ON SCHEMA {schema} TO {role}",
+            "REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}",
+            "GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            "REVOKE INSERT ON {schema}.alembic_version FROM {role}",
+        ):
+            cursor.execute(
+                sql.SQL(statement).format(schema=sql.Identifier(SCHEMA), role=sql.Identifier(role))
+            )

@@ -1,0 +1,285 @@
+"""Our own tables, all in one module and one schema.
+
+Facts are only ever inserted: a deployment ends where the next one begins, a monitor result that
+is measured again with more labels is a row of its own. So the state as of any past moment is a
+query, and a row that was edited shows against its ledger entry.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+SCHEMA = "mlops"
+
+_NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """All tables stand in schema ``mlops``; text is text, times have a zone, JSON is JSONB."""
+
+    metadata = MetaData(schema=SCHEMA, naming_convention=_NAMING)
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own way of saying it)
+        str: Text,
+        int: BigInteger,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+    }
+
+
+class SpecRow(Base):
+    """A spec as it was registered, with the text of its SQL."""
+
+    __tablename__ = "spec"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(index=True)
+    criteria_digest: Mapped[str]
+    content: Mapped[dict[str, Any]]
+    registered_at: Mapped[datetime]
+
+
+class SnapshotRow(Base):
+    """Rows frozen for training: one Parquet file, kept under its SHA-256."""
+
+    __tablename__ = "snapshot"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(index=True)
+    spec_digest: Mapped[str] = mapped_column(ForeignKey(SpecRow.digest))
+    sha256: Mapped[str]
+    rows: Mapped[int]
+    bytes: Mapped[int]
+    train_start: Mapped[datetime]
+    test_start: Mapped[datetime]
+    test_end: Mapped[datetime]
+    query: Mapped[str]
+    columns: Mapped[list[Any]]
+    summary: Mapped[dict[str, Any]]
+    taken_at: Mapped[datetime]
+
+
+class CheckRow(Base):
+    """The checks of a snapshot or of a batch's input; passed ones are kept as well.
+
+    Data that was mended and checked again has another outcome, and so a row of its own.
+    """
+
+    __tablename__ = "check_result"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(index=True)
+    passed: Mapped[bool]
+    checks: Mapped[list[Any]]
+    checked_at: Mapped[datetime]
+
+
+class TrainingRow(Base):
+    """All candidates fitted on one snapshot, losers too, and the chosen one's bytes."""
+
+    __tablename__ = "training"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(index=True)
+    spec_digest: Mapped[str] = mapped_column(ForeignKey(SpecRow.digest))
+    snapshot_id: Mapped[str] = mapped_column(ForeignKey(SnapshotRow.id))
+    criteria_digest: Mapped[str]
+    candidates: Mapped[list[Any]]
+    chosen: Mapped[str]
+    model_sha256: Mapped[str]
+    encoder: Mapped[dict[str, Any]]
+    code: Mapped[dict[str, Any]]
+    trained_at: Mapped[datetime]
+
+
+class ValidationRow(Base):
+    """What validation measured, gate by gate; the verdict is recorded before it is raised."""
+
+    __tablename__ = "validation"
+    training_id: Mapped[str] = mapped_column(ForeignKey(TrainingRow.id), primary_key=True)
+    champion: Mapped[int] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(index=True)
+    evaluation: Mapped[dict[str, Any]]
+    gates: Mapped[list[Any]]
+    passed: Mapped[bool]
+    champion_metrics: Mapped[dict[str, Any] | None]
+    validated_at: Mapped[datetime]
+
+
+class VersionRow(Base):
+    """A model version: the bytes that people sign and that scoring runs."""
+
+    __tablename__ = "version"
+    model: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    package_digest: Mapped[str]
+    training_id: Mapped[str] = mapped_column(ForeignKey(TrainingRow.id))
+    champion: Mapped[int]
+    spec_digest: Mapped[str] = mapped_column(ForeignKey(SpecRow.digest))
+    snapshot_id: Mapped[str] = mapped_column(ForeignKey(SnapshotRow.id))
+    criteria_digest: Mapped[str]
+    policy: Mapped[dict[str, Any]]
+    tier: Mapped[str]
+    tier_reason: Mapped[str]
+    developer: Mapped[str]
+    triggered_by: Mapped[str]
+    run: Mapped[dict[str, Any]]
+    packaged_at: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("model", "package_digest"),)
+
+
+class ReportRow(Base):
+    """A report: immutable bytes under their SHA-256."""
+
+    __tablename__ = "report"
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(index=True)
+    version: Mapped[int]
+    period: Mapped[str]
+    location: Mapped[str]
+    written_at: Mapped[datetime]
+
+
+class DecisionRow(Base):
+    """An answer of a person at a gate, bound to the digests of what was put before them."""
+
+    __tablename__ = "decision"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    version: Mapped[int]
+    seat: Mapped[str]
+    answer: Mapped[str]
+    user_id: Mapped[str]
+    user_name: Mapped[str]
+    reason: Mapped[str]
+    method: Mapped[str]
+    counted: Mapped[bool]
+    refusal: Mapped[str]
+    package_digest: Mapped[str]
+    spec_digest: Mapped[str]
+    snapshot_digest: Mapped[str]
+    evidence_digest: Mapped[str]
+    criteria_digest: Mapped[str]
+    run: Mapped[dict[str, Any]]
+    decided_at: Mapped[datetime]
+    valid_until: Mapped[datetime | None]
+    __table_args__ = (Index(None, "model", "version", "seat"),)
+
+
+class DeploymentRow(Base):
+    """A change of the live version; it holds until the model's next one."""
+
+    __tablename__ = "deployment"
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    model: Mapped[str]
+    version: Mapped[int]
+    action: Mapped[str]
+    package_digest: Mapped[str]
+    reason: Mapped[str]
+    actor: Mapped[str]
+    run: Mapped[dict[str, Any]]
+    valid_from: Mapped[datetime]
+    __table_args__ = (
+        ForeignKeyConstraint(["model", "version"], [VersionRow.model, VersionRow.number]),
+        Index(None, "model", "id"),
+    )
+
+
+class BatchRow(Base):
+    """A published scoring batch: which version scored which window."""
+
+    __tablename__ = "scoring_batch"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(index=True)
+    version: Mapped[int]
+    package_digest: Mapped[str]
+    window_start: Mapped[datetime]
+    window_end: Mapped[datetime]
+    rows: Mapped[int]
+    summary: Mapped[dict[str, Any]]
+    run: Mapped[dict[str, Any]]
+    published_at: Mapped[datetime]
+
+
+class MeasurementRow(Base):
+    """What was measured about one version in one window, before anybody judged it.
+
+    Measured again with other labels, it is a row of its own.
+    """
+
+    __tablename__ = "measurement"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(Identity(always=True), unique=True)
+    model: Mapped[str]
+    version: Mapped[int]
+    batch: Mapped[str] = mapped_column(ForeignKey(BatchRow.id))
+    content: Mapped[dict[str, Any]]
+    measured_at: Mapped[datetime]
+    __table_args__ = (Index(None, "model", "version"),)
+
+
+class MonitorRow(Base):
+    """The verdict on one measurement."""
+
+    __tablename__ = "monitor_result"
+    measurement: Mapped[str] = mapped_column(ForeignKey(MeasurementRow.digest), primary_key=True)
+    id: Mapped[int] = mapped_column(Identity(always=True), unique=True)
+    model: Mapped[str]
+    version: Mapped[int]
+    batch: Mapped[str] = mapped_column(ForeignKey(BatchRow.id))
+    period: Mapped[str]
+    window_start: Mapped[datetime]
+    window_end: Mapped[datetime]
+    state: Mapped[str]
+    result: Mapped[dict[str, Any]]
+    judged_at: Mapped[datetime]
+    __table_args__ = (Index(None, "model", "version", "window_start"),)
+
+
+class CaseRow(Base):
+    """A finding with an owner; one for each cause."""
+
+    __tablename__ = "case"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(index=True)
+    version: Mapped[int]
+    cause: Mapped[str]
+    severity: Mapped[str]
+    owner: Mapped[str]
+    finding: Mapped[str]
+    opened_at: Mapped[datetime]
+
+
+class LedgerRow(Base):
+    """One entry of the append-only, hash-chained ledger.
+
+    ``payload`` is canonical JSON kept as text, since its digest is taken over these very bytes.
+    """
+
+    __tablename__ = "ledger"
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    action: Mapped[str] = mapped_column(index=True)
+    subject: Mapped[str] = mapped_column(index=True)
+    payload: Mapped[str]
+    prev_digest: Mapped[str]
+    digest: Mapped[str]

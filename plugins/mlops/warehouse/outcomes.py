@@ -1,0 +1,108 @@
+"""What came of the predictions: labels joined to scores, and the business result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psycopg
+from psycopg import sql
+
+from mlops.errors import QueryError, WarehouseUnreachable
+
+HISTOGRAM_BINS = 20
+
+
+@dataclass(frozen=True)
+class ScoresWithLabels:
+    """The rows of a batch whose outcome is known.
+
+    :ivar score: float64, shape (labels,).
+    :ivar label: bool, shape (labels,).
+    :ivar score_histogram: rows of the whole batch in 20 bins of equal width from 0 to 1.
+    """
+
+    score: np.ndarray
+    label: np.ndarray
+    score_histogram: tuple[int, ...]
+
+
+def scores_with_labels(
+    url: str, outcomes: str, *, schema: str, model: str, batch: str, key: str, label: str
+) -> ScoresWithLabels:
+    """Join a batch's scores with the outcomes that are known.
+
+    :param outcomes: rendered SQL that gives ``key`` and ``label``.
+    :raises QueryError: the outcomes do not run.
+    """
+    table = sql.Identifier(schema, f"{model}_predictions")
+    joined = sql.SQL(
+        "SELECT p.score::float8, o.{label}::boolean FROM {table} AS p "
+        "JOIN (\n{outcomes}\n) AS o ON o.{key} = p.{key} "
+        "WHERE p.batch = %(batch)s AND o.{label} IS NOT NULL ORDER BY p.{key}"
+    ).format(
+        label=sql.Identifier(label),
+        table=table,
+        outcomes=sql.SQL(outcomes),
+        key=sql.Identifier(key),
+    )
+    counted = sql.SQL(
+        "SELECT least(floor(score * {bins})::int, {last}), count(*) FROM {table} "
+        "WHERE batch = %(batch)s GROUP BY 1"
+    ).format(bins=HISTOGRAM_BINS, last=HISTOGRAM_BINS - 1, table=table)
+    with _reading(url, "the outcomes") as connection:
+        cursor = connection.cursor(binary=True)
+        rows = cursor.execute(joined, {"batch": batch}).fetchall()
+        bins = dict(cursor.execute(counted, {"batch": batch}).fetchall())
+    return ScoresWithLabels(
+        score=np.array([row[0] for row in rows], dtype=np.float64),
+        label=np.array([row[1] for row in rows], dtype=bool),
+        score_histogram=tuple(bins.get(i, 0) for i in range(HISTOGRAM_BINS)),
+    )
+
+
+def kpi_value(url: str, query: str, *, name: str) -> float | None:
+    """The KPI's one value; none where the window has nothing to say.
+
+    :raises QueryError: the SQL does not run, or gives anything but one row with ``value``.
+    """
+    with _reading(url, f"KPI '{name}'") as connection:
+        cursor: Any = connection.execute(query.encode())
+        columns = [column.name for column in cursor.description]
+        rows = cursor.fetchall()
+    if "value" not in columns or len(rows) != 1:
+        raise QueryError(
+            f"KPI '{name}'",
+            found=f"{len(rows)} rows with columns {', '.join(columns)}",
+            expected="one row with the column 'value'",
+            action="correct the KPI's SQL",
+        )
+    value = rows[0][columns.index("value")]
+    return None if value is None else float(value)
+
+
+class _reading:  # noqa: N801 (a context manager, spoken of as a verb)
+    """A read-only connection whose errors name what was read."""
+
+    def __init__(self, url: str, what: str) -> None:
+        self._url, self._what = url, what
+
+    def __enter__(self) -> psycopg.Connection[Any]:
+        try:
+            self._connection = psycopg.connect(self._url, options="-c timezone=UTC -c jit=off")
+        except psycopg.OperationalError as error:
+            raise WarehouseUnreachable(
+                "the warehouse cannot be reached", found=str(error).strip()
+            ) from error
+        self._connection.read_only = True
+        return self._connection
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._connection.close()
+        if isinstance(error, psycopg.Error):
+            raise QueryError(
+                f"{self._what} cannot be read",
+                found=str(error).strip().splitlines()[0],
+                action="correct the SQL, or grant SELECT to the connection's role",
+            ) from error

@@ -1,0 +1,240 @@
+"""The SQL that people write: its parameters, its static check, and what we wrap around it.
+
+A file holds one ``SELECT``. Its parameters are written ``:window_start``, and stand for typed
+literals; what looks like one in text, in comments, in ``"quoted names"``, in ``$$ bodies $$``, in
+casts (``::``) or in array slices (``a[1:n]``) is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+from sqlglot import Token, TokenType, exp, parse
+from sqlglot.dialects.postgres import Postgres
+from sqlglot.errors import ParseError, TokenError
+
+from mlops.errors import QueryError, SpecError
+
+Value = datetime | str | int
+
+# What every SQL file may use: the window [start, end) and the moment after which nothing is known.
+PARAMETERS = ("window_start", "window_end", "as_of")
+
+_LITERALS: Mapping[str, Value] = dict.fromkeys(PARAMETERS, datetime(2000, 1, 1, tzinfo=UTC))
+_WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Into, exp.Lock)
+
+
+def render(sql: str, parameters: Mapping[str, Value]) -> str:
+    """Put typed literals in the place of the parameters.
+
+    A moment becomes a ``timestamptz`` literal in UTC, text a quoted literal, a whole number itself.
+
+    :param parameters: the known names; those that the SQL does not use are passed over.
+    :raises QueryError: for a ``:name`` that is not among them, or SQL that ends inside a text.
+    """
+    parts, end = [], 0
+    for colon, name in _uses(sql):
+        if name.text not in parameters:
+            known = ", ".join(f":{known}" for known in sorted(parameters)) or "none"
+            raise QueryError(
+                f"the SQL's line {name.line} has the parameter :{name.text}, which nobody gives",
+                expected=known,
+                action="use a known parameter; for an array slice put a space after the colon",
+            )
+        parts += [sql[end : colon.start], _literal(parameters[name.text])]
+        end = name.end + 1
+    return "".join([*parts, sql[end:]])
+
+
+def statement(sql: str) -> str:
+    """The one statement of the text, without what stands after it: semicolon and comments.
+
+    :raises QueryError: for no statement, or for more than one.
+    """
+    tokens = _tokens(sql)
+    last = len(tokens)
+    while last and tokens[last - 1].token_type is TokenType.SEMICOLON:
+        last -= 1
+    if not last:
+        raise QueryError("the SQL is empty", expected="one SELECT")
+    for token in tokens[:last]:
+        if token.token_type is TokenType.SEMICOLON:
+            raise QueryError(
+                f"the SQL has a second statement after line {token.line}",
+                expected="one SELECT",
+                action="keep one statement in a file",
+            )
+    return sql[: tokens[last - 1].end + 1]
+
+
+def check(sql: str, needed_columns: Collection[str], file: Path) -> None:
+    """Check a file's SQL without a database.
+
+    :param needed_columns: names that the query must return. Behind a ``*`` only the database knows
+        the columns, so with a star none is looked for.
+    :param file: named in errors.
+    :raises SpecError: it does not parse, is not one SELECT, has an unknown parameter, or lacks a
+        column; with file and line.
+    """
+    try:
+        query = _parsed(statement(render(sql, _LITERALS)), file)
+    except QueryError as error:
+        raise SpecError(
+            f"{file}: {error.what}",
+            found=error.found,
+            expected=error.expected,
+            action=error.action,
+        ) from error
+    _refuse_writes(query, file)
+    columns = [_name_of(column) for column in query.selects]
+    if any(column.is_star for column in query.selects):
+        return
+    _refuse_doubles(columns, file)
+    missing = sorted(set(needed_columns) - set(columns))
+    if missing:
+        raise SpecError(
+            f"{file}: the query does not return {', '.join(missing)}",
+            found=", ".join(column or "(a column without a name)" for column in columns),
+            expected=", ".join(needed_columns),
+            action="name each column with AS, as the spec names it",
+        )
+
+
+def ordered(sql: str, columns: Sequence[str]) -> str:
+    """The same rows in one order: a snapshot's identity is the digest of its bytes.
+
+    :param columns: their values together must tell any two rows apart.
+    """
+    by = ", ".join(quoted(column) for column in columns)
+    return f"SELECT * FROM (\n{statement(sql)}\n) AS rows_in_order\nORDER BY {by}"
+
+
+def joined(
+    features_sql: str,
+    outcomes_sql: str,
+    *,
+    key: str,
+    features: Sequence[str],
+    outcomes: Sequence[str],
+) -> str:
+    """Features with the outcomes that are known, matched by ``key``.
+
+    Rows without an outcome are left out. The key comes first, then the named columns of both.
+
+    :param key: a column of both queries, unique in each.
+    """
+    names = [f"features.{quoted(name)}" for name in (key, *features)]
+    names += [f"outcomes.{quoted(name)}" for name in outcomes]
+    return (
+        f"SELECT {', '.join(names)}\n"
+        f"FROM (\n{statement(features_sql)}\n) AS features\n"
+        f"JOIN (\n{statement(outcomes_sql)}\n) AS outcomes\n"
+        f"ON outcomes.{quoted(key)} = features.{quoted(key)}"
+    )
+
+
+def quoted(name: str) -> str:
+    """A name as SQL, whatever characters it has."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_literal(text: str) -> str:
+    """A text as SQL, whatever characters and whatever the server's settings for backslashes.
+
+    :raises QueryError: for a text with a zero byte, which Postgres cannot hold.
+    """
+    if "\0" in text:
+        raise QueryError("a text has a zero byte, which Postgres cannot hold", found=repr(text))
+    escaped = text.replace("'", "''").replace("\\", "\\\\")
+    return f"E'{escaped}'" if "\\" in text else f"'{escaped}'"
+
+
+def _literal(value: Value) -> str:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise QueryError(
+                "a parameter is a moment without a time zone",
+                found=value,
+                expected="an aware datetime",
+            )
+        moment = value.astimezone(UTC).isoformat(sep=" ", timespec="microseconds")
+        return f"'{moment}'::timestamptz"
+    if isinstance(value, str):
+        return text_literal(value)
+    return f"({int(value)})"
+
+
+def _tokens(sql: str) -> list[Token]:
+    try:
+        return list(Postgres().tokenize(sql))
+    except TokenError as error:
+        raise QueryError(
+            "the SQL cannot be read",
+            found="a text, a comment or a quoted name that does not end",
+            action="look for the missing quote",
+        ) from error
+
+
+def _uses(sql: str) -> Iterator[tuple[Token, Token]]:
+    """Each colon and the name right behind it, where they are a parameter."""
+    depth = 0
+    before: Token | None = None
+    for token, following in pairwise(_tokens(sql)):
+        depth += token.token_type is TokenType.L_BRACKET
+        depth -= token.token_type is TokenType.R_BRACKET
+        names = following.text.isidentifier() and sql[following.start] == following.text[0]
+        touches = following.start == token.end + 1
+        if token.token_type is TokenType.COLON and names and touches:
+            opens = before is not None and before.text in {"[", ","}
+            if not depth or opens:
+                yield token, following
+        before = token
+
+
+def _parsed(sql: str, file: Path) -> exp.Query:
+    try:
+        found = [part for part in parse(sql, read="postgres") if part is not None]
+    except ParseError as error:
+        first = error.errors[0] if error.errors else {}
+        raise SpecError(
+            f"{file}: the SQL does not parse at line {first.get('line', '?')}",
+            found=first.get("highlight") or str(error),
+            action=str(first.get("description") or "correct the SQL"),
+        ) from error
+    if len(found) != 1 or not isinstance(found[0], exp.Select | exp.SetOperation):
+        kinds = ", ".join(type(part).__name__.upper() for part in found)
+        raise SpecError(f"{file}: the SQL is not one SELECT", found=kinds, expected="one SELECT")
+    return found[0]
+
+
+def _refuse_writes(query: exp.Query, file: Path) -> None:
+    found = query.find(*_WRITES)
+    if found is not None:
+        raise SpecError(
+            f"{file}: the SQL does more than read",
+            found=found.sql(dialect="postgres"),
+            expected="one SELECT that changes and locks nothing",
+        )
+
+
+def _refuse_doubles(columns: Sequence[str], file: Path) -> None:
+    doubles = sorted({column for column in columns if column and columns.count(column) > 1})
+    if doubles:
+        raise SpecError(
+            f"{file}: the query returns two columns of one name",
+            found=", ".join(doubles),
+            action="give one of them another name with AS",
+        )
+
+
+def _name_of(column: exp.Expr) -> str:
+    """The name under which Postgres returns a column: unquoted names become lower case."""
+    named = (
+        column.args.get("alias") if isinstance(column, exp.Alias) else column.find(exp.Identifier)
+    )
+    name = column.output_name
+    is_quoted = isinstance(named, exp.Identifier) and named.args.get("quoted")
+    return name if is_quoted else name.lower()

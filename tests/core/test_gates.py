@@ -1,0 +1,145 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from mlops.core.gates import all_passed, failed, judge_gates
+from mlops.core.records import Confusion, Curve, Evaluation, Metrics, Slice
+from mlops.spec.model import Gate
+
+GOOD = Metrics(
+    rows=10_000,
+    positives=2_600,
+    auc=0.781,
+    average_precision=0.6,
+    log_loss=0.45,
+    brier=0.15,
+    calibration_error=0.03,
+    mean_score=0.25,
+)
+NONE = Curve((), ())
+
+
+def evaluation(whole=GOOD, **slices: Metrics) -> Evaluation:
+    return Evaluation(
+        metrics=whole,
+        slices=tuple(Slice("origin", value, found) for value, found in slices.items()),
+        roc=NONE,
+        precision_recall=NONE,
+        calibration=NONE,
+        score_histogram=NONE,
+        confusion=Confusion(0.4, 1, 1, 1, 1),
+        importance=(),
+    )
+
+
+def judge(gate: Gate, found: Evaluation, champion: Metrics | None = None):
+    (result,) = judge_gates([gate], found, champion)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("bound", "passed"),
+    [
+        ({"at_least": 0.75}, True),
+        ({"at_least": 0.781}, True),
+        ({"at_least": 0.79}, False),
+        ({"at_most": 0.79}, True),
+        ({"at_most": 0.75}, False),
+    ],
+)
+def test_one_number_against_its_bound(bound, passed):
+    result = judge(Gate(metric="auc", **bound), evaluation())
+    assert result.passed is passed
+    assert result.measured == 0.781
+    assert result.name == "auc"
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("bound", [{"at_least": 0.5}, {"at_most": 0.5}])
+@pytest.mark.parametrize("where", ["whole", "slice", "champion", "challenger"])
+def test_what_could_not_be_measured_has_not_passed(value, bound, where):
+    broken = replace(GOOD, auc=value)
+    gate = Gate(
+        metric="auc",
+        slice="origin" if where == "slice" else None,
+        against="champion" if where in ("champion", "challenger") else None,
+        **bound,
+    )
+    found = evaluation(GOOD if where == "champion" else broken, EWR=GOOD, JFK=broken)
+    result = judge(gate, found, broken if where == "champion" else GOOD)
+    assert not result.passed
+    assert result.measured is None
+    assert "could not be measured" in result.note
+
+
+def test_no_rows_have_not_passed():
+    result = judge(Gate(metric="brier", at_most=0.5), evaluation(replace(GOOD, rows=0)))
+    assert not result.passed
+    assert "no rows" in result.note
+
+
+def test_the_worst_slice_counts_and_is_named():
+    found = evaluation(
+        EWR=GOOD, JFK=replace(GOOD, auc=0.65, rows=4_321), LGA=replace(GOOD, auc=0.1, rows=150)
+    )
+    result = judge(Gate(metric="auc", slice="origin", at_least=0.7, min_rows=200), found)
+    assert not result.passed
+    assert result.measured == 0.65
+    assert result.note == "worst of 2: JFK, 4,321 rows; below 200 rows, not judged: LGA"
+    assert result.name == "auc by origin"
+
+
+def test_the_worst_slice_is_the_highest_where_less_is_better():
+    found = evaluation(EWR=GOOD, JFK=replace(GOOD, brier=0.3))
+    result = judge(Gate(metric="brier", slice="origin", at_most=0.2), found)
+    assert (result.measured, result.passed) == (0.3, False)
+
+
+def test_no_slice_with_enough_rows_has_not_passed():
+    found = evaluation(EWR=replace(GOOD, rows=10))
+    result = judge(Gate(metric="auc", slice="origin", at_least=0.7), found)
+    assert not result.passed
+    assert result.note == "no value of origin has 200 test rows; below 200 rows, not judged: EWR"
+    assert not judge(Gate(metric="auc", slice="carrier", at_least=0.7), found).passed
+
+
+def test_against_no_champion_passes_and_says_so():
+    result = judge(Gate(metric="auc", against="champion", at_least=-0.01), evaluation())
+    assert result.passed
+    assert result.measured is None
+    assert result.note == "no version is live yet"
+
+
+@pytest.mark.parametrize(("champion", "passed"), [(0.791, True), (0.792, False), (0.70, True)])
+def test_against_the_champion_the_difference_counts(champion, passed):
+    gate = Gate(metric="auc", against="champion", at_least=-0.01)
+    result = judge(gate, evaluation(), replace(GOOD, auc=champion))
+    assert result.passed is passed
+    assert result.measured == pytest.approx(0.781 - champion)
+
+
+def test_a_champion_measured_on_other_rows_does_not_compare():
+    gate = Gate(metric="auc", against="champion", at_least=-0.01)
+    result = judge(gate, evaluation(), replace(GOOD, rows=9_999))
+    assert not result.passed
+    assert "other rows: 9,999" in result.note
+
+
+def test_failures_are_all_named():
+    gates = [
+        Gate(metric="auc", at_least=0.9),
+        Gate(metric="brier", at_most=0.2),
+        Gate(metric="auc", slice="origin", at_least=0.7),
+    ]
+    results = judge_gates(gates, evaluation(), None)
+    assert not all_passed(results)
+    text = str(failed("flight_delay, version 3", results))
+    assert text.startswith("flight_delay, version 3 did not pass 2 of 3 gates; found auc 0.7810")
+    assert "auc by origin not measured (bound ≥ 0.7; no value of origin" in text
+    assert "brier" not in text
+
+
+def test_no_gates_are_not_a_pass():
+    assert not all_passed(())
+    assert all_passed(judge_gates([Gate(metric="auc", at_least=0.7)], evaluation(), None))

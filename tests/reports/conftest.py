@@ -1,0 +1,336 @@
+"""Contexts as the steps make them: rows drawn by a fixed seed, a model fitted, all of it measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from mlops.core.checks import ColumnSummary, DataSummary, check_contract
+from mlops.core.drift import drift, reasons, worst_state
+from mlops.core.gates import judge_gates
+from mlops.core.kpi import judge_kpi
+from mlops.core.metrics import better, evaluate, metrics
+from mlops.core.performance import judge_performance
+from mlops.core.period import Period, parse
+from mlops.core.profile import Profile
+from mlops.core.profiler import Profiler, reference_edges
+from mlops.core.records import CandidateResult, Metrics, MonitorResult
+from mlops.reports.context import (
+    DataWindow,
+    Identity,
+    MonitoringContext,
+    ValidationContext,
+    WindowResult,
+    features_of,
+    subject_of,
+)
+from mlops.spec.load import Include, Spec
+
+ROOT = Path(__file__).parents[2]
+INCLUDE = Include(ROOT / "include")
+TRAIN = Period(datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC))
+TEST = parse("2013-06", "month")
+CARRIERS = ("UA", "B6", "EV", "DL", "AA", "MQ", "US", "9E", "WN", "VX", "FL", "AS", "F9", "YV")
+ORIGINS = ("EWR", "JFK", "LGA")
+DESTINATIONS = tuple(f"{a}{b}{c}" for a in "ABCD" for b in "LRT" for c in "SXY")
+CATEGORIES = {"carrier": CARRIERS, "origin": ORIGINS, "dest": DESTINATIONS}
+LIMITS = {"origin_delay_3h": 0.1, "carrier_delay_3h": 0.4, "aircraft_delay": 0.55, "plane_age": 0.2}
+UNITS = {
+    "distance": (1_000, 500), "departure_hour": (13, 4), "weekday": (4, 2),
+    "flights_same_hour": (20, 6), "origin_delay_3h": (12, 15), "origin_late_share_3h": (0.2, 0.12),
+    "carrier_delay_3h": (12, 18), "origin_waiting": (4, 3), "aircraft_delay": (8, 25),
+    "temp_f": (57, 12), "wind_speed_mph": (10, 5), "precip_in": (0.01, 0.03),
+    "visib_miles": (9, 1.5), "humid": (60, 15), "pressure_mb": (1_018, 7),
+    "plane_age": (11, 7), "seats": (135, 60),
+}  # fmt: skip
+WHOLE = ("departure_hour", "weekday", "flights_same_hour", "origin_waiting", "plane_age", "seats")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows in the spec's order of features; categories as codes, missing values as NaN."""
+
+    names: tuple[str, ...]
+    matrix: np.ndarray
+    y: np.ndarray
+
+    def column(self, name: str) -> np.ndarray:
+        return self.matrix[:, self.names.index(name)]
+
+    def words(self, name: str) -> list[str]:
+        return [CATEGORIES[name][int(code)] for code in self.column(name)]
+
+
+def draw(spec: Spec, rows: int, *, seed: int, summer: float = 0.0) -> Rows:
+    """Flights of a window; ``summer`` (0 to 1) brings heat, thunderstorms and longer delays."""
+    random = np.random.default_rng(seed)
+    columns = {}
+    for name, feature in spec.content.develop.features.items():
+        if name in CATEGORIES:
+            share = 1.0 / np.arange(1, len(CATEGORIES[name]) + 1) ** 0.8
+            columns[name] = random.choice(len(share), rows, p=share / share.sum()).astype(float)
+            continue
+        mean, spread = UNITS[name]
+        values = random.normal(mean, spread, rows)
+        if name == "temp_f":
+            values += 24 * summer
+        if name in ("origin_delay_3h", "carrier_delay_3h", "origin_waiting"):
+            values += 1.1 * summer * spread
+        values = np.clip(values, feature.min, feature.max)
+        columns[name] = values.round() if name in WHOLE else values
+    odds = (
+        -2.0
+        + 0.045 * (columns["origin_delay_3h"] - 12)
+        + 0.03 * (columns["aircraft_delay"] - 8)
+        + 0.12 * (columns["departure_hour"] - 13)
+        + 12 * (columns["precip_in"] - 0.01)
+        + 0.12 * (columns["origin_waiting"] - 4)
+        + 0.25 * (columns["carrier"] % 5 - 2)
+    )
+    y = random.random(rows) < 1 / (1 + np.exp(-odds))
+    for name, share in LIMITS.items():
+        columns[name] = np.where(random.random(rows) < share, np.nan, columns[name])
+    return Rows(tuple(columns), np.column_stack(list(columns.values())), y)
+
+
+@pytest.fixture(scope="session")
+def spec() -> Spec:
+    return INCLUDE.spec("flight_delay")
+
+
+@pytest.fixture(scope="session")
+def templates() -> Path:
+    return ROOT / "include" / "reports"
+
+
+@dataclass(frozen=True)
+class Trained:
+    train: Rows
+    test: Rows
+    model: HistGradientBoostingClassifier
+    candidates: tuple[CandidateResult, ...]
+    profile: Profile
+
+    def predict(self, matrix: np.ndarray) -> np.ndarray:
+        return self.model.predict_proba(matrix)[:, 1]
+
+
+@pytest.fixture(scope="session")
+def trained(spec: Spec) -> Trained:
+    train, test = draw(spec, 12_000, seed=1), draw(spec, 6_000, seed=2, summer=0.1)
+    fitted = [
+        HistGradientBoostingClassifier(
+            max_iter=40, learning_rate=0.12, categorical_features=[0, 1, 2], random_state=13
+        ).fit(train.matrix, train.y),
+        DummyClassifier(strategy="prior").fit(train.matrix, train.y),
+    ]
+    measured = [metrics(test.y, model.predict_proba(test.matrix)[:, 1]) for model in fitted]
+    chosen = better("auc", measured)
+    candidates = tuple(
+        CandidateResult(
+            name=named.name,
+            technique=named.estimator or named.factory or "",
+            params=tuple((key, str(value)) for key, value in named.params.items()),
+            metrics=found,
+            fit_seconds=seconds,
+            chosen=place == chosen,
+        )
+        for place, (named, found, seconds) in enumerate(
+            zip(
+                (spec.content.develop.candidates[0], spec.content.develop.candidates[2]),
+                measured,
+                (3.2, 0.01),
+                strict=True,
+            )
+        )
+    )
+    return Trained(train, test, fitted[0], candidates, profile(train))
+
+
+def profile(rows: Rows, reference: Profile | None = None) -> Profile:
+    numeric = [name for name in rows.names if name not in CATEGORIES]
+    edges = (
+        {name: found.edges for name, found in reference.numeric.items()}
+        if reference
+        else {name: reference_edges(rows.column(name)) for name in numeric}
+    )
+    profiler = Profiler(edges=edges, categories={name: sorted(CATEGORIES[name]) for name in CATEGORIES})
+    profiler.update(
+        pa.table(
+            {name: pa.array(rows.column(name)) for name in numeric}
+            | {name: pa.array(rows.words(name)) for name in CATEGORIES}
+        )
+    )
+    return profiler.result()
+
+
+def checks(spec: Spec, rows: Rows):
+    def column(name: str) -> ColumnSummary:
+        values = rows.column(name)
+        nulls = int(np.isnan(values).sum())
+        if name in CATEGORIES:
+            return ColumnSummary(nulls=nulls)
+        return ColumnSummary(nulls, float(np.nanmin(values)), float(np.nanmax(values)))
+
+    summary = DataSummary(
+        rows=len(rows.y),
+        columns={name: column(name) for name in rows.names},
+        newest=datetime(2013, 6, 30, 23, 59, tzinfo=UTC),
+        label_share=float(rows.y.mean()),
+    )
+    develop = spec.content.develop
+    return check_contract(
+        summary,
+        features=develop.features,
+        contract=develop.contract,
+        window_end=TEST.end,
+        labelled=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def validation(spec: Spec, trained: Trained) -> ValidationContext:
+    develop, test = spec.content.develop, trained.test
+    evaluation = evaluate(
+        y=test.y,
+        score=trained.predict(test.matrix),
+        matrix=test.matrix,
+        names=test.names,
+        predict=trained.predict,
+        slices={name: test.words(name) for name in develop.slices},
+        threshold=spec.content.deploy.threshold,
+        seed=develop.seed,
+    )
+    return ValidationContext(
+        subject=subject_of(spec.content, INCLUDE.policy("standard")),
+        identity=Identity(
+            model=spec.model,
+            version=3,
+            package_sha256="5c" * 32,
+            spec_digest=spec.digest,
+            snapshot_digest="a7" * 32,
+            criteria_digest=spec.criteria_digest,
+            criteria_registered_at=datetime(2013, 7, 1, 4, 12, tzinfo=UTC),
+            made_at=datetime(2013, 7, 1, 4, 20, tzinfo=UTC),
+            run_id="scheduled__2013-07-01T00:00:00+00:00",
+            code=(("python", "3.11.9"), ("scikit-learn", "1.9.1"), ("numpy", "2.4.6")),
+            ledger_head="e1" * 32,
+        ),
+        label=develop.label,
+        train=DataWindow(TRAIN, len(trained.train.y), float(trained.train.y.mean())),
+        test=DataWindow(TEST, len(test.y), float(test.y.mean())),
+        features=features_of(spec.content),
+        sql=tuple(spec.sql.items()),
+        checks=checks(spec, trained.train),
+        candidates=trained.candidates,
+        select_by=develop.select_by,
+        gates=judge_gates(develop.gates, evaluation, champion=None),
+        evaluation=evaluation,
+        tables=("public.flights", "public.weather", "public.planes"),
+        noun="flights",
+    )
+
+
+def watched(spec: Spec, trained: Trained, label: str, *, summer: float, arrived: float = 1.0):
+    """One window as the monitor measures and judges it, with a share of the labels arrived."""
+    monitor, window = spec.content.monitor, parse(label, "month")
+    rows = draw(spec, 5_000, seed=int(label[-2:]) + 40, summer=summer)
+    drifts = drift(trained.profile.columns, profile(rows, trained.profile).columns, monitor.drift)
+    labels = int(len(rows.y) * arrived)
+    measured: Metrics | None = None
+    score = trained.predict(rows.matrix)
+    if labels:
+        measured = metrics(rows.y[:labels], score[:labels])
+    performance = judge_performance(
+        monitor.performance, measured, rows=len(rows.y), labels=labels
+    )
+    caught = rows.y & (score >= spec.content.deploy.threshold)
+    kpi = judge_kpi(spec.content.manage.kpi, 100 * caught.sum() / rows.y.sum(), window)
+    said = list(reasons(drifts, monitor.drift))
+    if performance.state == "alarm":
+        said.insert(0, f"auc {performance.measured:.3f}, {performance.bound}")
+    result = MonitorResult(
+        state=worst_state([*(item.state for item in drifts), performance.state]),
+        rows=len(rows.y),
+        reasons=tuple(said),
+        drift=drifts,
+        performance=performance,
+        kpi=kpi,
+    )
+    return WindowResult(window, result)
+
+
+@pytest.fixture(scope="session")
+def monitoring(spec: Spec, trained: Trained, validation: ValidationContext) -> MonitoringContext:
+    manage, monitor = spec.content.manage, spec.content.monitor
+    seasons = (("2013-07", 0.25), ("2013-08", 0.35), ("2013-09", 0.1), ("2013-10", 0.15),
+               ("2013-11", 0.4))  # fmt: skip
+    now = watched(spec, trained, "2013-12", summer=0.6, arrived=0.42)
+    return MonitoringContext(
+        title=spec.content.title,
+        model=spec.model,
+        version=3,
+        package_sha256="5c" * 32,
+        made_at=datetime(2014, 1, 1, 6, 0, tzinfo=UTC),
+        window=now.period,
+        result=now.result,
+        drift_warn=monitor.drift.warn,
+        drift_alarm=monitor.drift.alarm,
+        drift_min_rows=monitor.drift.min_rows,
+        min_labels=monitor.performance.min_labels,
+        business_owner=manage.business_owner,
+        developer=manage.developer,
+        earlier=tuple(watched(spec, trained, label, summer=heat) for label, heat in seasons),
+        reference=validation.train,
+        validated=validation.evaluation.metrics,
+        performance_bound=monitor.performance.at_least,
+        live_since=datetime(2013, 7, 1, 9, 30, tzinfo=UTC),
+        previous_version=2,
+        runbook=manage.runbook,
+        ledger_head="e1" * 32,
+        noun="flights",
+    )
+
+
+@pytest.fixture(scope="session")
+def hostile(validation: ValidationContext) -> ValidationContext:
+    """A context whose every text tries to be a script."""
+    script = "<script>alert('x')</script>"
+    found = validation.evaluation
+    return replace(
+        validation,
+        subject=replace(
+            validation.subject,
+            title=script,
+            decision=f"{script} | a | b\n\n# big [link](javascript:alert(1))",
+            restrictions=(script,),
+            runbook="`code` " + script,
+        ),
+        identity=replace(validation.identity, model=script, run_id=script, code=((script, script),)),
+        label=script,
+        noun=script,
+        sql=((script, script),),
+        tables=(script,),
+        features=tuple(replace(item, name=script, means=script) for item in validation.features),
+        checks=tuple(replace(item, subject=script, found=script) for item in validation.checks),
+        candidates=tuple(
+            replace(item, name=script, technique=script, params=((script, script),))
+            for item in validation.candidates
+        ),
+        gates=tuple(replace(item, name=script, note=script) for item in validation.gates),
+        evaluation=replace(
+            found,
+            slices=tuple(replace(item, column=script, value=script) for item in found.slices),
+            importance=tuple((script, fall) for _, fall in found.importance),
+        ),
+        trusted_types=(script,),
+        limitations=(script,),
+        missing_facts=(script,),
+    )
