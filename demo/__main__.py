@@ -1,16 +1,22 @@
-"""``python -m demo up | load | status | down``."""
+"""``python -m demo life | up | load | status | down``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Mapping
 
+from demo.client import AirflowClient
 from demo.contents import load_flights, make_store
+from demo.environment import TASK_ROLE, WAREHOUSE_DATABASE
 from demo.errors import DemoError
+from demo.life import MODEL, Life
 from demo.local import local_platform
 from demo.platform import Platform
+from demo.summary import summary
 from demo.users import USERS
+from mlops.errors import MlopsError
 
 EXIT_REFUSED = 1
 EXIT_NOT_RUNNING = 3
@@ -24,6 +30,25 @@ def up(platform: Platform) -> int:
     _say(f"Log in at {platform.url} with any of these names; the password is the name:")
     for user in USERS:
         _say(f"  {user.name:<6} {user.duty} (role {user.role})")
+    return 0
+
+
+def life(platform: Platform) -> int:
+    """Take one model through its whole life, say what came of it, and leave Airflow running."""
+    begin = time.monotonic()
+    load(platform)
+    platform.start(_say)
+    Life(AirflowClient(platform.url), _say).live()
+    _say(
+        summary(
+            platform.postgres.url(WAREHOUSE_DATABASE, user=TASK_ROLE),
+            MODEL,
+            url=platform.url,
+            reports=str(platform.places.artifacts / "reports" / MODEL),
+            lineage=str(platform.places.lineage),
+        )
+    )
+    _say(f"{'Took':<11} {(time.monotonic() - begin) / 60:.1f} minutes")
     return 0
 
 
@@ -55,6 +80,7 @@ def down(platform: Platform) -> int:
 
 
 COMMANDS: Mapping[str, Callable[[Platform], int]] = {
+    "life": life,
     "up": up,
     "load": load,
     "status": status,
@@ -71,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments).command
     try:
         return COMMANDS[chosen](local_platform())
-    except DemoError as error:
+    except (DemoError, MlopsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_REFUSED
     except KeyboardInterrupt:

@@ -130,10 +130,10 @@ KNOWN = {
         "WHERE actual_departure BETWEEN %(known_at)s - INTERVAL '2 hours' AND %(known_at)s",
         {"origin_delay_3h", "origin_late_share_3h", "carrier_delay_3h"},
     ),
-    "overdue flights": (
+    "overdue flights that had left after all": (
         "UPDATE flights SET actual_departure = scheduled_departure "
         "WHERE scheduled_departure <= %(known_at)s AND actual_departure > %(known_at)s",
-        {"origin_waiting"},
+        {"origin_waiting", "origin_delay_3h", "origin_late_share_3h", "carrier_delay_3h"},
     ),
     "the aircraft's arrival": (
         "UPDATE flights SET arr_delay = arr_delay + 7 WHERE tailnum = %(tailnum)s "

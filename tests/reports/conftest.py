@@ -41,7 +41,6 @@ CARRIERS = ("UA", "B6", "EV", "DL", "AA", "MQ", "US", "9E", "WN", "VX", "FL", "A
 ORIGINS = ("EWR", "JFK", "LGA")
 DESTINATIONS = tuple(f"{a}{b}{c}" for a in "ABCD" for b in "LRT" for c in "SXY")
 CATEGORIES = {"carrier": CARRIERS, "origin": ORIGINS, "dest": DESTINATIONS}
-LIMITS = {"origin_delay_3h": 0.1, "carrier_delay_3h": 0.4, "aircraft_delay": 0.55, "plane_age": 0.2}
 UNITS = {
     "distance": (1_000, 500), "departure_hour": (13, 4), "weekday": (4, 2),
     "flights_same_hour": (20, 6), "origin_delay_3h": (12, 15), "origin_late_share_3h": (0.2, 0.12),
@@ -68,35 +67,32 @@ class Rows:
         return [CATEGORIES[name][int(code)] for code in self.column(name)]
 
 
+SEASONAL = ("temp_f", "origin_delay_3h", "carrier_delay_3h", "origin_waiting")
+WEIGHTS = {
+    "origin_delay_3h": 0.8, "aircraft_delay": 0.7, "departure_hour": 0.5, "precip_in": 0.4,
+    "origin_waiting": 0.35, "carrier_delay_3h": 0.3, "flights_same_hour": 0.2,
+}  # fmt: skip
+
+
 def draw(spec: Spec, rows: int, *, seed: int, summer: float = 0.0) -> Rows:
     """Flights of a window; ``summer`` (0 to 1) brings heat, thunderstorms and longer delays."""
     random = np.random.default_rng(seed)
-    columns = {}
+    columns, odds = {}, np.full(rows, -1.4)
     for name, feature in spec.content.develop.features.items():
-        if name in CATEGORIES:
+        if feature.kind == "categorical":
             share = 1.0 / np.arange(1, len(CATEGORIES[name]) + 1) ** 0.8
-            columns[name] = random.choice(len(share), rows, p=share / share.sum()).astype(float)
+            codes = random.choice(len(share), rows, p=share / share.sum())
+            columns[name] = codes.astype(float)
+            odds += 0.15 * (codes % 5 - 2)
             continue
-        mean, spread = UNITS[name]
-        values = random.normal(mean, spread, rows)
-        if name == "temp_f":
-            values += 24 * summer
-        if name in ("origin_delay_3h", "carrier_delay_3h", "origin_waiting"):
-            values += 1.1 * summer * spread
+        mean, spread = UNITS.get(name, (10, 2))
+        values = random.normal(mean + (name in SEASONAL) * 1.1 * summer * spread, spread, rows)
         values = np.clip(values, feature.min, feature.max)
         columns[name] = values.round() if name in WHOLE else values
-    odds = (
-        -2.0
-        + 0.045 * (columns["origin_delay_3h"] - 12)
-        + 0.03 * (columns["aircraft_delay"] - 8)
-        + 0.12 * (columns["departure_hour"] - 13)
-        + 12 * (columns["precip_in"] - 0.01)
-        + 0.12 * (columns["origin_waiting"] - 4)
-        + 0.25 * (columns["carrier"] % 5 - 2)
-    )
+        odds += WEIGHTS.get(name, 0.0) * (values - mean) / spread
+        missing = random.random(rows) < 0.6 * feature.max_null_share
+        columns[name] = np.where(missing, np.nan, columns[name])
     y = random.random(rows) < 1 / (1 + np.exp(-odds))
-    for name, share in LIMITS.items():
-        columns[name] = np.where(random.random(rows) < share, np.nan, columns[name])
     return Rows(tuple(columns), np.column_stack(list(columns.values())), y)
 
 
@@ -161,7 +157,9 @@ def profile(rows: Rows, reference: Profile | None = None) -> Profile:
         if reference
         else {name: reference_edges(rows.column(name)) for name in numeric}
     )
-    profiler = Profiler(edges=edges, categories={name: sorted(CATEGORIES[name]) for name in CATEGORIES})
+    profiler = Profiler(
+        edges=edges, categories={name: sorted(CATEGORIES[name]) for name in CATEGORIES}
+    )
     profiler.update(
         pa.table(
             {name: pa.array(rows.column(name)) for name in numeric}
@@ -248,9 +246,7 @@ def watched(spec: Spec, trained: Trained, label: str, *, summer: float, arrived:
     score = trained.predict(rows.matrix)
     if labels:
         measured = metrics(rows.y[:labels], score[:labels])
-    performance = judge_performance(
-        monitor.performance, measured, rows=len(rows.y), labels=labels
-    )
+    performance = judge_performance(monitor.performance, measured, rows=len(rows.y), labels=labels)
     caught = rows.y & (score >= spec.content.deploy.threshold)
     kpi = judge_kpi(spec.content.manage.kpi, 100 * caught.sum() / rows.y.sum(), window)
     said = list(reasons(drifts, monitor.drift))
@@ -313,7 +309,9 @@ def hostile(validation: ValidationContext) -> ValidationContext:
             restrictions=(script,),
             runbook="`code` " + script,
         ),
-        identity=replace(validation.identity, model=script, run_id=script, code=((script, script),)),
+        identity=replace(
+            validation.identity, model=script, run_id=script, code=((script, script),)
+        ),
         label=script,
         noun=script,
         sql=((script, script),),

@@ -223,9 +223,11 @@ def _range(name: str, feature: NumericFeature, column: ColumnSummary) -> Check:
     if column.min is None or column.max is None:
         found, passed = "no value", True  # what is missing is the matter of the check before
     else:
-        found = f"{_number(column.min)} to {_number(column.max)}"
         finite = math.isfinite(column.min) and math.isfinite(column.max)
         passed = finite and least <= column.min and column.max <= most
+        # Rounded where all is well; exact where the last digit may be what is wrong.
+        show = _rounded if passed else _number
+        found = f"{show(column.min)} to {show(column.max)}"
     return Check("range", passed=passed, found=found, expected=_bounds(feature), subject=name)
 
 
@@ -259,8 +261,12 @@ def _percent(share: float) -> str:
     return f"{percent:.{digits}f}".rstrip("0").rstrip(".") + " %"
 
 
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"  # noqa: PLR2004
+
+
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.6g}"
+    return "" if value is None else f"{value:,.15g}"
 
 
 def _moment(moment: datetime) -> str:

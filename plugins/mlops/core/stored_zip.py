@@ -18,6 +18,7 @@ MAGIC = b"PK\x03\x04"
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _READABLE_FILE = 0o100644 << 16
+_ENCRYPTED = 0x1
 
 _KNOWN_STARTS = (
     (b"\x80", "a pickle"),
@@ -64,25 +65,7 @@ def open_stored_zip(data: bytes, *, what: str) -> zipfile.ZipFile:
         file = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise _damaged(what, error) from error
-    names = file.namelist()
-    if len(set(names)) != len(names):
-        raise ArtifactRefused(
-            f"{what} names a member twice",
-            found=", ".join(sorted({name for name in names if names.count(name) > 1})[:5]),
-            expected="each name once",
-        )
-    if sum(entry.file_size for entry in file.infolist()) > len(data):
-        raise ArtifactRefused(
-            f"{what} holds members that share their bytes",
-            found=f"more than the {len(data):,} bytes of the file",
-            expected="members beside each other",
-        )
-    for entry in file.infolist():
-        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 0x1:
-            raise ArtifactRefused(
-                f"{what} holds a compressed or encrypted member, {entry.filename!r}",
-                expected="stored members only",
-            )
+    _check_entries(file.infolist(), len(data), what)
     return file
 
 
@@ -96,6 +79,28 @@ def read_members(data: bytes, *, what: str) -> dict[str, bytes]:
             return {name: file.read(name) for name in file.namelist()}
         except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
             raise _damaged(what, error) from error
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], size: int, what: str) -> None:
+    names = [entry.filename for entry in entries]
+    if len(set(names)) != len(names):
+        raise ArtifactRefused(
+            f"{what} names a member twice",
+            found=next(name for name in names if names.count(name) > 1),
+            expected="each name once",
+        )
+    for entry in entries:
+        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & _ENCRYPTED:
+            raise ArtifactRefused(
+                f"{what} holds a compressed or encrypted member, {entry.filename!r}",
+                expected="stored members only",
+            )
+    if sum(entry.file_size for entry in entries) > size:
+        raise ArtifactRefused(
+            f"{what} holds members that share their bytes",
+            found=f"more than the {size:,} bytes of the file",
+            expected="members beside each other",
+        )
 
 
 def _looks_like(data: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Asset, Param
 
 from mlops.spec.model import ModelSpec
 
@@ -37,6 +37,16 @@ def model_dag(
 def task_args(spec: ModelSpec) -> dict[str, Any]:
     """The arguments that every operator of a model is given."""
     return {"model": spec.model, "warehouse_conn_id": spec.warehouse}
+
+
+def predictions_asset(model: str) -> Asset:
+    """The asset whose events say that a batch of predictions can be read."""
+    return Asset(name=f"{model}_predictions", uri=f"mlops://predictions/{model}")
+
+
+def alarm_asset(model: str) -> Asset:
+    """The asset whose events say that a monitored window was an alarm."""
+    return Asset(name=f"{model}_alarm", uri=f"mlops://alarms/{model}")
 
 
 def window_param(unit: str) -> dict[str, Param]:

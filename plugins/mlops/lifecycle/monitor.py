@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, TaskGroup
 
-from mlops.lifecycle.common import heading, model_dag, task_args, window_param
+from mlops.lifecycle.common import alarm_asset, heading, model_dag, task_args, window_param
+from mlops.operators.alarm import AlarmOperator
 from mlops.operators.judge import JudgeOperator
 from mlops.operators.measure import MeasureOperator
 from mlops.operators.monitor_report import MonitorReportOperator
@@ -12,7 +13,7 @@ from mlops.spec.model import ModelSpec
 
 
 def monitor_dag(spec: ModelSpec) -> DAG:
-    """measure → judge → document."""
+    """measure → judge → document, and an alarm that starts a release where the spec wants it."""
     text = (
         f"Measures one scored {spec.monitor.window}: drift of every feature, performance as far as "
         "labels have arrived, and the KPI; judges it and writes the report. An alarm is a result, "
@@ -35,5 +36,11 @@ def monitor_dag(spec: ModelSpec) -> DAG:
             **args,
         )
         judged = JudgeOperator(task_id="judge", measurement=measured.field("measurement"), **args)
-        MonitorReportOperator(task_id="document", measurement=judged.field("measurement"), **args)
+        documented = MonitorReportOperator(
+            task_id="document", measurement=judged.field("measurement"), **args
+        )
+        if spec.monitor.retrain_on_alarm:
+            documented >> AlarmOperator(
+                task_id="alarm", state=judged.field("state"), outlets=[alarm_asset(spec.model)]
+            )
     return dag

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param, TaskGroup
 
-from mlops.lifecycle.common import heading, model_dag, task_args
+from mlops.lifecycle.common import alarm_asset, heading, model_dag, task_args
 from mlops.operators.check_data import CheckDataOperator
 from mlops.operators.deploy import DeployOperator
 from mlops.operators.document import DocumentOperator
@@ -38,7 +38,11 @@ def release_dag(spec: ModelSpec, policy: Policy, tier: Tier) -> DAG:
     )
     args = task_args(spec)
     dag = model_dag(
-        spec, "release", doc_md=heading(spec, text), params={"as_of": AS_OF}, schedule=None
+        spec,
+        "release",
+        doc_md=heading(spec, text),
+        params={"as_of": AS_OF},
+        schedule=[alarm_asset(spec.model)] if spec.monitor.retrain_on_alarm else None,
     )
     with dag:
         with TaskGroup("manage", prefix_group_id=False, tooltip="Why the model exists"):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Asset, TaskGroup
+from airflow.sdk import DAG, TaskGroup
 
-from mlops.lifecycle.common import heading, model_dag, task_args, window_param
+from mlops.lifecycle.common import (
+    heading,
+    model_dag,
+    predictions_asset,
+    task_args,
+    window_param,
+)
 from mlops.operators.check_input import CheckInputOperator
 from mlops.operators.publish import PublishOperator
 from mlops.operators.score import ScoreOperator
 from mlops.spec.model import ModelSpec
-
-
-def predictions_asset(model: str) -> Asset:
-    """The asset whose events say that a batch of predictions can be read."""
-    return Asset(name=f"{model}_predictions", uri=f"mlops://predictions/{model}")
 
 
 def score_dag(spec: ModelSpec) -> DAG:

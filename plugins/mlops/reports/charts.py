@@ -32,6 +32,7 @@ ROW = 24.0
 FIFTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 SLICES_SHOWN = 16
 FEATURES_SHOWN = 20
+LEAST_RECALL = 0.01
 _95_PERCENT = 1.959964
 
 
@@ -55,7 +56,8 @@ def roc(evaluation: Evaluation) -> Markup | None:
     cells = evaluation.confusion
     negatives = cells.false_positive + cells.true_negative
     positives = cells.true_positive + cells.false_negative
-    _operating(frame, cells.false_positive / negatives, cells.true_positive / positives, cells)
+    at = cells.false_positive / negatives, cells.true_positive / positives
+    _operating(frame, at, cells, below=True)
     _note(canvas, frame.at(0.97, 0.06), f"AUC {decimal(found.auc)}")
     return canvas.render()
 
@@ -70,8 +72,10 @@ def precision_recall(evaluation: Evaluation) -> Markup | None:
         "Precision over recall; the average precision is " + decimal(found.average_precision),
     )
     frame = framed(canvas, x=(0, 1), y=(0, 1))
-    points = [frame.at(x, y) for x, y in zip(curve.x, curve.y, strict=True)]
-    canvas.area([frame.at(curve.x[0], 0), *points, frame.at(1, 0)])
+    # Below, a point rests on a handful of rows and jumps about.
+    drawn = [(x, y) for x, y in zip(curve.x, curve.y, strict=True) if x >= LEAST_RECALL]
+    points = [frame.at(x, y) for x, y in drawn]
+    canvas.area([(points[0][0], frame.y(0)), *points, frame.at(1, 0)])
     frame.grid(x_ticks=FIFTHS, y_ticks=FIFTHS, x_title="Recall", y_title="Precision")
     share = found.positive_share
     canvas.line(frame.at(0, share), frame.at(1, share), dash="4 4")
@@ -80,7 +84,8 @@ def precision_recall(evaluation: Evaluation) -> Markup | None:
     flagged = cells.true_positive + cells.false_positive
     if flagged:
         positives = cells.true_positive + cells.false_negative
-        _operating(frame, cells.true_positive / positives, cells.true_positive / flagged, cells)
+        at = cells.true_positive / positives, cells.true_positive / flagged
+        _operating(frame, at, cells, below=False)
     words = f"Average precision {decimal(found.average_precision)}"
     _note(canvas, frame.at(0.97, 0.06), words)
     return canvas.render()
@@ -212,18 +217,14 @@ def _interval(metrics: Metrics) -> tuple[float, float]:
     return max(0.0, auc - _95_PERCENT * error), min(1.0, auc + _95_PERCENT * error)
 
 
-def _operating(frame: Frame, x: float, y: float, cells: Confusion) -> None:
-    """Mark where the threshold in force puts the model on its curve."""
-    point = frame.at(x, y)
-    frame.canvas.dot(point, radius=5, fill=INK)
-    right = x <= 0.6  # noqa: PLR2004 (else the words would leave the picture)
-    frame.canvas.text(
-        (point[0] + (10 if right else -10), point[1] + (16 if right else -8)),
-        f"threshold {cells.threshold:g}",
-        color=INK,
-        anchor="start" if right else "end",
-        halo=True,
-    )
+def _operating(frame: Frame, at: Point, cells: Confusion, *, below: bool) -> None:
+    """Mark where the threshold in force puts the model on its curve, beside the curve."""
+    x, y = frame.at(*at)
+    frame.canvas.dot((x, y), radius=5, fill=INK)
+    right = at[0] <= 0.6  # noqa: PLR2004 (else the words would leave the picture)
+    place = (x + (10 if right else -10), y + (18 if below else -9))
+    words, anchor = f"threshold {cells.threshold:g}", "start" if right else "end"
+    frame.canvas.text(place, words, color=INK, anchor=anchor, halo=True)
 
 
 def _upright(

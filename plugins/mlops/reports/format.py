@@ -8,6 +8,13 @@ from typing import Any
 
 NOT_MEASURED = "not measured"
 GAP = "\N{NO-BREAK SPACE}"  # between a number and its unit
+METRICS = {
+    "auc": "AUC",
+    "average_precision": "Average precision",
+    "log_loss": "Log loss",
+    "brier": "Brier score",
+    "calibration_error": "Calibration error",
+}
 _SHORT = 12
 
 
@@ -61,6 +68,17 @@ def short(digest: str) -> str:
     return digest[:_SHORT]
 
 
+def metric(name: str) -> str:
+    """A metric, or a gate that begins with one, as people call it: ``AUC by origin``."""
+    first, gap, rest = name.partition(" ")
+    return METRICS.get(first, first) + gap + rest
+
+
+def bound(text: str) -> str:
+    """A bound with a true minus sign: ``≥ −0.01``."""
+    return _minus(text)
+
+
 def several(number: int, one: str, many: str | None = None) -> str:
     """``1 row``, ``28,243 rows``."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
@@ -80,4 +98,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "seconds": seconds,
     "short": short,
     "several": several,
+    "metric": metric,
+    "bound": bound,
 }

@@ -55,9 +55,10 @@ def ticks(low: float, high: float, about: int = 5) -> tuple[float, ...]:
 
 
 def round_up(value: float) -> float:
-    """The next number above a positive one that is easily read: 0.35, 8,000."""
-    step = 10.0 ** math.floor(math.log10(value)) / 2.0
-    return round(math.ceil(value / step - 1e-9) * step, 10)
+    """The next number above a positive one that is easily read: 0.6, 1,500."""
+    power = 10.0 ** math.floor(math.log10(value))
+    sizes = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+    return next(round(power * size, 12) for size in sizes if power * size >= value * (1 - 1e-9))
 
 
 def tick_text(value: float) -> str:

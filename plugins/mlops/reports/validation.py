@@ -45,6 +45,7 @@ class ValidationView:
     feature_checks: tuple[tuple[FeatureView, tuple[Check, ...]], ...]
     candidates: tuple[CandidateResult, ...]
     gates: tuple[tuple[GateResult, str], ...]
+    auc_interval: tuple[float, float] | None
     flagged_share: float
     precision: OfHundred | None
     recall: OfHundred | None
@@ -84,6 +85,7 @@ def _view(context: ValidationContext) -> ValidationView:
         feature_checks=tuple(by_feature.items()),
         candidates=_ranked(context),
         gates=tuple((gate, words.gate_measured(gate)) for gate in context.gates),
+        auc_interval=charts.auc_interval(found.metrics),
         flagged_share=words.flagged_share(found.confusion),
         precision=precision,
         recall=recall,

@@ -6,7 +6,7 @@ from mlops.core.checks import all_passed as checks_passed
 from mlops.core.gates import all_passed as gates_passed
 from mlops.core.records import Confusion, GateResult
 from mlops.reports.context import MonitoringContext, ValidationContext
-from mlops.reports.format import count, decimal, percent, several
+from mlops.reports.format import count, decimal, metric, percent, several
 
 SEASONS = 360  # days: a test window shorter than this has not seen every season
 
@@ -24,14 +24,17 @@ def verdict(context: ValidationContext) -> str:
     if not gates:
         return "No criterion was registered before training, so there is no verdict."
     if missed:
-        names = ", ".join(gate.name for gate in missed)
-        text = f"{len(missed)} of {several(gates, 'criterion', 'criteria')} not met: {names}."
+        names = ", ".join(metric(gate.name) for gate in missed)
+        were = "was" if len(missed) == 1 else "were"
+        text = (
+            f"{len(missed)} of {several(gates, 'criterion', 'criteria')} {were} not met: {names}."
+        )
     elif gates == 1:
         text = "The one criterion that was registered before training is met."
     else:
         text = f"All {gates} criteria that were registered before training are met."
     if broken:
-        text += f" {len(broken)} of {several(len(context.checks), 'data check')} failed."
+        text += f" {len(broken)} of {several(len(context.checks), 'data check')} did not pass."
     return text
 
 
@@ -87,27 +90,29 @@ def missing_facts(context: ValidationContext) -> tuple[str, ...]:
     """What a reader may ask for and this report does not hold, one sentence each."""
     subject, identity, found = context.subject, context.identity, context.evaluation
     nameless = [feature.name for feature in context.features if not feature.means]
+    rival = context.champion_version
+    no_rival = "none is live." if rival is None else f"version {rival} was not measured."
     gaps = (
-        (not subject.restrictions, "The spec states no restrictions of use."),
-        (subject.tier is None, "No tier of risk holds for this model."),
-        (not subject.seats, "No seat is named whose signature is needed."),
-        (subject.value_per_period is None, "The spec does not state the value for each period."),
-        (subject.runbook is None, "The spec has no runbook."),
-        (not context.checks, "No data check was recorded."),
-        (not context.gates, "No criterion was registered."),
-        (identity.criteria_registered_at is None, "When the criteria were registered."),
+        (not subject.restrictions, "Restrictions of use: the spec states none."),
+        (subject.tier is None, "The tier of risk: the policy has none that holds for this model."),
+        (not subject.seats, "Signatures: the policy names no seat for this model."),
+        (subject.value_per_period is None, "The value in each period: the spec does not state it."),
+        (subject.runbook is None, "What to do when something is wrong: the spec has no runbook."),
+        (not context.checks, "Data checks: none was recorded."),
+        (not context.gates, "Criteria: none was registered."),
+        (identity.criteria_registered_at is None, "The time at which criteria were registered."),
         (identity.run_id is None, "The run that made this version."),
         (not identity.code, "The versions of code and libraries."),
         (identity.ledger_head is None, "The head of the ledger when this report was made."),
         (not context.sql, "The text of the queries."),
         (not context.tables, "The tables behind the queries."),
         (context.train.label_share is None, "The share of true labels in the training rows."),
-        (found.metrics.auc is None, "AUC and average precision: the test rows have one class."),
-        (not found.importance, "The importance of the features was not measured."),
-        (not found.slices, "No groups were compared: the spec names no slices."),
-        (context.champion is None, "No comparison with a live version: none is live."),
-        (not context.limitations, "The developer has stated no further limitations."),
-        (bool(nameless), f"What these features mean: {', '.join(nameless)}."),
+        (found.metrics.auc is None, "AUC, average precision: the test rows have one class only."),
+        (not found.importance, "The importance of the features: it was not measured."),
+        (not found.slices, "Quality for groups: the spec names no slices."),
+        (context.champion is None, f"A comparison with the live version: {no_rival}"),
+        (not context.limitations, "Further limitations: the developer has stated none."),
+        (bool(nameless), f"The meaning of these features: {', '.join(nameless)}."),
     )
     return (*(text for missing, text in gaps if missing), *context.missing_facts)
 
@@ -150,11 +155,11 @@ def monitor_missing(context: MonitoringContext) -> tuple[str, ...]:
         (context.reference is None, "The window of the reference that drift is measured against."),
         (context.validated is None, "The metrics at validation, for comparison."),
         (context.live_since is None, "Since when this version is live."),
-        (context.previous_version is None, "No version before this one was live."),
-        (context.runbook is None, "The spec has no runbook."),
-        (context.result.kpi.value is None, "The KPI's value for this window."),
+        (context.previous_version is None, "A version to roll back to: none was live before."),
+        (context.runbook is None, "What to do when something is wrong: the spec has no runbook."),
+        (context.result.kpi.value is None, "The business result of this window: no value yet."),
         (context.result.performance.metrics is None, "Performance: no label has arrived yet."),
-        (not context.earlier, "No earlier window of this version to compare with."),
+        (not context.earlier, "Earlier windows of this version: none was measured."),
         (context.ledger_head is None, "The head of the ledger when this report was made."),
     )
     return (*(text for missing, text in gaps if missing), *context.missing_facts)

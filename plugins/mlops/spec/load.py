@@ -6,6 +6,7 @@ of the SQL, no database.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from mlops.core.canonical import digest_json
 from mlops.errors import SpecError
 from mlops.spec.model import ModelSpec
 from mlops.spec.policy import Policy, Tier
-from mlops.spec.yaml_file import read_yaml
+from mlops.spec.yaml_file import line_of_byte, read_yaml
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,24 @@ class Include:
         content = read_yaml(file, ModelSpec)
         if content.model != file.stem:
             raise SpecError(
-                f"{file}:1: model: the file's name and the model's must agree",
+                f"{_place(file, '^model *:')}: model: the file's name and the model's must agree",
                 found=f"model '{content.model}' in {file.name}",
                 expected=f"{content.model}.yml",
             )
+        return Spec(content=content, sql=self._read_sql(file, content))
+
+    def _read_sql(self, file: Path, content: ModelSpec) -> dict[str, str]:
         folder = self.root / "sql" / content.model
-        return Spec(
-            content=content, sql={name: _read_sql(file, folder, name) for name in content.sql_files}
-        )
+        texts: dict[str, str] = {}
+        problems: list[str] = []
+        for name in content.sql_files:
+            try:
+                texts[name] = _read_sql(file, folder, name)
+            except SpecError as error:
+                problems.append(str(error))
+        if problems:
+            raise SpecError("\n".join(problems))
+        return texts
 
     def spec(self, model: str) -> Spec:
         """Read the spec of ``model``."""
@@ -108,7 +119,7 @@ class Include:
         policy = read_yaml(file, Policy)
         if policy.policy != name:
             raise SpecError(
-                f"{file}:1: policy: the file's name and the policy's must agree",
+                f"{_place(file, '^policy *:')}: policy: the file's name and the policy's must agree",
                 found=f"policy '{policy.policy}'",
                 expected=f"'{name}'",
             )
@@ -133,16 +144,30 @@ def tier_of(spec: ModelSpec, policy: Policy) -> Tier:
 
 def _read_sql(spec_file: Path, folder: Path, name: str) -> str:
     file = folder / name
+    naming = rf"(?<![\w./-]){re.escape(name)}(?![\w./-])"
     if ".." in Path(name).parts or Path(name).is_absolute():
-        raise SpecError(f"{spec_file}: {name}: SQL files lie below {folder}")
+        raise SpecError(
+            f"{_place(spec_file, naming)}: names the SQL file {name}",
+            expected=f"a file below {folder}",
+        )
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise SpecError(
-            f"{spec_file}: names the SQL file {name}",
+            f"{_place(spec_file, naming)}: names the SQL file {name}",
             found=f"{file}: {error.strerror}",
             expected="a file with one SELECT",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SpecError(
+            f"{file}:{line_of_byte(error)}: is not UTF-8", found=error.reason, expected="UTF-8 text"
         ) from error
     if not text.strip():
         raise SpecError(f"{file}:1: is empty", expected="one SELECT")
     return text
+
+
+def _place(file: Path, pattern: str) -> str:
+    """File and line of the first match of a pattern in a file that was read before."""
+    found = re.search(pattern, text := file.read_text(encoding="utf-8"), re.MULTILINE)
+    return f"{file}:{text.count(chr(10), 0, found.start()) + 1 if found else 1}"

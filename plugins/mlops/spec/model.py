@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from mlops.core.canonical import canonical_json
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -76,6 +78,12 @@ class NumericFeature(Section):
     max_null_share: Share = 0.0
     means: Text | None = None
 
+    @model_validator(mode="after")
+    def _ordered(self) -> NumericFeature:
+        if self.min is not None and self.max is not None and self.max < self.min:
+            raise ValueError(f"'max' ({self.max:g}) must not be below 'min' ({self.min:g})")
+        return self
+
 
 class CategoricalFeature(Section):
     """A name out of a list that training learns."""
@@ -86,13 +94,19 @@ class CategoricalFeature(Section):
     means: Text | None = None
 
 
-def _kind(value: Any) -> str:
-    return str(value.get("kind", "numeric") if isinstance(value, dict) else value.kind)
+def _kind(value: Any) -> str | None:
+    kind = value.get("kind", "numeric") if isinstance(value, dict) else getattr(value, "kind", None)
+    return kind if isinstance(kind, str) else None
 
 
 Feature = Annotated[
     Annotated[NumericFeature, Tag("numeric")] | Annotated[CategoricalFeature, Tag("categorical")],
-    Discriminator(_kind),
+    Discriminator(
+        _kind,
+        custom_error_type="feature_kind",
+        custom_error_message="a feature is numeric or categorical, as in {min: 0} or "
+        "{kind: categorical}",
+    ),
 ]
 
 
@@ -104,6 +118,12 @@ class Contract(Section):
     max_age_days: float | None = Field(
         default=None, description="The newest row may be this much older than the window's end."
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Contract:
+        if self.label_share[1] < self.label_share[0]:
+            raise ValueError(f"'label_share' goes from low to high, found {list(self.label_share)}")
+        return self
 
 
 class Split(Section):
@@ -126,6 +146,10 @@ class Candidate(Section):
     def _one_of_two(self) -> Candidate:
         if (self.estimator is None) == (self.factory is None):
             raise ValueError("give either 'estimator' or 'factory', and only one of them")
+        try:
+            canonical_json(self.params)
+        except ValueError as error:
+            raise ValueError("'params' must not hold NaN or infinity") from error
         return self
 
 
@@ -190,6 +214,8 @@ class Develop(Section):
     @model_validator(mode="after")
     def _names_agree(self) -> Develop:
         reserved = {"key": self.key, "time": self.time, "label": self.label}
+        if len(set(reserved.values())) < len(reserved):
+            raise ValueError(f"key, time and label are three columns, found {reserved}")
         for role, column in reserved.items():
             if column in self.features:
                 raise ValueError(f"column '{column}' is the {role} and cannot be a feature as well")

@@ -66,6 +66,11 @@ class Policy(Section):
     @model_validator(mode="after")
     def _names_agree(self) -> Policy:
         for tier in self.tiers:
+            if len(set(tier.seats)) < len(tier.seats):
+                raise ValueError(
+                    f"tier '{tier.name}' needs a seat twice: {', '.join(tier.seats)}; "
+                    "to ask more people of a seat, give the seat 'people'"
+                )
             for seat in tier.seats:
                 if seat not in self.seats:
                     raise ValueError(

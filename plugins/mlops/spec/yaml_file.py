@@ -7,6 +7,7 @@ something is wrong.
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,18 +27,32 @@ _DUPLICATE = "the same key twice"
 
 
 class _StrictLoader(_Loader):
-    """YAML keeps the last of two equal keys without a word; a spec must not."""
+    """YAML keeps the last of two equal keys without a word; a spec must not.
+
+    Nor may a key be anything but text: YAML reads ``on``, ``no`` and ``2013`` otherwise, and a
+    column of that name would silently be called ``true``, ``false`` or ``2013``.
+    """
 
 
 def _mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
     result: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=deep)
+        if not isinstance(key, str):
+            raise yaml.MarkedYAMLError(
+                problem=f"the key {key!r}, which YAML does not read as text; put it into quotes",
+                problem_mark=key_node.start_mark,
+            )
         if key in result:
             raise yaml.MarkedYAMLError(
                 problem=f"{_DUPLICATE}: {key}", problem_mark=key_node.start_mark
             )
-        result[key] = loader.construct_object(value_node, deep=True)
+        try:
+            result[key] = loader.construct_object(value_node, deep=True)
+        except ValueError as error:  # a date of the month 13
+            raise yaml.MarkedYAMLError(
+                problem=str(error), problem_mark=value_node.start_mark
+            ) from error
     return result
 
 
@@ -56,29 +71,60 @@ def read_yaml(path: Path, record: type[Record]) -> Record:
         raise SpecError(
             f"{path}: cannot be read", found=error.strerror, expected="a YAML file"
         ) from error
+    except UnicodeDecodeError as error:
+        raise SpecError(
+            f"{path}:{line_of_byte(error)}: is not UTF-8", found=error.reason, expected="UTF-8 text"
+        ) from error
     try:
         content = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a subclass of the safe loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SpecError(f"{path}:{line}: is not YAML", found=error.problem) from error
-    except yaml.YAMLError as error:
-        raise SpecError(f"{path}:1: is not YAML", found=str(error)) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise SpecError(f"{path}:{line}: is not YAML", found=error.reason) from error
     try:
         # Through JSON, since strict validation takes a list for a tuple from JSON only.
-        return record.model_validate_json(json.dumps(content, default=str))
+        return record.model_validate_json(json.dumps(content, default=_as_text))
+    except TypeError as error:
+        raise SpecError(
+            f"{path}: holds a value that a spec cannot keep",
+            found=str(error),
+            expected="text, numbers, true, false, null, lists and mappings",
+        ) from error
     except ValidationError as error:
         raise SpecError(_explain(path, text, error)) from error
+
+
+def line_of_byte(error: UnicodeDecodeError) -> int:
+    """The line of the byte that is not UTF-8."""
+    return error.object.count(b"\n", 0, error.start) + 1
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    # A set has another order in each process, and so another digest.
+    raise TypeError(f"{type(value).__name__} {value!r}")
 
 
 def _explain(path: Path, text: str, error: ValidationError) -> str:
     root = yaml.compose(text, Loader=_Loader)
     lines = []
     for problem in error.errors(include_url=False):
-        where = tuple(part for part in problem["loc"] if part not in ("numeric", "categorical"))
-        line = _line(root, where)
+        if problem["type"] == "too_short" and problem["input"]:
+            continue  # its items are there, and what is wrong with them is said already
+        where = _without_tag(problem["loc"])
         name = ".".join(str(part) for part in where) or "the file"
-        lines.append(f"{path}:{line}: {name}: {_sentence(problem)}")
-    return "\n".join(lines)
+        lines.append((_line(root, where), f"{name}: {_sentence(problem)}"))
+    return "\n".join(f"{path}:{line}: {sentence}" for line, sentence in sorted(lines))
+
+
+def _without_tag(where: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """``where`` without the kind that pydantic puts behind the name of a feature."""
+    if where[:2] == ("develop", "features") and where[3:4] in (("numeric",), ("categorical",)):
+        return where[:3] + where[4:]
+    return where
 
 
 def _sentence(problem: Any) -> str:
@@ -90,7 +136,10 @@ def _sentence(problem: Any) -> str:
     if kind == "value_error":
         return str(message).removeprefix("Value error, ")
     found = problem.get("input")
-    shown = type(found).__name__ if isinstance(found, dict | list) else repr(found)
+    if isinstance(found, dict | list):
+        shown = "a mapping" if isinstance(found, dict) else "a list"
+    else:
+        shown = repr(found)
     return f"{message[0].lower()}{message[1:]}; found {shown}"
 
 

@@ -79,7 +79,8 @@ def as_ours(what: str, error: psycopg.Error) -> WarehouseError:
     found = (error.diag.message_primary or str(error)).strip()
     if detail:
         found = f"{found} ({detail})"
-    if is_passing(error.sqlstate) or (error.sqlstate is None and not error.diag.severity):
+    is_broken = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
+    if is_broken or is_passing(error.sqlstate):
         return WarehouseUnreachable(what, found=found, action="try again")
     return QueryError(what, found=found, action="correct the SQL, or the role's rights")
 

@@ -1,0 +1,135 @@
+"""Write one shard of a batch of predictions: all of it, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from psycopg import sql
+from pyarrow import types
+
+from mlops.errors import DataRefused
+from mlops.warehouse.copy import Copy, copying, fixed_text
+from mlops.warehouse.predictions import COLUMNS, Names
+from mlops.warehouse.session import connected, translated
+
+
+class ShardWriter:
+    """Writes the rows of one shard; made by :func:`replacing_shard`.
+
+    :ivar rows: how many were written.
+    """
+
+    def __init__(
+        self, copy: Copy, *, batch: str, shard: int, version: int, threshold: float | None
+    ) -> None:
+        self._copy = copy
+        self._batch = batch.encode()
+        self._shard = shard
+        self._version = version
+        self._threshold = threshold
+        self.rows = 0
+
+    def write(self, keys: pa.RecordBatch, scores: NDArray[np.float64]) -> None:
+        """Append rows.
+
+        :param keys: two columns: the key, and the event's time.
+        :param scores: shape (rows,).
+        :raises DataRefused: a key or a time is missing.
+        """
+        key, time = _key_values(keys), _times(keys)
+        fields: list[tuple[str, Any]] = [
+            (keys.schema.names[0], key.dtype),
+            ("event_time", time.dtype),
+            ("score", np.float64),
+            ("decision", np.bool_),
+            ("model_version", np.int32),
+            ("batch", f"S{len(self._batch)}"),
+            ("shard", np.int32),
+        ]
+        records = np.empty(len(scores), dtype=[f for f in fields if self._has(f[0])])
+        records[keys.schema.names[0]], records["event_time"], records["score"] = key, time, scores
+        if self._threshold is not None:
+            records["decision"] = scores >= self._threshold
+        records["model_version"], records["batch"] = self._version, self._batch
+        records["shard"] = self._shard
+        self.rows += self._copy.write(records)
+
+    def _has(self, column: str) -> bool:
+        return column != "decision" or self._threshold is not None
+
+
+@contextmanager
+def replacing_shard(
+    url: str,
+    *,
+    schema: str,
+    model: str,
+    key: str,
+    batch: str,
+    shard: int,
+    version: int,
+    threshold: float | None,
+) -> Iterator[ShardWriter]:
+    """Replace the rows of a shard, in one transaction that ends with the block.
+
+    An error in the block leaves what stood there before.
+
+    :param threshold: scores from it on get the decision true; None writes no decision.
+    :raises QueryError: the tables are not there, or a key comes twice in the batch.
+    :raises WarehouseUnreachable: no connection, or one that broke.
+    """
+    names = Names.of(schema=schema, model=model)
+    columns = [key, *(c for c in COLUMNS if c != "decision" or threshold is not None)]
+    with (
+        connected(url) as connection,
+        translated(f"shard {shard} of batch {batch} cannot be written"),
+        connection.transaction(),
+    ):
+        connection.execute(
+            sql.SQL("DELETE FROM {} WHERE batch = %s AND shard = %s").format(names.predictions),
+            [batch, shard],
+        )
+        with copying(connection, names.predictions, columns) as copy:
+            yield ShardWriter(copy, batch=batch, shard=shard, version=version, threshold=threshold)
+
+
+def _key_values(keys: pa.RecordBatch) -> NDArray[Any]:
+    """The key column as numpy can send it."""
+    column = keys.column(0)
+    _refuse_missing(keys, 0)
+    if types.is_string(column.type):
+        return fixed_text(column)
+    if column.type == pa.uuid():
+        stored = column.storage
+        raw = np.frombuffer(stored.buffers()[1], "V16")
+        return raw[stored.offset : stored.offset + len(stored)]
+    values: NDArray[Any] = column.to_numpy()
+    return values
+
+
+def _times(keys: pa.RecordBatch) -> NDArray[np.datetime64]:
+    _refuse_missing(keys, 1)
+    column = keys.column(1)
+    if not (types.is_timestamp(column.type) or types.is_date(column.type)):
+        raise DataRefused(
+            f"the time column {keys.schema.names[1]} holds no times",
+            found=column.type,
+            expected="timestamp with time zone, or date",
+        )
+    values: NDArray[np.datetime64] = column.to_numpy(zero_copy_only=False)
+    return values.astype("datetime64[us]")
+
+
+def _refuse_missing(keys: pa.RecordBatch, position: int) -> None:
+    missing = keys.column(position).null_count
+    if missing:
+        raise DataRefused(
+            f"the column {keys.schema.names[position]} must have a value in every row to be scored",
+            found=f"{missing:,} rows without one among {keys.num_rows:,}",
+            action="leave such rows out in the SQL, or correct the table",
+        )

@@ -1,0 +1,139 @@
+"""The second model of the walk-through: accepted as it stands, honest, and of some use."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops.core.encode import FeatureEncoder
+from mlops.core.estimator import build, positive_scores
+from mlops.core.metrics import metrics
+from mlops.spec.load import Include, tier_of
+from mlops.warehouse.read import stream
+from mlops.warehouse.sql import check, joined, render
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = Include(ROOT / "docs" / "example")
+SPEC = EXAMPLE.spec("cancellation")
+DEVELOP = SPEC.content.develop
+FEATURES = SPEC.sql[DEVELOP.features_sql]
+OUTCOMES = SPEC.sql[DEVELOP.outcomes_sql]
+KPI = SPEC.sql[SPEC.content.manage.kpi.sql]
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=timezone.utc)  # type: ignore[arg-type,misc]
+
+
+def test_the_spec_is_accepted_and_asks_for_fewer_signatures() -> None:
+    policy = Include(ROOT / "include").policy(SPEC.content.deploy.policy)
+    assert tier_of(SPEC.content, policy).name == "low"
+    columns = {
+        "features.sql": (DEVELOP.key, DEVELOP.time, *DEVELOP.features),
+        "outcomes.sql": (DEVELOP.key, DEVELOP.label),
+        "kpi.sql": ("value",),
+    }
+    for name, needed in columns.items():
+        check(SPEC.sql[name], needed, Path(name))
+
+
+def test_the_walk_through_needs_no_python() -> None:
+    found = {file.suffix for file in EXAMPLE.root.rglob("*") if file.is_file()}
+    assert found <= {".yml", ".sql", ".md"}
+
+
+@settings(derandomize=True, max_examples=20, deadline=None)
+@given(flight_id=st.integers(1, 336_776), minutes=st.integers(1, 1_200))
+def test_no_feature_tells_what_came_after_the_cut_off(
+    flights: Any, flight_id: int, minutes: int
+) -> None:
+    flight = flights.flight(flight_id, hours_before=3)
+    assert flights.leaks(FEATURES, flight, minutes=minutes) == set()
+
+
+def test_asked_an_hour_too_late_the_query_is_caught(flights: Any) -> None:
+    late = FEATURES.replace("INTERVAL '3 hours' AS known_at", "INTERVAL '2 hours' AS known_at")
+    assert late != FEATURES
+    storm = flights.connection.execute(
+        "SELECT min(flight_id) FROM flights WHERE scheduled_departure > '2013-07-08 22:30Z'"
+    ).fetchone()[0]
+    leaks = flights.leaks(late, flights.flight(storm, hours_before=3), minutes=90)
+    assert {"airport_not_gone", "temp_f"} <= leaks
+
+
+def test_a_row_does_not_depend_on_where_the_window_is_cut(flights: Any) -> None:
+    cuts = [utc(2013, 3, 8), utc(2013, 3, 10, 6, 37), utc(2013, 3, 12)]
+    shards = [row for start, end in pairwise(cuts) for row in flights.rows(FEATURES, start, end)]
+    whole = flights.rows(FEATURES, cuts[0], cuts[-1])
+    key = DEVELOP.key
+    assert len(shards) == len(whole) > 1_000
+    assert {row[key]: row for row in shards} == {row[key]: row for row in whole}
+
+
+HAND_MADE = """
+CREATE TABLE flights (
+    flight_id bigint, scheduled_departure timestamptz, actual_departure timestamptz
+);
+INSERT INTO flights VALUES
+    (1, '2013-05-30 20:00Z', '2013-05-30 20:05Z'),
+    (2, '2013-05-30 20:00Z', '2013-05-31 19:59Z'),
+    (3, '2013-05-30 20:00Z', '2013-05-31 20:00Z'),  -- a day late is cancelled
+    (4, '2013-05-30 20:00Z', NULL);
+CREATE SCHEMA ml;
+CREATE TABLE ml.cancellation (flight_id bigint, score double precision, decision boolean);
+INSERT INTO ml.cancellation VALUES (1, 0.3, true), (2, 0.0, false), (3, 0.6, true);
+"""
+
+
+@pytest.mark.parametrize(
+    ("as_of", "known", "kpi"),
+    [
+        (utc(2013, 5, 30, 20, 6), {1: False}, None),
+        (utc(2013, 5, 31, 20), {1: False, 2: False}, None),
+        (utc(2013, 5, 31, 20, 1), {1: False, 2: False, 3: True, 4: True}, 50.0),
+    ],
+)
+def test_outcomes_and_kpi_as_they_become_known(
+    flights: Any, database: str, as_of: datetime, known: dict[int, bool], kpi: float | None
+) -> None:
+    window = (utc(2013, 5, 1), utc(2013, 6, 1), as_of)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(HAND_MADE)
+        hand_made = flights.on(connection)
+        found = hand_made.rows(OUTCOMES, *window)
+        assert {row["flight_id"]: row["cancelled"] for row in found} == known
+        assert hand_made.rows(KPI, *window) == [{"value": kpi}]
+
+
+def test_auc_of_june_learnt_from_january_to_may(flights_url: str) -> None:
+    before = _rows(flights_url, utc(2013, 1, 1), utc(2013, 6, 1))
+    after = _rows(flights_url, utc(2013, 6, 1), utc(2013, 7, 1))
+    encoder = FeatureEncoder.fit(DEVELOP.features, before)
+    model = build(DEVELOP.candidates[0], encoder.features, seed=DEVELOP.seed)
+    model.fit(encoder.encode_table(before), before[DEVELOP.label].to_numpy())
+    scores = positive_scores(model, encoder.encode_table(after))
+    found = metrics(after[DEVELOP.label].to_numpy(), scores)
+    assert found.auc is not None
+    assert 0.80 <= found.auc <= 0.86
+    assert found.calibration_error < 0.02
+
+
+def _rows(url: str, start: datetime, end: datetime) -> pa.Table:
+    window = {"window_start": start, "window_end": end, "as_of": end + timedelta(days=30)}
+    query = joined(
+        render(FEATURES, window),
+        render(OUTCOMES, window),
+        key=DEVELOP.key,
+        features=(DEVELOP.time, *DEVELOP.features),
+        outcomes=(DEVELOP.label,),
+    )
+    with stream(url, query) as rows:
+        return pa.Table.from_batches(list(rows), rows.schema)
