@@ -116,7 +116,7 @@ def test_a_change_of_the_null_share_alone_is_drift():
     assert found.state == "alarm"
     assert found.null_share == pytest.approx(0.4)
     assert found.null_share_reference == pytest.approx(100 / 10_100)
-    assert "missing in 40.0% of rows, 1.0% in the reference" in reasons([found], SPEC)[0]
+    assert "missing in 40.0 % of rows, 1.0 % in the reference" in reasons([found], SPEC)[0]
 
 
 def test_a_constant_that_moves_is_drift():

@@ -38,8 +38,8 @@ def scores(matrix: list[list[float]], *, seed: int = 13) -> np.ndarray:
 def test_learns_from_names_and_from_numbers_of_any_size() -> None:
     nan = np.nan
     found = scores([[0, 9e3, nan], [0, 1.3e4, nan], [2, 9e3, nan]])
-    assert found[0] < 0.1 < 0.5 < found[1]
-    assert found[2] > 0.5
+    assert found[0] < 0.1
+    assert min(found[1], found[2]) > 0.5
 
 
 def test_takes_missing_numbers_missing_names_and_names_that_are_new() -> None:

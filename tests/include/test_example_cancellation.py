@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from mlops.core.encode import FeatureEncoder
 from mlops.core.estimator import build, positive_scores
@@ -30,7 +31,7 @@ KPI = SPEC.sql[SPEC.content.manage.kpi.sql]
 
 
 def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=timezone.utc)  # type: ignore[arg-type,misc]
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
 
 
 def test_the_spec_is_accepted_and_asks_for_fewer_signatures() -> None:
@@ -62,11 +63,11 @@ def test_no_feature_tells_what_came_after_the_cut_off(
 def test_asked_an_hour_too_late_the_query_is_caught(flights: Any) -> None:
     late = FEATURES.replace("INTERVAL '3 hours' AS known_at", "INTERVAL '2 hours' AS known_at")
     assert late != FEATURES
-    storm = flights.connection.execute(
-        "SELECT min(flight_id) FROM flights WHERE scheduled_departure > '2013-07-08 22:30Z'"
-    ).fetchone()[0]
+    (storm,) = flights.connection.execute(
+        "SELECT min(flight_id) FROM flights WHERE scheduled_departure = '2013-07-08 23:00Z'"
+    ).fetchone()
     leaks = flights.leaks(late, flights.flight(storm, hours_before=3), minutes=90)
-    assert {"airport_not_gone", "temp_f"} <= leaks
+    assert {"airport_not_gone", "visib_miles"} <= leaks
 
 
 def test_a_row_does_not_depend_on_where_the_window_is_cut(flights: Any) -> None:
@@ -118,7 +119,8 @@ def test_auc_of_june_learnt_from_january_to_may(flights_url: str) -> None:
     after = _rows(flights_url, utc(2013, 6, 1), utc(2013, 7, 1))
     encoder = FeatureEncoder.fit(DEVELOP.features, before)
     model = build(DEVELOP.candidates[0], encoder.features, seed=DEVELOP.seed)
-    model.fit(encoder.encode_table(before), before[DEVELOP.label].to_numpy())
+    with threadpool_limits(limits=1):  # threads that spin cost more than they gain here
+        model.fit(encoder.encode_table(before), before[DEVELOP.label].to_numpy())
     scores = positive_scores(model, encoder.encode_table(after))
     found = metrics(after[DEVELOP.label].to_numpy(), scores)
     assert found.auc is not None

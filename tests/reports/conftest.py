@@ -1,4 +1,4 @@
-"""Contexts as the steps make them: rows drawn by a fixed seed, a model fitted, all of it measured."""
+"""Contexts as the steps make them: rows drawn by a seed, a model fitted, all of it measured."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from mlops.reports.context import (
     subject_of,
 )
 from mlops.spec.load import Include, Spec
+from mlops.spec.model import Drift, Gate, Monitor, Performance
 
 ROOT = Path(__file__).parents[2]
 INCLUDE = Include(ROOT / "include")
@@ -98,7 +99,22 @@ def draw(spec: Spec, rows: int, *, seed: int, summer: float = 0.0) -> Rows:
 
 @pytest.fixture(scope="session")
 def spec() -> Spec:
-    return INCLUDE.spec("flight_delay")
+    """The demo's spec with bounds of its own, so that both verdicts are in the examples."""
+    spec = INCLUDE.spec("flight_delay")
+    content = spec.content
+    gates = (
+        Gate(metric="auc", at_least=0.7),
+        Gate(metric="calibration_error", at_most=0.08),
+        Gate(metric="auc", slice="origin", at_least=0.65, min_rows=1_000),
+        Gate(metric="auc", against="champion", at_least=-0.01),
+    )
+    monitor = Monitor(
+        drift=Drift(warn=0.1, alarm=0.25), performance=Performance(metric="auc", at_least=0.72)
+    )
+    develop = content.develop.model_copy(update={"gates": gates})
+    return replace(
+        spec, content=content.model_copy(update={"develop": develop, "monitor": monitor})
+    )
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from typing import Any
 
 from mlops.errors import DataRefused
 
-# Beyond this distance from the centre the square nears the end of float8: no sums are kept.
-LARGEST_OFFSET = 1e100
+# Squares of values beyond this, up or down, near the end of float8: no sums are kept of them.
+LARGEST_SUMMED = 1e100
 
 # Float addition depends on the order of the rows, and parallel workers come in any order. Sums
 # keep this many leading bits (eight decimal digits), so that a second run finds the same.
@@ -32,8 +32,8 @@ class NumericProfile:
     :param min: smallest value, None when all are missing.
     :param max: largest value, None when all are missing.
     :param offset_sum: sum of ``x - centre``, with eight significant digits of its scale; None when
-        a value is infinite or farther than 1e100 from the centre. Not compared by ``==``: its
-        last digit depends on the order of the rows.
+        a value lies beyond 1e100, up or down. Not compared by ``==``: its last digit depends on
+        the order of the rows.
     :param offset_squares: sum of ``(x - centre)**2``, likewise.
     :param edges: ascending, ``k`` of them.
     :param bin_counts: ``k + 1`` counts that add up to ``count - nulls``.
@@ -157,10 +157,9 @@ def centre_of(edges: Sequence[float]) -> float:
     return edges[len(edges) // 2] if edges else 0.0
 
 
-def within_reach(edges: Sequence[float], low: float, high: float) -> bool:
-    """Whether all values from ``low`` to ``high`` are near enough to the centre to be summed."""
-    centre = centre_of(edges)
-    return low - centre >= -LARGEST_OFFSET and high - centre <= LARGEST_OFFSET
+def within_reach(low: float, high: float) -> bool:
+    """Whether values from ``low`` to ``high`` have squares that a float can hold."""
+    return low >= -LARGEST_SUMMED and high <= LARGEST_SUMMED
 
 
 def steady_sums(values: int, total: float, squares: float) -> tuple[float | None, float | None]:

@@ -135,7 +135,8 @@ def _reason(result: FeatureDrift, spec: Drift) -> str:
     )
     if abs(result.null_share - result.null_share_reference) >= TELLING:
         text += (
-            f"; missing in {result.null_share:.1%} of rows, {result.null_share_reference:.1%} "
+            f"; missing in {100 * result.null_share:.1f} % of rows, "
+            f"{100 * result.null_share_reference:.1f} % "
             "in the reference"
         )
     return text

@@ -12,14 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import skops.io
 
 from mlops.core.bounds import check_bounds
 from mlops.core.canonical_model import canonical
 from mlops.core.model_audit import SCHEMA, audit
-from mlops.core.stored_zip import open_stored_zip
+from mlops.core.stored_zip import ZIP_ERRORS, open_stored_zip
 from mlops.errors import ArtifactRefused, TrainingError
 
 WHAT = "a model file (skops)"
@@ -72,7 +72,7 @@ def load(data: bytes, *, trusted: Iterable[str] = ()) -> Any:
 def _read_schema(file: ZipFile) -> Any:
     try:
         return json.loads(file.read(SCHEMA))
-    except (KeyError, ValueError, RecursionError, BadZipFile, EOFError) as error:
+    except ZIP_ERRORS as error:
         raise ArtifactRefused(
             f"{WHAT} was expected",
             found=f"a zip file without a readable {SCHEMA} ({error})",

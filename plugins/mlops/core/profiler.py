@@ -165,7 +165,7 @@ class _Numbers:
         )
 
     def _has_sums(self) -> bool:
-        return not self._values or within_reach(self._edges, self._min, self._max)
+        return not self._values or within_reach(self._min, self._max)
 
 
 class _Categories:

@@ -7,12 +7,24 @@ must not. It also leaves a reader nothing to inflate, so a small file cannot fil
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Iterable
 
 from mlops.errors import ArtifactRefused
 
 MAGIC = b"PK\x03\x04"
+
+# What :mod:`zipfile` raises over bytes that were tampered with, here and there.
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    EOFError,
+    KeyError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
 
 # The oldest time that the format knows. A zip must carry one; it may not be the clock.
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -63,7 +75,7 @@ def open_stored_zip(data: bytes, *, what: str) -> zipfile.ZipFile:
         )
     try:
         file = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except ZIP_ERRORS as error:
         raise _damaged(what, error) from error
     _check_entries(file.infolist(), len(data), what)
     return file
@@ -77,7 +89,7 @@ def read_members(data: bytes, *, what: str) -> dict[str, bytes]:
     with open_stored_zip(data, what=what) as file:
         try:
             return {name: file.read(name) for name in file.namelist()}
-        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+        except ZIP_ERRORS as error:
             raise _damaged(what, error) from error
 
 

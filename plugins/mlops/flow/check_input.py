@@ -79,7 +79,12 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
     if not all_passed(changes):
         record_checks(workspace, f"{batch}/input", changes)
     profile = input_profile(workspace, spec, package, window)
-    keys = count_keys(workspace.warehouse_url, query, spec.content.develop.key)
+    keys = count_keys(
+        workspace.warehouse_url,
+        query,
+        spec.content.develop.key,
+        time=spec.content.develop.time,
+    )
     checks = check_contract(
         profile.summary(newest=keys.newest, key_duplicates=keys.rows - keys.distinct),
         features=spec.content.develop.features,

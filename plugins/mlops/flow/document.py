@@ -8,7 +8,7 @@ from mlops.core.canonical import digest_bytes
 from mlops.flow.dossier import validation_context
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.datasets import Names
-from mlops.reports.render import validation_report
+from mlops.reports.validation import validation_report
 from mlops.store.tables import ReportRow, VersionRow
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +11,15 @@ from mlops.core.metrics import metrics
 from mlops.core.period import Period
 from mlops.core.records import to_json
 from mlops.errors import RecordMissing
-from mlops.flow.check_input import input_profile
+from mlops.flow.check_input import input_profile, reference_of
 from mlops.flow.live import live_package
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, MeasurementRow, VersionRow
 from mlops.warehouse import sql
-from mlops.warehouse.outcomes import kpi_value, scores_with_labels
+from mlops.warehouse.outcomes import batch_scores, kpi_value, scores_with_labels
+from mlops.warehouse.pushdown import window_profile
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,16 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
         version = transaction.get(VersionRow, model, batch.version)
     spec = workspace.spec(version.spec_digest)
     package = live_package(workspace, version)
-    profile = input_profile(workspace, spec, package, window)
+    profile = input_profile(workspace, spec, package, window).with_columns_of(
+        window_profile(
+            workspace.warehouse_url,
+            batch_scores(spec.content.deploy.output_schema, model, batch.id),
+            reference_of(package),
+            columns=("score",),
+        )
+    )
     content = {
-        "profile": profile.to_json(),
+        "profile": json.loads(profile.to_json()),
         **_outcomes(workspace, spec, batch, window),
         "kpi": _kpi(workspace, spec, window),
     }

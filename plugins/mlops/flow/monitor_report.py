@@ -11,7 +11,7 @@ from mlops.flow.document import Documented, keep_report
 from mlops.flow.dossier import entry_digest
 from mlops.flow.workspace import Workspace, registered_spec
 from mlops.reports.context import DataWindow, MonitoringContext, WindowResult
-from mlops.reports.render import monitoring_report
+from mlops.reports.monitoring import monitoring_report
 from mlops.store.connect import Transaction
 from mlops.store.tables import (
     DeploymentRow,

@@ -13,6 +13,15 @@ from mlops.store.tables import DecisionRow, ReportRow, SnapshotRow, VersionRow
 
 APPROVE = "Approve"
 REJECT = "Reject"
+REVOKE = "Revoke"
+LAPSE = "Lapse"
+
+
+_ANSWERS = {
+    REJECT: "{} rejected",
+    REVOKE: "{} revoked the signature",
+    LAPSE: "nobody of {} answered in time",
+}
 
 
 @dataclass(frozen=True)
@@ -104,18 +113,22 @@ def require_signed(transaction: Transaction, version: VersionRow, *, at: datetim
 def _standing(
     name: str, seat: Seat, decisions: Sequence[DecisionRow], bound: SignedBytes, at: datetime
 ) -> Standing:
-    counted = [row for row in decisions if row.counted and row.decided_at <= at]
+    """Walk the answers in order: a rejection or a revocation empties the seat."""
     signers: dict[str, str] = {}
     reason = "nobody has signed"
-    for row in counted:
+    for row in decisions:
+        if not row.counted or row.decided_at > at:
+            continue
         fault = _fault(row, bound, at)
+        if row.answer != APPROVE:
+            signers.clear()
         if fault is None:
             signers[row.user_id] = row.user_name
         else:
             signers.pop(row.user_id, None)
             reason = fault
-    holds = len(signers) >= seat.people and _last_answer(counted) != REJECT
-    if signers and len(signers) < seat.people:
+    holds = len(signers) >= seat.people
+    if signers and not holds:
         reason = f"{len(signers)} of {seat.people} different people have signed"
     return Standing(
         seat=name,
@@ -127,14 +140,10 @@ def _standing(
     )
 
 
-def _last_answer(decisions: Sequence[DecisionRow]) -> str | None:
-    return decisions[-1].answer if decisions else None
-
-
 def _fault(row: DecisionRow, bound: SignedBytes, at: datetime) -> str | None:
     """Why an answer is no valid approval; none if it is one."""
     if row.answer != APPROVE:
-        return f"{row.user_name} answered {row.answer}: {row.reason or 'no reason given'}"
+        return f"{_ANSWERS[row.answer].format(row.user_name)}: {row.reason or 'no reason given'}"
     for name, expected in vars(bound).items():
         if getattr(row, name) != expected:
             what = name.removesuffix("_digest")

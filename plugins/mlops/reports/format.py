@@ -32,6 +32,11 @@ def decimal(value: float | None, digits: int = 3) -> str:
     return text.replace("-", "", 1) if float(text.replace(",", "")) == 0 else _minus(text)
 
 
+def amount(value: float | None) -> str:
+    """A number of the business, with one decimal where it has any: ``30``, ``54.4``."""
+    return decimal(value, 1).removesuffix(".0")
+
+
 def signed(value: float | None, digits: int = 2) -> str:
     """A difference: ``+0.35``, ``−0.35``; empty for none."""
     if value is None:
@@ -91,6 +96,7 @@ def _minus(text: str) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "count": count,
     "decimal": decimal,
+    "amount": amount,
     "signed": signed,
     "percent": percent,
     "day": day,

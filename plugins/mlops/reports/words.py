@@ -149,6 +149,31 @@ def labels_sentence(context: MonitoringContext) -> str:
     return text
 
 
+def drift_sentence(context: MonitoringContext) -> str:
+    """How many features have drifted, from which reference."""
+    drift, reference = context.result.drift, context.reference
+    judged = [item for item in drift if item.state != "not_enough_data"]
+    moved = [item for item in judged if item.state != "ok"]
+    if not judged:
+        return "No feature could be judged: there is not enough data."
+    since = "its reference"
+    if reference is not None:
+        since = f"{reference.period.words()} ({count(reference.rows)} {context.noun})"
+    whole = (
+        f"the {len(judged)} features"
+        if len(judged) == len(drift)
+        else (f"the {len(judged)} features that could be judged")
+    )
+    if not moved:
+        return f"None of {whole} has drifted from {since}."
+    return f"{len(moved)} of {whole} {'has' if len(moved) == 1 else 'have'} drifted from {since}."
+
+
+def ended(sentence: str) -> str:
+    """A sentence with a full stop, where it has no end of its own."""
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+
+
 def monitor_missing(context: MonitoringContext) -> tuple[str, ...]:
     """What a reader may ask for and this report does not hold, one sentence each."""
     gaps = (

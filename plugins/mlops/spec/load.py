@@ -87,7 +87,7 @@ class Include:
         content = read_yaml(file, ModelSpec)
         if content.model != file.stem:
             raise SpecError(
-                f"{_place(file, '^model *:')}: model: the file's name and the model's must agree",
+                f"{_place(file, '^model *:')}: model: must agree with the file's name",
                 found=f"model '{content.model}' in {file.name}",
                 expected=f"{content.model}.yml",
             )
@@ -119,7 +119,7 @@ class Include:
         policy = read_yaml(file, Policy)
         if policy.policy != name:
             raise SpecError(
-                f"{_place(file, '^policy *:')}: policy: the file's name and the policy's must agree",
+                f"{_place(file, '^policy *:')}: policy: must agree with the file's name",
                 found=f"policy '{policy.policy}'",
                 expected=f"'{name}'",
             )

@@ -79,10 +79,10 @@ def read_yaml(path: Path, record: type[Record]) -> Record:
         content = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a subclass of the safe loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SpecError(f"{path}:{line}: is not YAML", found=error.problem) from error
+        raise SpecError(f"{path}:{line}: is not YAML: {error.problem}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise SpecError(f"{path}:{line}: is not YAML", found=error.reason) from error
+        raise SpecError(f"{path}:{line}: is not YAML: {error.reason}") from error
     try:
         # Through JSON, since strict validation takes a list for a tuple from JSON only.
         return record.model_validate_json(json.dumps(content, default=_as_text))

@@ -69,6 +69,24 @@ class Artifacts:
         path.unlink()
         return found
 
+    def put_named(self, name: str, data: bytes) -> str:
+        """Keep a copy under a name that people can read; returns where it stands.
+
+        The copy is for eyes only: what is relied upon is read by its digest.
+
+        :param name: relative, as ``reports/flight_delay/v1/validation.html``.
+        """
+        place = self._root / name
+        part = self._folder(self._incoming()) / f"{digest_bytes(data)}.{uuid.uuid4().hex}.part"
+        try:
+            part.write_bytes(data)
+            self._folder(place.parent)
+            part.replace(place) if self._is_local else part.rename(place)
+        finally:
+            if part.exists():
+                part.unlink()
+        return str(place)
+
     def read(self, digest: str) -> bytes:
         """The bytes of an artifact.
 

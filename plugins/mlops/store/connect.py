@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -24,12 +24,19 @@ Row = TypeVar("Row", bound=Base)
 
 
 def engine_url(url: str) -> str:
-    """Any ``postgres://`` spelling as the URL of SQLAlchemy's psycopg driver."""
-    return (
-        make_url(url.replace("postgres://", "postgresql://", 1))
-        .set(drivername="postgresql+psycopg")
-        .render_as_string(hide_password=False)
-    )
+    """Any ``postgres://`` spelling as the URL of SQLAlchemy's psycopg driver.
+
+    :raises StoreError: it is no URL; what it is stays unsaid, since it may hold a password.
+    """
+    try:
+        parsed = make_url(url.replace("postgres://", "postgresql://", 1))
+    except (ArgumentError, ValueError):
+        raise StoreError(
+            "the URL of the store",
+            found="something else",
+            expected="postgresql://user:password@host:port/database",
+        ) from None
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
 def alembic_config() -> Config:

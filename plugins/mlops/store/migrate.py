@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic import command
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
@@ -27,7 +27,9 @@ def upgrade(url: str, *, task_role: str | None = None) -> str:
     engine = create_engine(engine_url(url), poolclass=NullPool)
     try:
         with engine.begin() as connection:
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+            # Postgres asks for the right to create a schema even where the schema is there.
+            if SCHEMA not in inspect(connection).get_schema_names():
+                connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
             config = alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -58,6 +60,14 @@ def _grant(connection: Connection, role: str) -> None:
                 expected="a role that the connection mlops_store uses",
                 action=f"as an administrator: CREATE ROLE {role} LOGIN PASSWORD '…', "
                 "then run db upgrade again",
+            )
+        powers = "SELECT pg_has_role(%s, current_user, 'MEMBER')"
+        if cursor.execute(powers, [role]).fetchone() == (True,):
+            raise StoreError(
+                f"role '{role}' of the tasks",
+                found="a role that may do whatever the owner of the ledger may",
+                expected="a role of its own, which can add to the ledger and never change it",
+                action="name another role, and let the connection mlops_store use that one",
             )
         for statement in (
             "GRANT USAGE ON SCHEMA {schema} TO {role}",

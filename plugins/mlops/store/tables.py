@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SCHEMA = "mlops"
@@ -54,7 +54,9 @@ class SpecRow(Base):
     digest: Mapped[str] = mapped_column(primary_key=True)
     model: Mapped[str] = mapped_column(index=True)
     criteria_digest: Mapped[str]
-    content: Mapped[dict[str, Any]]
+    # Kept as it was written: JSONB would reorder features and rewrite numbers, and the digest is
+    # taken over both.
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
     registered_at: Mapped[datetime]
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import psycopg
 from psycopg import sql
 
-from mlops.errors import QueryError, WarehouseUnreachable
+from mlops.errors import QueryError
+from mlops.warehouse.session import reading
+from mlops.warehouse.sql import quoted, text_literal
 
 HISTOGRAM_BINS = 20
 
@@ -51,7 +52,7 @@ def scores_with_labels(
         "SELECT least(floor(score * {bins})::int, {last}), count(*) FROM {table} "
         "WHERE batch = %(batch)s GROUP BY 1"
     ).format(bins=HISTOGRAM_BINS, last=HISTOGRAM_BINS - 1, table=table)
-    with _reading(url, "the outcomes") as connection:
+    with reading(url, what="the outcomes cannot be read") as connection:
         cursor = connection.cursor(binary=True)
         rows = cursor.execute(joined, {"batch": batch}).fetchall()
         bins = dict(cursor.execute(counted, {"batch": batch}).fetchall())
@@ -62,12 +63,18 @@ def scores_with_labels(
     )
 
 
+def batch_scores(schema: str, model: str, batch: str) -> str:
+    """SQL that gives the scores of one batch."""
+    table = f"{quoted(schema)}.{quoted(f'{model}_predictions')}"
+    return f"SELECT score FROM {table} WHERE batch = {text_literal(batch)}"
+
+
 def kpi_value(url: str, query: str, *, name: str) -> float | None:
     """The KPI's one value; none where the window has nothing to say.
 
     :raises QueryError: the SQL does not run, or gives anything but one row with ``value``.
     """
-    with _reading(url, f"KPI '{name}'") as connection:
+    with reading(url, what=f"KPI '{name}' cannot be read") as connection:
         cursor: Any = connection.execute(query.encode())
         columns = [column.name for column in cursor.description]
         rows = cursor.fetchall()
@@ -80,29 +87,3 @@ def kpi_value(url: str, query: str, *, name: str) -> float | None:
         )
     value = rows[0][columns.index("value")]
     return None if value is None else float(value)
-
-
-class _reading:  # noqa: N801 (a context manager, spoken of as a verb)
-    """A read-only connection whose errors name what was read."""
-
-    def __init__(self, url: str, what: str) -> None:
-        self._url, self._what = url, what
-
-    def __enter__(self) -> psycopg.Connection[Any]:
-        try:
-            self._connection = psycopg.connect(self._url, options="-c timezone=UTC -c jit=off")
-        except psycopg.OperationalError as error:
-            raise WarehouseUnreachable(
-                "the warehouse cannot be reached", found=str(error).strip()
-            ) from error
-        self._connection.read_only = True
-        return self._connection
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._connection.close()
-        if isinstance(error, psycopg.Error):
-            raise QueryError(
-                f"{self._what} cannot be read",
-                found=str(error).strip().splitlines()[0],
-                action="correct the SQL, or grant SELECT to the connection's role",
-            ) from error

@@ -1,0 +1,167 @@
+"""The evidence beside the Approve and Reject buttons, in the Markdown that Airflow shows there.
+
+Short, since it stands in a narrow column: the question, what this signature says, what was
+measured, which bytes, and where the whole report lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlops.core.records import GateResult, Slice
+from mlops.reports import words
+from mlops.reports.context import EvidenceContext, ValidationContext
+from mlops.reports.format import bound, count, decimal, metric, minute, percent, short
+from mlops.reports.markdown import bullets, plain, table
+
+LONGEST = 4_000  # characters: what a person reads before answering
+SLICES_SHOWN = 3
+ITEMS_SHOWN = 6
+_TEXT_SHOWN = 240
+
+
+def evidence_markdown(context: EvidenceContext) -> str:
+    """The body of one seat's request; below 4,000 characters, whatever the context holds.
+
+    What is left out to stay short is said to be left out, and stands in the report.
+    """
+    for items in range(ITEMS_SHOWN, -1, -1):
+        text = "\n\n".join(_parts(context, items)) + "\n"
+        if len(text) < LONGEST:
+            return text
+    return _cut(text)
+
+
+def _parts(context: EvidenceContext, items: int) -> list[str]:
+    report = context.validation
+    subject, identity = report.subject, report.identity
+    sign = "✓" if words.passed(report) else "✕"
+    people = f" ({context.seat.people} people)" if context.seat.people > 1 else ""
+    return [
+        f"**{_short(subject.title)}**",
+        f"{plain(identity.model)}, version {identity.version}. {sign} {_short(words.verdict(report))}",
+        f"**You sign as {_short(context.seat.title)}**{people}: {_short(context.seat.signs)}.{_until(context)}",
+        f"Decision: {_short(subject.decision)}\n\nUse: {_short(subject.use)}\n\n"
+        f"Restrictions:\n\n{_restrictions(report, items)}",
+        f"Tier of risk: **{plain(subject.tier or 'none holds')}**, since "
+        f"{_short(subject.tier_reason or 'the policy has none for this model')}. "
+        f"Owner {plain(subject.business_owner)}, developer {plain(subject.developer)}.",
+        _gates(report.gates, items),
+        _quality(report),
+        _candidates(report, items),
+        _slices(report),
+        _identity(report),
+        f"The whole report: {plain(context.report)}",
+    ]
+
+
+def _until(context: EvidenceContext) -> str:
+    if context.answer_by is None:
+        return ""
+    return f" Without an answer by {minute(context.answer_by)}, the seat lapses."
+
+
+def _restrictions(report: ValidationContext, items: int) -> str:
+    found = report.subject.restrictions
+    if not found:
+        return "- none are stated; that is no permission"
+    return bullets([_cut_text(line) for line in found[:items]]) + _rest(len(found) - items)
+
+
+def _gates(gates: Sequence[GateResult], items: int) -> str:
+    """The criteria, those that were missed first."""
+    ranked = sorted(gates, key=lambda gate: gate.passed)
+    shown = ranked[: items + 2]
+    rows = [
+        (
+            _cut_text(metric(gate.name)),
+            bound(gate.bound),
+            words.gate_measured(gate),
+            "✓ passed" if gate.passed else "✕ not passed",
+        )
+        for gate in shown
+    ]
+    head = ("Criterion", "Bound", "Measured", "Result")
+    return table(head, rows) + _rest(len(ranked) - len(shown))
+
+
+def _quality(report: ValidationContext) -> str:
+    found = report.evaluation
+    text = (
+        f"Measured on {count(found.metrics.rows)} {plain(report.noun)} of "
+        f"{report.test.period.words()}: AUC {decimal(found.metrics.auc)}, calibration error "
+        f"{decimal(found.metrics.calibration_error)}."
+    )
+    shares = words.flagged_of_hundred(found.confusion)
+    if shares is None:
+        return text
+    label = plain(report.label)
+    return (
+        f"{text} At the threshold {found.confusion.threshold:g}, "
+        f"{percent(words.flagged_share(found.confusion))} are flagged: of 100 flagged, {shares[0]} "
+        f"were {label}; of 100 that were {label}, {shares[1]} had been flagged."
+    )
+
+
+def _candidates(report: ValidationContext, items: int) -> str:
+    ranked = sorted(report.candidates, key=lambda candidate: not candidate.chosen)
+    shown = ranked[: items + 1]
+    rows = [
+        (
+            _cut_text(candidate.name) + (", chosen" if candidate.chosen else ""),
+            decimal(candidate.metrics.auc),
+            decimal(candidate.metrics.log_loss),
+            decimal(candidate.metrics.calibration_error),
+        )
+        for candidate in shown
+    ]
+    head = ("Candidate", "AUC", "Log loss", "Calibration error")
+    return table(head, rows) + _rest(len(ranked) - len(shown))
+
+
+def _slices(report: ValidationContext) -> str:
+    """The groups for which the model ranks worst, among those that are not tiny."""
+    least = max(1, report.evaluation.metrics.rows // 100)
+    known: list[tuple[float, Slice]] = [
+        (item.metrics.auc, item)
+        for item in report.evaluation.slices
+        if item.metrics.auc is not None and item.metrics.rows >= least
+    ]
+    if not known:
+        return "Groups were not compared."
+    known.sort(key=lambda pair: (pair[0], pair[1].column, pair[1].value))
+    worst = [
+        f"{_short(item.column)} {_short(item.value)} {decimal(auc)} "
+        f"({count(item.metrics.rows)} {plain(report.noun)})"
+        for auc, item in known[:SLICES_SHOWN]
+    ]
+    return "Lowest AUC by group: " + "; ".join(worst) + "."
+
+
+def _identity(report: ValidationContext) -> str:
+    identity = report.identity
+    digests = {
+        "package": identity.package_sha256,
+        "spec": identity.spec_digest,
+        "snapshot": identity.snapshot_digest,
+        "criteria": identity.criteria_digest,
+    }
+    return ", ".join(f"{name} `{short(digest)}`" for name, digest in digests.items())
+
+
+def _rest(left_out: int) -> str:
+    return f"\n\nand {left_out} more, in the report" if left_out > 0 else ""
+
+
+def _cut_text(text: str) -> str:
+    return text if len(text) <= _TEXT_SHOWN else text[: _TEXT_SHOWN - 1] + "…"
+
+
+def _short(text: str) -> str:
+    return plain(_cut_text(text))
+
+
+def _cut(text: str) -> str:
+    """The last resort, at the end of a line, so that no table and no escape is cut through."""
+    end = "\n\nMore than fits here: read the report.\n"
+    return text[: text.rindex("\n", 0, LONGEST - len(end))] + end

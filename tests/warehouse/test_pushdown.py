@@ -1,0 +1,241 @@
+"""The profile made inside Postgres equals the one made in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+
+from mlops.core.profile import Profile, merge_all
+from mlops.core.profiler import Profiler, reference_categories, reference_edges
+from mlops.errors import DataRefused, QueryError
+from mlops.warehouse import pushdown_sql
+from mlops.warehouse.copy import copy_records
+from mlops.warehouse.pushdown import count_keys, profile_rows, window_profile
+from mlops.warehouse.read import stream
+
+# Few different values, so that many stand on an edge.
+FLOATS = st.one_of(
+    st.sampled_from(
+        [0.0, -0.0, 1.0, -1.0, 0.1, 2.5, 1e-310, 5e-324, 1e100, -1e100, 1e200, math.inf, -math.inf]
+    ),
+    st.floats(allow_nan=False),
+)
+VALUES = st.one_of(st.none(), st.just(math.nan), FLOATS)
+INTEGERS = st.one_of(st.none(), st.integers(-3, 3), st.integers(-(2**63), 2**63 - 1))
+EDGES = st.lists(FLOATS, max_size=12).map(lambda found: tuple(sorted({x + 0.0 for x in found})))
+WORDS = st.one_of(st.none(), st.sampled_from(["", "a", "b", "'", "\\", "é", ":x", "%s", "a "]))
+KNOWN = st.lists(st.sampled_from(["", "a", "b", "'", "\\", "é", ":x", "%s", "z"]), unique=True)
+
+
+@pytest.fixture(scope="module")
+def url(module_database: str) -> str:
+    with psycopg.connect(module_database) as connection:
+        connection.execute(
+            "CREATE TABLE points (x float8, s real, n bigint, b boolean, t text, v varchar)"
+        )
+    return module_database
+
+
+@pytest.fixture(scope="module")
+def connection(url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+def fill(connection: psycopg.Connection, rows: list[tuple]) -> None:
+    connection.execute("TRUNCATE points")
+    with connection.cursor().copy("COPY points FROM STDIN (FORMAT binary)") as copy:
+        copy.set_types(["float8", "float4", "int8", "bool", "text", "varchar"])
+        for row in rows:
+            copy.write_row(row)
+
+
+def in_memory(url: str, query: str, edges: dict, categories: dict) -> Profile:
+    profiler = Profiler(edges=edges, categories=categories)
+    with stream(url, query, batch_rows=3) as batches:
+        for batch in batches:
+            profiler.update(batch)
+    return profiler.result()
+
+
+def assert_equal_sums(ours: Profile, theirs: Profile, edges: dict) -> None:
+    """Sums agree to the digits that are kept, measured against the values' own size."""
+    for name in edges:
+        a, b = ours.numeric[name], theirs.numeric[name]
+        assert (a.offset_sum is None) == (b.offset_sum is None), name
+        if a.offset_sum is None or not a.values:
+            continue
+        farthest = max(abs(a.min), abs(a.max), abs(a.centre))
+        assert a.offset_sum == pytest.approx(b.offset_sum, rel=1e-6, abs=1e-9 * a.values * farthest)
+        assert a.offset_squares == pytest.approx(
+            b.offset_squares, rel=1e-6, abs=1e-9 * a.values * farthest * farthest
+        )
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rows=st.lists(
+        st.tuples(
+            VALUES, st.one_of(st.none(), st.floats(width=32)), INTEGERS,
+            st.one_of(st.none(), st.booleans()), WORDS, WORDS,
+        ),
+        max_size=20,
+    ),
+    edges=EDGES,
+    known=KNOWN,
+)  # fmt: skip
+@example(rows=[(math.nan, math.nan, None, None, None, None)], edges=(0.0,), known=[])
+@example(
+    rows=[(1e200, 1.0, 2**63 - 1, True, "a", "b"), (math.nan, -1.0, -(2**63), False, "z", None)],
+    edges=(-1.0, 0.5, 2.0**63),
+    known=["a"],
+)
+@example(rows=[(0.5, 0.5, 1, True, None, None)], edges=(-1.0, 0.0, 0.1, 1.0), known=[])
+def test_equals_the_profile_in_memory(url, connection, rows, edges, known):
+    fill(connection, rows)
+    by_name = dict.fromkeys(("x", "s", "n", "b"), edges)
+    categories = {"t": tuple(known), "v": tuple(known)}
+    query = "SELECT * FROM points"
+    pushed = profile_rows(url, query, edges=by_name, categories=categories)
+    counted = in_memory(url, query, by_name, categories)
+    assert pushed == counted
+    assert_equal_sums(pushed, counted, by_name)
+
+
+@pytest.mark.parametrize("edges", [0, 1, 2, 3, 4, 5, 10, 11, 512])
+def test_any_number_of_edges(url, connection, edges):
+    fill(connection, [(float(i % 600), None, i, None, None, None) for i in range(2_000)])
+    by_name = dict.fromkeys(("x", "n"), tuple(float(i) for i in range(edges)))
+    pushed = profile_rows(url, "SELECT * FROM points", edges=by_name, categories={})
+    assert pushed == in_memory(url, "SELECT * FROM points", by_name, {})
+    assert len(pushed.numeric["x"].bin_counts) == edges + 1
+    assert sum(pushed.numeric["x"].bin_counts) == 2_000
+
+
+def test_categories_of_booleans_and_integers_are_their_text(url, connection):
+    fill(connection, [(None, None, i % 4, i % 3 == 0, None, None) for i in range(24)])
+    categories = {"b": ("false", "true", "maybe"), "n": ("0", "1", "01", "one", "3")}
+    pushed = profile_rows(url, "SELECT * FROM points", edges={}, categories=categories)
+    assert pushed == in_memory(url, "SELECT * FROM points", {}, categories)
+    assert pushed.categories["b"].counts == {"false": 16, "true": 8, "maybe": 0}
+    assert pushed.categories["n"].counts == {"0": 6, "1": 6, "01": 0, "one": 0, "3": 6}
+    assert pushed.categories["n"].other == 6
+
+
+def test_many_categories_are_counted_by_grouping(url, connection):
+    words = [f"c{i % 60}" if i % 7 else None for i in range(1_000)]
+    fill(connection, [(None, None, i % 90, None, w, w) for i, w in enumerate(words)])
+    many = tuple(f"c{i}" for i in range(50))
+    categories = {"t": many, "v": many, "n": tuple(str(i) for i in range(30)), "b": ("true",)}
+    assert len(many) > pushdown_sql.FEW_CATEGORIES
+    pushed = profile_rows(url, "SELECT * FROM points", edges={}, categories=categories)
+    assert pushed == in_memory(url, "SELECT * FROM points", {}, categories)
+    assert pushed.categories["t"].other == sum(word not in (None, *many) for word in words)
+
+
+def test_an_enum_and_a_numeric_column(url, connection):
+    connection.execute("CREATE TYPE mood AS ENUM ('low', 'high')")
+    query = "SELECT 'low'::mood AS m, 2.5::numeric AS d FROM generate_series(1, 3)"
+    found = profile_rows(url, query, edges={"d": (2.0, 2.5)}, categories={"m": ("high", "sad")})
+    assert found.categories["m"].counts == {"high": 0, "sad": 0}
+    assert found.categories["m"].other == 3
+    assert found.numeric["d"].bin_counts == (0, 0, 3)
+    assert found.numeric["d"].mean == 2.5
+
+
+def test_windows_add_up_to_the_whole(url, connection):
+    rng = np.random.default_rng(3)
+    records = np.zeros(5_000, dtype=[("x", "f8"), ("n", "i8"), ("t", "S2")])
+    records["x"] = rng.normal(size=5_000)
+    records["n"] = np.arange(5_000)
+    records["t"] = rng.choice(np.array([b"a", b"b", b"c"]), 5_000)
+    connection.execute("TRUNCATE points")
+    copy_records(connection, sql.Identifier("points"), records)
+    edges = {"x": reference_edges(records["x"])}
+    categories = {"t": reference_categories(pa.array(["a", "b"]))}
+    reference = profile_rows(
+        url, "SELECT * FROM points WHERE n < 1000", edges=edges, categories=categories
+    )
+    parts = [
+        window_profile(url, f"SELECT * FROM points WHERE n >= {n} AND n < {n + 1250};", reference)
+        for n in range(0, 5_000, 1_250)
+    ]
+    whole = window_profile(url, "SELECT * FROM points -- all\n;", reference)
+    assert merge_all(parts) == whole
+    assert whole.rows == 5_000
+    assert whole.numeric["x"].mean == pytest.approx(records["x"].mean(), abs=1e-6)
+    assert whole.numeric["x"].std == pytest.approx(records["x"].std(), rel=1e-6)
+    assert window_profile(url, "SELECT x FROM points", reference, columns=["x"]).categories == {}
+
+
+def test_parallel_workers_and_one_process_find_the_same(url, connection):
+    connection.execute("TRUNCATE points")
+    connection.execute(
+        "INSERT INTO points SELECT 1e6 + random() * i, i, i, true, 'a', 'b' "
+        "FROM generate_series(1, 200000) i"
+    )
+    connection.execute("ANALYZE points")
+    edges = {"x": tuple(1e6 + 20_000.0 * i for i in range(11)), "s": (1.0, 5e4)}
+    plan = connection.execute("EXPLAIN SELECT count(*) FROM points").fetchall()
+    assert "Parallel" in str(plan)
+    texts = {
+        profile_rows(url, "SELECT * FROM points", edges=edges, categories={}, workers=n).to_json()
+        for n in (0, 2, 2, 1)
+    }
+    assert len(texts) == 1
+
+
+def test_a_column_of_another_kind_is_refused(url):
+    query = "SELECT 'a' AS x, 1.5::float8 AS t, now() AS w"
+    with pytest.raises(DataRefused, match=r"x cannot be profiled.*found text"):
+        profile_rows(url, query, edges={"x": (1.0,)}, categories={})
+    with pytest.raises(DataRefused, match=r"t cannot be profiled.*found double precision"):
+        profile_rows(url, query, edges={}, categories={"t": ("a",)})
+    with pytest.raises(DataRefused, match="w cannot be profiled"):
+        profile_rows(url, query, edges={}, categories={"w": ("a",)})
+
+
+def test_a_missing_column_and_broken_sql_are_named(url):
+    with pytest.raises(QueryError, match="does not return nope"):
+        profile_rows(url, "SELECT 1 AS x", edges={"nope": ()}, categories={})
+    with pytest.raises(QueryError, match='column "nope" does not exist'):
+        profile_rows(url, "SELECT nope", edges={}, categories={})
+    with pytest.raises(QueryError, match="out of range"):
+        profile_rows(url, "SELECT 1e200::float8 ^ i AS x FROM generate_series(1, 2) i",
+                     edges={"x": (1.0,)}, categories={})  # fmt: skip
+
+
+def test_too_many_rows_for_one_pass_are_refused(url, connection, monkeypatch):
+    fill(connection, [(1.0, None, 1, None, None, None)] * 5)
+    monkeypatch.setattr("mlops.warehouse.pushdown.MOST_ROWS", 4)
+    with pytest.raises(QueryError, match="more rows than are profiled at once; found 5"):
+        profile_rows(url, "SELECT * FROM points", edges={"x": (1.0,)}, categories={})
+
+
+def test_nothing_is_written_by_profiling(url, connection):
+    connection.execute("CREATE SEQUENCE written")
+    with pytest.raises(QueryError, match="read-only"):
+        profile_rows(url, "SELECT nextval('written') AS x", edges={"x": (1.0,)}, categories={})
+
+
+def test_keys_are_counted(url, connection):
+    fill(connection, [(None, None, i % 4 or None, None, None, None) for i in range(10)])
+    query = "SELECT n, timestamptz '2013-01-01 03:00+03' + n * interval '1 day' AS at FROM points"
+    found = count_keys(url, query, "n", time="at")
+    assert (found.rows, found.distinct) == (10, 3)
+    assert found.newest == datetime(2013, 1, 4, tzinfo=UTC)
+    assert found.newest.tzinfo is UTC
+    nothing = count_keys(url, query + " WHERE false", "n", time="at")
+    assert (nothing.rows, nothing.distinct, nothing.newest) == (0, 0, None)
+    assert count_keys(url, query, "n").newest is None
