@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from mlops.core.checks import ColumnSummary, DataSummary, check_contract
 from mlops.core.drift import drift, reasons, worst_state
@@ -33,6 +34,7 @@ from mlops.reports.context import (
 )
 from mlops.spec.load import Include, Spec
 from mlops.spec.model import Drift, Gate, Monitor, Performance
+from mlops.spec.policy import Policy
 
 ROOT = Path(__file__).parents[2]
 INCLUDE = Include(ROOT / "include")
@@ -118,6 +120,11 @@ def spec() -> Spec:
 
 
 @pytest.fixture(scope="session")
+def policy() -> Policy:
+    return INCLUDE.policy("standard")
+
+
+@pytest.fixture(scope="session")
 def templates() -> Path:
     return ROOT / "include" / "reports"
 
@@ -131,18 +138,20 @@ class Trained:
     profile: Profile
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:
-        return self.model.predict_proba(matrix)[:, 1]
+        with threadpool_limits(1):  # beside a busy process, waiting threads take all the time
+            return self.model.predict_proba(matrix)[:, 1]
 
 
 @pytest.fixture(scope="session")
 def trained(spec: Spec) -> Trained:
     train, test = draw(spec, 12_000, seed=1), draw(spec, 6_000, seed=2, summer=0.1)
-    fitted = [
-        HistGradientBoostingClassifier(
-            max_iter=40, learning_rate=0.12, categorical_features=[0, 1, 2], random_state=13
-        ).fit(train.matrix, train.y),
-        DummyClassifier(strategy="prior").fit(train.matrix, train.y),
-    ]
+    with threadpool_limits(1):
+        fitted = [
+            HistGradientBoostingClassifier(
+                max_iter=40, learning_rate=0.12, categorical_features=[0, 1, 2], random_state=13
+            ).fit(train.matrix, train.y),
+            DummyClassifier(strategy="prior").fit(train.matrix, train.y),
+        ]
     measured = [metrics(test.y, model.predict_proba(test.matrix)[:, 1]) for model in fitted]
     chosen = better("auc", measured)
     candidates = tuple(
@@ -210,7 +219,7 @@ def checks(spec: Spec, rows: Rows):
 
 
 @pytest.fixture(scope="session")
-def validation(spec: Spec, trained: Trained) -> ValidationContext:
+def validation(spec: Spec, policy: Policy, trained: Trained) -> ValidationContext:
     develop, test = spec.content.develop, trained.test
     evaluation = evaluate(
         y=test.y,
@@ -223,7 +232,7 @@ def validation(spec: Spec, trained: Trained) -> ValidationContext:
         seed=develop.seed,
     )
     return ValidationContext(
-        subject=subject_of(spec.content, INCLUDE.policy("standard")),
+        subject=subject_of(spec.content, policy),
         identity=Identity(
             model=spec.model,
             version=3,

@@ -219,8 +219,11 @@ def _as_text(column: Any) -> Any:
 
 
 def _distinct(name: str, column: pa.ChunkedArray) -> tuple[str, ...]:
-    # Distinct first: a table has few categories and many rows.
-    values = pc.drop_null(pc.unique(_as_text(pc.unique(column))))
+    # Numbers are made distinct before they are made text: few categories, many rows. Text is
+    # brought into one form first, since dictionaries may differ between chunks.
+    if not (types.is_integer(column.type) or types.is_boolean(column.type)):
+        column = _as_text(column)
+    values = pc.drop_null(_as_text(pc.unique(column)))
     if len(values) > MAX_CATEGORIES:
         raise DataRefused(
             f"categorical column '{name}'",

@@ -8,7 +8,7 @@ from mlops.flow.dossier import validation_context
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.datasets import Names
 from mlops.reports.context import EvidenceContext, SeatView
-from mlops.reports.markdown import evidence_markdown
+from mlops.reports.evidence import evidence_markdown
 from mlops.spec.policy import Seat
 from mlops.store.tables import ReportRow, VersionRow
 

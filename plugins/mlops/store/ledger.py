@@ -6,12 +6,13 @@ the entry before. Changing, deleting, inserting or reordering a row breaks the c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, text
+from sqlalchemy import Connection, Row, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from mlops.core.canonical import canonical_json, digest_json
@@ -22,6 +23,11 @@ GENESIS = "0" * 64
 # order of the chain is the order in which facts became visible. The number is 'mlops' in ASCII.
 LOCK = int.from_bytes(b"mlops", "big")
 _ledger = LedgerRow.__table__
+# Postgres knows times that Python cannot hold. A forged one is read as another time, which the
+# entry's digest then does not fit, rather than ending the walk with an error.
+_readable_time = func.least(
+    func.greatest(_ledger.c.at, datetime(1, 1, 2, tzinfo=UTC)), datetime(9999, 12, 30, tzinfo=UTC)
+).label("at")
 
 
 @dataclass(frozen=True)
@@ -97,13 +103,13 @@ def head(session: Session | Connection) -> tuple[int, str]:
     return (row.seq, row.digest) if row else (0, GENESIS)
 
 
-def entries(connection: Connection, *, batch_rows: int = 5_000) -> Iterator[Entry]:
+def entries(connection: Connection, *, batch_rows: int = 5_000) -> Generator[Entry]:
     """Every entry in order, streamed through a server-side cursor in bounded memory."""
-    result = connection.execution_options(yield_per=batch_rows).execute(
-        select(_ledger).order_by(_ledger.c.seq)
-    )
-    for row in result:
-        yield _entry(row)
+    columns = [column for column in _ledger.c if column.name != "at"]
+    query = select(_readable_time, *columns).order_by(_ledger.c.seq)
+    with connection.execute(query.execution_options(yield_per=batch_rows)) as result:
+        for row in result:
+            yield _entry(row)
 
 
 def verify(connection: Connection) -> tuple[int, Break | None]:
@@ -112,11 +118,12 @@ def verify(connection: Connection) -> tuple[int, Break | None]:
     :return: how many entries hold, and the first one that does not.
     """
     prev, count = GENESIS, 0
-    for entry in entries(connection):
-        reason = _fault(entry, count + 1, prev)
-        if reason:
-            return count, Break(seq=entry.seq, reason=reason)
-        prev, count = entry.digest, count + 1
+    with closing(entries(connection)) as walk:
+        for entry in walk:
+            reason = _fault(entry, count + 1, prev)
+            if reason:
+                return count, Break(seq=entry.seq, reason=reason)
+            prev, count = entry.digest, count + 1
     return count, None
 
 

@@ -9,6 +9,7 @@ the row that fails the wider condition is not held against the narrower one.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,6 +33,7 @@ MOST_ROWS = PAIR - 1
 FEW_CATEGORIES = 24
 
 _EXACT_INTEGERS = 1 << 53
+_INTEGER = re.compile("0|-?[1-9][0-9]*")
 _INTEGERS = ("smallint", "integer", "bigint")
 _FLOATS = ("double precision", "real", "numeric")
 _TEXTS = ("text", "character varying")
@@ -198,8 +200,7 @@ class TextColumn:
         if self.pg_type == "boolean":
             return {"true": column, "false": f"NOT {column}"}.get(category, "false")
         if self.pg_type in _INTEGERS:
-            is_number = category == category.strip() and category.removeprefix("-").isdecimal()
-            return f"{column} = {int(category)}" if is_number else "false"
+            return f"{column} = {category}" if _INTEGER.fullmatch(category) else "false"
         return f"{self.text} = {text_literal(category)}"
 
 

@@ -1,0 +1,147 @@
+"""What each page is made of, one frozen context a page, and how it becomes HTML."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from fastapi.responses import HTMLResponse  # noqa: TID253 (only the API server imports this)
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from mlops.flow.history import ModelHistory
+from mlops.flow.inventory import ModelSummary
+from mlops.flow.signatures import Standing
+from mlops.reports.format import FILTERS
+
+TEMPLATES = Path(__file__).parent / "templates"
+FRAMES = "frame-ancestors 'self'"  # Airflow shows the pages in a frame; nobody else may
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where links lead.
+
+    :ivar home: the path of our pages: ``/mlops``, below Airflow's own path if it has one.
+    :ivar airflow: Airflow's own path, empty or ``/airflow``.
+    """
+
+    home: str
+    airflow: str
+
+    def model(self, model: str) -> str:
+        """The page of a model."""
+        return f"{self.home}/models/{quote(model, safe='')}"
+
+    def report(self, sha256: str) -> str:
+        """A kept report."""
+        return f"{self.home}/reports/{quote(sha256, safe='')}"
+
+    def dag(self, dag_id: str, page: str = "") -> str:
+        """A page of Airflow about a DAG."""
+        return f"{self.airflow}/dags/{quote(dag_id, safe='')}{page}"
+
+    def login(self, back_to: str) -> str:
+        """Airflow's login, which comes back afterwards."""
+        return f"{self.airflow}/api/v2/auth/login?next={quote(back_to, safe='')}"
+
+
+@dataclass(frozen=True)
+class ModelsPage:
+    """All models that the reader may see. ``unpackaged``: registered, without a version yet."""
+
+    places: Places
+    at: datetime
+    models: tuple[ModelSummary, ...]
+    unpackaged: tuple[str, ...]
+
+    template = "models.html.j2"
+
+
+@dataclass(frozen=True)
+class ModelPage:
+    """One model.
+
+    :ivar standings: how the seats stand now, for the versions that count: live and upcoming.
+    :ivar trend: performance over the windows; none before two were measured.
+    :ivar everything: whether the lists are whole.
+    """
+
+    places: Places
+    at: datetime
+    history: ModelHistory
+    standings: Mapping[int, tuple[Standing, ...]]
+    trend: Markup | None
+    everything: bool
+
+    template = "model.html.j2"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A page that says what is wrong and what to do, instead of the page that was asked for."""
+
+    places: Places
+    status: int
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    link: str = ""
+    link_text: str = ""
+
+    template = "problem.html.j2"
+
+
+def answer(page: ModelsPage | ModelPage | Problem, *, status: int = 200) -> HTMLResponse:
+    """A page as a response, with the headers that every page has."""
+    text = _environment().get_template(page.template).render(page=page)
+    return HTMLResponse(text, status_code=status, headers=headers(_page_policy()))
+
+
+def headers(policy: str) -> dict[str, str]:
+    """Nothing is fetched, run or framed beyond what ``policy`` names, and nothing is kept."""
+    return {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    # Our own two files go into each page as they are, so that no open route has to serve them;
+    # the policy below names their digests.
+    environment.globals["style"] = Markup(_own("style.css"))  # noqa: S704
+    environment.globals["script"] = Markup(_own("follow.js"))  # noqa: S704
+    return environment
+
+
+@cache
+def _page_policy() -> str:
+    style, script = (_digest(_own(name)) for name in ("style.css", "follow.js"))
+    return (
+        f"default-src 'none'; style-src '{style}'; script-src '{script}'; img-src data:; "
+        f"base-uri 'none'; form-action 'none'; {FRAMES}"
+    )
+
+
+def _own(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,118 @@
+"""The routes. Every one needs a user who is logged in, and each about a model one who may read it.
+
+Handlers touch databases, so they are plain functions, which the server runs in threads.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from fastapi import APIRouter, Depends, Query, Request  # noqa: TID253 (only the API server)
+from fastapi.responses import RedirectResponse, Response  # noqa: TID253
+
+from mlops.errors import RecordMissing
+from mlops.flow.facts import find_report
+from mlops.flow.history import ModelHistory, model_history
+from mlops.flow.inventory import model_of_dag, registered_models, summaries
+from mlops.flow.signatures import Standing
+from mlops.flow.workspace import now
+from mlops.web.access import ReadableModel, authenticated, readable, require
+from mlops.web.charts import performance_trend
+from mlops.web.pages import FRAMES, ModelPage, ModelsPage, answer, headers
+from mlops.web.problems import places_of
+from mlops.web.reading import reading, report_bytes
+
+SHOWN = 24  # rows of each list of a model's page, unless all are asked for
+EVERYTHING = 10_000
+SEE_OTHER = 303
+# A report is one file: its own style, its own pictures, and not one script.
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    f"form-action 'none'; {FRAMES}"
+)
+
+router = APIRouter(dependencies=[Depends(authenticated)])
+
+
+@router.get("/")
+def models(request: Request, user: GetUserDep) -> Response:
+    """All models: what is live, who signed it, whom the next version waits for, how it does."""
+    at = now()
+    with reading() as transaction:
+        names = registered_models(transaction)
+        found = summaries(transaction, readable(user, names), at=at)
+    return answer(
+        ModelsPage(
+            places=places_of(request),
+            at=at,
+            models=tuple(item for item in found if item.live or item.upcoming),
+            unpackaged=tuple(item.model for item in found if not (item.live or item.upcoming)),
+        )
+    )
+
+
+@router.get("/models/by-dag/{dag_id}", dependencies=[Depends(requires_access_dag("GET"))])
+def model_by_dag(request: Request, dag_id: str) -> Response:
+    """The page of the model that a DAG is about."""
+    with reading() as transaction:
+        model = model_of_dag(transaction, dag_id)
+    if model is None:
+        raise RecordMissing(
+            f"DAG '{dag_id}'",
+            found="no model of this name in the store",
+            expected="the DAG of a model whose release has run at least once",
+            action="nothing, if the DAG is about no model; else trigger the model's release",
+        )
+    return RedirectResponse(places_of(request).model(model), SEE_OTHER)
+
+
+@router.get("/models/{model}")
+def model(
+    request: Request,
+    model: ReadableModel,
+    everything: Annotated[bool, Query(alias="all")] = False,  # noqa: FBT002 (a query parameter)
+) -> Response:
+    """One model: versions, signatures, candidates, deployments, batches, monitoring, reports."""
+    at = now()
+    with reading() as transaction:
+        history = model_history(
+            transaction, model, at=at, at_most=EVERYTHING if everything else SHOWN
+        )
+    return answer(
+        ModelPage(
+            places=places_of(request),
+            at=at,
+            history=history,
+            standings=_standings(history),
+            trend=performance_trend(history),
+            everything=everything,
+        )
+    )
+
+
+@router.get("/reports/{sha256}")
+def report(user: GetUserDep, sha256: str) -> Response:
+    """A kept report, byte for byte, if its digest is the one that the store and its name say."""
+    with reading() as transaction:
+        found = find_report(transaction, sha256)
+    if found is None:
+        raise RecordMissing(
+            f"report {sha256[:12]}…",
+            found="no report of this digest in the store",
+            expected="the SHA-256 of a report, in 64 lower-case hexadecimal digits",
+            action="open the report from the page of its model",
+        )
+    require(user, found.model)
+    return Response(
+        report_bytes(found.sha256),
+        media_type="text/html; charset=utf-8",
+        headers=headers(REPORT_POLICY),
+    )
+
+
+def _standings(history: ModelHistory) -> dict[int, tuple[Standing, ...]]:
+    summary = history.summary
+    return {
+        item.version: item.seats for item in (summary.live, summary.upcoming) if item is not None
+    }
