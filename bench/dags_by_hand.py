@@ -28,6 +28,7 @@ DAG_ARGS = (
 )  # fmt: skip
 # What a task says beyond the arguments of its own class, and what it says if it says nothing.
 TASK_ARGS: dict[str, Any] = {"inlets": [], "outlets": [], "trigger_rule": "all_success"}
+GROUP_ARGS: dict[str, Any] = {"group_display_name": "", "prefix_group_id": True, "tooltip": ""}
 
 
 def by_hand(dags: Iterable[DAG], *, empty: bool) -> str:
@@ -74,11 +75,9 @@ class _Function:
                 yield f"{' ' * indent}{_name('t_', child.node_id)} = {self._task(child, label)}"
 
     def _group(self, group: Any, label: str) -> str:
-        args: dict[str, Any] = {
-            "group_id": label,
-            "prefix_group_id": group.prefix_group_id,
-            "tooltip": group.tooltip,
-        }
+        said = {name: getattr(group, name) for name in GROUP_ARGS}
+        args = {key: value for key, value in said.items() if value != GROUP_ARGS[key]}
+        args = {"group_id": label} | args
         return f"with TaskGroup({_arguments(args)}) as {_name('g_', group.group_id)}:"
 
     def _task(self, task: Any, label: str) -> str:

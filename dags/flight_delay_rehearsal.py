@@ -12,18 +12,25 @@ from mlops.operators.snapshot import SnapshotOperator
 from mlops.operators.train import TrainOperator
 from mlops.operators.validate import ValidateOperator
 
+MODEL = "flight_delay"
+
 with DAG(
     dag_id="flight_delay_rehearsal",
     doc_md=__doc__,
     schedule=None,
     tags={"mlops", "flight_delay", "by-hand"},
     params={"as_of": Param("2013-07-01", type="string", title="As of")},
-    default_args={"owner": "sam", "model": "flight_delay"},
+    default_args={"owner": "sam"},
 ):
-    intake = IntakeOperator(task_id="intake")
+    intake = IntakeOperator(model=MODEL, task_id="intake")
     snapshot = SnapshotOperator(
-        task_id="snapshot", spec_digest=intake.field("spec_digest"), as_of="{{ params.as_of }}"
+        model=MODEL,
+        task_id="snapshot",
+        spec_digest=intake.field("spec_digest"),
+        as_of="{{ params.as_of }}",
     )
-    checked = CheckDataOperator(task_id="check_data", snapshot_id=snapshot.field("snapshot_id"))
-    trained = TrainOperator(task_id="train", snapshot_id=checked.field("snapshot_id"))
-    ValidateOperator(task_id="validate", training_id=trained.field("training_id"))
+    checked = CheckDataOperator(
+        model=MODEL, task_id="check_data", snapshot_id=snapshot.field("snapshot_id")
+    )
+    trained = TrainOperator(model=MODEL, task_id="train", snapshot_id=checked.field("snapshot_id"))
+    ValidateOperator(model=MODEL, task_id="validate", training_id=trained.field("training_id"))

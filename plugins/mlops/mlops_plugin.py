@@ -1,1 +1,1 @@
-from mlops.plugin import MlopsPlugin  # noqa: D100, F401 (the only file that Airflow scans here)
+from mlops.plugin import MlopsPlugin  # noqa: F401 (the only file that Airflow scans here)

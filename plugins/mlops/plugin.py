@@ -53,7 +53,7 @@ class MlopsPlugin(AirflowPlugin):
     ]
 
     @cached_property
-    def fastapi_apps(self) -> list[dict[str, Any]]:
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The pages, for the API server."""
         from mlops.web.app import create_app  # noqa: PLC0415 (see above)
 

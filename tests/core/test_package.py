@@ -22,6 +22,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import Ridge
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
 
 from mlops.core import model_file
 from mlops.core.canonical import digest_bytes
@@ -77,7 +78,9 @@ def train(estimator: Any = None, label: str = "late") -> PackageParts:
     y = rows[label].to_numpy()
     if isinstance(estimator, Ridge | SVC):
         matrix = np.nan_to_num(matrix)
-    estimator.fit(matrix, y)
+    # Sums over threads are formed in another order: the number of them is part of the training.
+    with threadpool_limits(1):
+        estimator.fit(matrix, y)
     golden = matrix[::20]
     has_proba = hasattr(estimator, "predict_proba")
     outputs = estimator.predict_proba(golden)[:, -1] if has_proba else estimator.predict(golden)

@@ -55,7 +55,7 @@ class NumericProfile:
 
     @property
     def centre(self) -> float:
-        """The middle edge, from which the sums are taken."""
+        """The point from which the sums are taken: the middle edge."""
         return centre_of(self.edges)
 
     @property
@@ -153,8 +153,9 @@ class CategoryProfile:
 
 
 def centre_of(edges: Sequence[float]) -> float:
-    """The middle edge, zero where there is none."""
-    return edges[len(edges) // 2] if edges else 0.0
+    """The middle edge, within the range of what is summed; zero where there is none."""
+    middle = edges[len(edges) // 2] if edges else 0.0
+    return max(-LARGEST_SUMMED, min(LARGEST_SUMMED, middle))
 
 
 def within_reach(low: float, high: float) -> bool:

@@ -10,17 +10,22 @@ canonical form is still skops: ``skops.io.loads`` reads it.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable
 from typing import Any
 from zipfile import ZipFile
-
-import skops.io
 
 from mlops.core.bounds import check_bounds
 from mlops.core.canonical_model import canonical
 from mlops.core.model_audit import SCHEMA, audit
 from mlops.core.stored_zip import ZIP_ERRORS, open_stored_zip
 from mlops.errors import ArtifactRefused, TrainingError
+
+# While it is imported, skops looks for scipy's functions in every loaded module; in an Airflow
+# task that look alone draws a thousand warnings about names that nobody asked for.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import skops.io
 
 WHAT = "a model file (skops)"
 

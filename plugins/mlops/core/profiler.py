@@ -6,6 +6,7 @@ binary searches instead of one for each value. NaN sorts last, so missing values
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def reference_edges(values: NDArray[Any], *, bins: int = 10) -> tuple[float, ...
     if not column.size:
         return ()
     ranks = -(-column.size * np.arange(1, bins) // bins) - 1
-    last = np.nextafter(column[-1], np.inf)
+    last = math.nextafter(float(column[-1]), math.inf)
     edges = np.concatenate([column[:1], column[ranks], [last]]) + 0.0
     return tuple(np.unique(edges[np.isfinite(edges)]).tolist())
 
@@ -146,9 +147,10 @@ class _Numbers:
         self._values += values.size
         self._min, self._max = min(self._min, values[0]), max(self._max, values[-1])
         if self._has_sums():
-            offsets = values - self._centre
+            # The sorted copy is ours to overwrite. No dot product: it would wake BLAS's threads.
+            offsets = np.subtract(values, self._centre, out=values)
             self._total += float(offsets.sum())
-            self._squares += float(offsets @ offsets)
+            self._squares += float(np.square(offsets, out=offsets).sum())
 
     def result(self, rows: int) -> NumericProfile:
         sums = steady_sums(self._values, self._total, self._squares)

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mlops.core.canonical import digest_json
 from mlops.core.checks import all_passed, check_contract, refused
 from mlops.core.records import Check, to_json
 from mlops.core.summary import summary_from_json
 from mlops.core.table import count_duplicates
+from mlops.flow.results import Checked
 from mlops.flow.workspace import Workspace, now
 from mlops.store.tables import CheckRow, SnapshotRow
-
-
-@dataclass(frozen=True)
-class Checked:
-    """How many checks were made; a task that returns this has passed them all."""
-
-    snapshot_id: str
-    checks: int
 
 
 def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:

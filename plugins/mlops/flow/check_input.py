@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from mlops.core.checks import all_passed, check_contract, schema_changes
 from mlops.core.package import LoadedModel
@@ -14,6 +10,7 @@ from mlops.core.period import Period, split
 from mlops.core.profile import Profile
 from mlops.flow.check_data import record_checks
 from mlops.flow.live import live_package, needed_live_version
+from mlops.flow.plan import Plan, Shard
 from mlops.flow.signatures import require_signed
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Spec
@@ -22,37 +19,6 @@ from mlops.warehouse import sql
 from mlops.warehouse.predictions import ensure_tables
 from mlops.warehouse.pushdown import count_keys, window_profile
 from mlops.warehouse.read import Column, describe
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A part of a window: the rows whose time is in ``[start, end)``."""
-
-    batch: str
-    shard: int
-    start: str
-    end: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A batch: one window scored by one version, cut into shards."""
-
-    batch: str
-    model: str
-    version: int
-    package_digest: str
-    window: str
-    window_start: str
-    window_end: str
-    rows: int
-    unseen: dict[str, int]
-    shards: tuple[Shard, ...]
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Plan:
-        """Rebuild a plan that was handed on between tasks."""
-        return cls(**{**value, "shards": tuple(Shard(**shard) for shard in value["shards"])})
 
 
 def check_input(workspace: Workspace, *, model: str, window: Period, shards: int = 1) -> Plan:
@@ -149,8 +115,3 @@ def _plan(batch: str, version: VersionRow, window: Period, profile: Profile, sha
         unseen={name: count for name, count in profile.unseen().items() if count},
         shards=parts,
     )
-
-
-def shard_period(shard: Shard) -> Period:
-    """The part of the window that a shard covers."""
-    return Period(start=datetime.fromisoformat(shard.start), end=datetime.fromisoformat(shard.end))

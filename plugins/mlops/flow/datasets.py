@@ -5,20 +5,21 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-from mlops.flow.check_data import Checked
-from mlops.flow.check_input import Plan
-from mlops.flow.deploy import Deployed
-from mlops.flow.document import Documented
-from mlops.flow.intake import Intake
-from mlops.flow.judge import Judged
-from mlops.flow.measure import Measured
-from mlops.flow.package import Packaged
-from mlops.flow.publish import Published
-from mlops.flow.score import Scored
-from mlops.flow.sign_off import Decision
-from mlops.flow.snapshot import Snapshot
-from mlops.flow.train import Training
-from mlops.flow.validate import Validation
+from mlops.flow.plan import Plan, Scored
+from mlops.flow.results import (
+    Checked,
+    Decision,
+    Deployed,
+    Documented,
+    Intake,
+    Judged,
+    Measured,
+    Packaged,
+    Published,
+    Snapshot,
+    Training,
+    Validation,
+)
 from mlops.flow.workspace import Workspace
 from mlops.lineage.datasets import Dataset, Names, ReadAndWritten
 from mlops.spec.load import Spec
@@ -148,8 +149,7 @@ def _(result: Judged, workspace: Workspace, names: Names) -> Both:  # noqa: ARG0
 
 def _row(workspace: Workspace, kind: Any, *key: Any) -> Any:
     with workspace.store.transaction() as transaction:
-        row = transaction.get(kind, *key)
-    return row
+        return transaction.get(kind, *key)
 
 
 def _sources(workspace: Workspace, names: Names, plan: Plan) -> list[Dataset]:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import text
 
 from mlops.core.canonical import digest_json
 from mlops.flow.live import current_deployment, live_package
+from mlops.flow.results import Deployed
 from mlops.flow.signatures import require_signed
 from mlops.flow.workspace import Workspace, now
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, VersionRow
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """What is live after the task."""
-
-    model: str
-    version: int
-    package_digest: str
-    replaced: int
-    live_since: str
 
 
 def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mlops.core.canonical import digest_bytes
 from mlops.flow.dossier import validation_context
+from mlops.flow.results import Documented
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.datasets import Names
 from mlops.reports.validation import validation_report
 from mlops.store.tables import ReportRow, VersionRow
-
-
-@dataclass(frozen=True)
-class Documented:
-    """A report: immutable, kept under its SHA-256, with a copy that a person can open."""
-
-    model: str
-    version: int
-    report_sha256: str
-    location: str
 
 
 def document(workspace: Workspace, *, model: str, version: int) -> Documented:

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from mlops.flow.results import Intake
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Include, Spec, tier_of
 from mlops.store.tables import SpecRow
 from mlops.warehouse import sql
-
-
-@dataclass(frozen=True)
-class Intake:
-    """The spec that the whole run goes by."""
-
-    model: str
-    spec_digest: str
-    criteria_digest: str
-    tier: str
-    seats: tuple[str, ...]
 
 
 def intake(workspace: Workspace, *, model: str) -> Intake:
@@ -61,11 +49,12 @@ def check_sql(include: Include, spec: Spec) -> None:
     """
     develop, kpi = spec.content.develop, spec.content.manage.kpi
     features = (develop.key, develop.time, *develop.features)
-    needed = {
+    needed: dict[str, tuple[str, ...]] = {
         develop.features_sql: features,
         develop.outcomes_sql: (develop.key, develop.label),
-        kpi.sql: ("value",),
     }
+    if kpi.sql is not None:
+        needed[kpi.sql] = ("value",)
     if spec.content.deploy.scoring_sql is not None:
         needed[spec.content.deploy.scoring_sql] = features
     folder = include.root / "sql" / spec.model

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from mlops.errors import NotSigned
 from mlops.flow.facts import (
     Batch,
     Key,
@@ -25,7 +24,7 @@ from mlops.flow.facts import (
     newest_reports,
     window_of,
 )
-from mlops.flow.signatures import Standing, seats_needed, standings
+from mlops.flow.seats import SeatStanding, seats_of
 from mlops.store.connect import Row, Transaction
 from mlops.store.tables import (
     BatchRow,
@@ -34,6 +33,8 @@ from mlops.store.tables import (
     SpecRow,
     VersionRow,
 )
+
+UpcomingState = Literal["waiting", "rejected", "lapsed", "signed"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Live:
     since: datetime
     action: str
     package_digest: str
-    seats: tuple[Standing, ...]
+    seats: tuple[SeatStanding, ...]
 
     @property
     def holds(self) -> bool:
@@ -58,14 +59,17 @@ class Upcoming:
 
     version: int
     packaged_at: datetime
-    seats: tuple[Standing, ...]
+    seats: tuple[SeatStanding, ...]
 
     @property
-    def state(self) -> str:
-        """``waiting`` for signatures, ``rejected``, or ``signed`` and not deployed yet."""
-        if any(is_rejected(seat) for seat in self.seats):
+    def state(self) -> UpcomingState:
+        """What the version waits for, or why it goes no further."""
+        states = {seat.state for seat in self.seats}
+        if states == {"signed"}:
+            return "signed"
+        if "rejected" in states:
             return "rejected"
-        return "waiting" if any(not seat.holds for seat in self.seats) else "signed"
+        return "lapsed" if "lapsed" in states and "open" not in states else "waiting"
 
 
 @dataclass(frozen=True)
@@ -140,31 +144,6 @@ def model_of_dag(transaction: Transaction, dag_id: str) -> str | None:
     return max(fitting, key=len, default=None)
 
 
-def current_standings(
-    transaction: Transaction, version: VersionRow, *, at: datetime
-) -> tuple[Standing, ...]:
-    """How each seat stands; before the version has its report, nobody can have signed."""
-    try:
-        return standings(transaction, version, at=at)
-    except NotSigned:
-        return tuple(
-            Standing(
-                seat=name,
-                title=seat.title,
-                needed=seat.people,
-                signed_by=(),
-                holds=False,
-                reason="there is no validation report to sign on yet",
-            )
-            for name, seat in seats_needed(version).items()
-        )
-
-
-def is_rejected(seat: Standing) -> bool:
-    """Whether a seat does not hold because somebody in it rejected the version."""
-    return not seat.holds and " answered Reject" in seat.reason
-
-
 def _newest(
     transaction: Transaction, kind: type[Row], models: Collection[str], *, by: Any
 ) -> dict[str, Row]:
@@ -229,7 +208,7 @@ def _live(
         since=row.valid_from,
         action=row.action,
         package_digest=row.package_digest,
-        seats=current_standings(transaction, version, at=at),
+        seats=seats_of(transaction, version, at=at),
     )
 
 
@@ -239,7 +218,7 @@ def _upcoming(transaction: Transaction, row: VersionRow | None, *, at: datetime)
     return Upcoming(
         version=row.number,
         packaged_at=row.packaged_at,
-        seats=current_standings(transaction, row, at=at),
+        seats=seats_of(transaction, row, at=at),
     )
 
 

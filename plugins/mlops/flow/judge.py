@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from mlops.core.drift import drift, reasons, worst_state
 from mlops.core.kpi import judge_kpi
@@ -13,22 +12,11 @@ from mlops.core.profile import Profile
 from mlops.core.records import Metrics, MonitorResult, from_json, to_json
 from mlops.flow.check_input import reference_of
 from mlops.flow.live import live_package
+from mlops.flow.results import Judged
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, CaseRow, MeasurementRow, MonitorRow, VersionRow
-
-
-@dataclass(frozen=True)
-class Judged:
-    """The verdict, in short."""
-
-    measurement: str
-    model: str
-    version: int
-    window: str
-    state: str
-    reasons: tuple[str, ...]
 
 
 def judge(workspace: Workspace, *, measurement: str) -> Judged:

@@ -23,9 +23,11 @@ def current_deployment(
     return transaction.session.scalars(query.order_by(DeploymentRow.id.desc()).limit(1)).first()
 
 
-def live_version(transaction: Transaction, model: str) -> VersionRow | None:
-    """The version that scores now; none before the first deployment."""
-    deployment = current_deployment(transaction, model)
+def live_version(
+    transaction: Transaction, model: str, *, as_of: datetime | None = None
+) -> VersionRow | None:
+    """The version that scores, now or as of a past moment; none before the first deployment."""
+    deployment = current_deployment(transaction, model, as_of=as_of)
     return None if deployment is None else transaction.get(VersionRow, model, deployment.version)
 
 

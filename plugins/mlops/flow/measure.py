@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
 
 from mlops.core.canonical import digest_json
 from mlops.core.metrics import metrics
@@ -13,23 +11,19 @@ from mlops.core.records import to_json
 from mlops.errors import RecordMissing
 from mlops.flow.check_input import input_profile, reference_of
 from mlops.flow.live import live_package
+from mlops.flow.results import Measured
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, MeasurementRow, VersionRow
 from mlops.warehouse import sql
-from mlops.warehouse.outcomes import batch_scores, kpi_value, scores_with_labels
+from mlops.warehouse.outcomes import (
+    ScoresWithLabels,
+    batch_scores,
+    kpi_value,
+    scores_with_labels,
+)
 from mlops.warehouse.pushdown import window_profile
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A measurement, by its digest."""
-
-    measurement: str
-    batch: str
-    rows: int
-    labels: int
 
 
 def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
@@ -53,10 +47,13 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
             columns=("score",),
         )
     )
+    pairs = _pairs(workspace, spec, batch, window)
     content = {
         "profile": json.loads(profile.to_json()),
-        **_outcomes(workspace, spec, batch, window),
-        "kpi": _kpi(workspace, spec, window),
+        "labels": len(pairs.label),
+        "metrics": to_json(metrics(pairs.label, pairs.score)) if len(pairs.label) else None,
+        "score_histogram": list(pairs.score_histogram),
+        "kpi": _kpi(workspace, spec, window, pairs),
     }
     digest = digest_json([batch.id, content])
     row = MeasurementRow(
@@ -93,13 +90,14 @@ def _batch(transaction: Transaction, model: str, window: Period) -> BatchRow:
     return max(found, key=lambda row: row.published_at)
 
 
-def _outcomes(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period) -> dict[str, Any]:
+def _pairs(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period) -> ScoresWithLabels:
+    """The batch's scores beside the labels that have arrived by now."""
     develop = spec.content.develop
     outcomes = sql.render(
         spec.sql[develop.outcomes_sql],
         {"window_start": window.start, "window_end": window.end, "as_of": now()},
     )
-    pairs = scores_with_labels(
+    return scores_with_labels(
         workspace.warehouse_url,
         outcomes,
         schema=spec.content.deploy.output_schema,
@@ -108,17 +106,18 @@ def _outcomes(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period)
         key=develop.key,
         label=develop.label,
     )
-    measured = to_json(metrics(pairs.label, pairs.score)) if len(pairs.label) else None
-    return {
-        "labels": len(pairs.label),
-        "metrics": measured,
-        "score_histogram": list(pairs.score_histogram),
-    }
 
 
-def _kpi(workspace: Workspace, spec: Spec, window: Period) -> float | None:
+def _kpi(workspace: Workspace, spec: Spec, window: Period, pairs: ScoresWithLabels) -> float | None:
+    """The KPI's value; none where the window has nothing to say yet."""
+    kpi = spec.content.manage.kpi
+    if kpi.sql is None:
+        flagged = pairs.score >= spec.content.deploy.threshold
+        among = pairs.label if kpi.measure == "recall" else flagged
+        right = int((flagged & pairs.label).sum())
+        return 100.0 * right / int(among.sum()) if among.any() else None
     text = sql.render(
-        spec.sql[spec.content.manage.kpi.sql],
+        spec.sql[kpi.sql],
         {"window_start": window.start, "window_end": window.end, "as_of": now()},
     )
-    return kpi_value(workspace.warehouse_url, text, name=spec.content.manage.kpi.name)
+    return kpi_value(workspace.warehouse_url, text, name=kpi.name)

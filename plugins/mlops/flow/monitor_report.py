@@ -7,8 +7,9 @@ from itertools import pairwise
 
 from mlops.core.period import Period
 from mlops.core.records import Evaluation, MonitorResult, from_json
-from mlops.flow.document import Documented, keep_report
+from mlops.flow.document import keep_report
 from mlops.flow.dossier import entry_digest
+from mlops.flow.results import Documented
 from mlops.flow.workspace import Workspace, registered_spec
 from mlops.reports.context import DataWindow, MonitoringContext, WindowResult
 from mlops.reports.monitoring import monitoring_report

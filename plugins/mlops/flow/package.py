@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +15,7 @@ from mlops.core.package import PackageParts, build
 from mlops.core.profiler import reference_profile
 from mlops.core.records import Metrics, from_json
 from mlops.core.table import Rows, split_by_time
+from mlops.flow.results import Packaged
 from mlops.flow.workspace import Workspace, now
 from mlops.reports.card import model_card
 from mlops.spec.load import Spec, tier_of
@@ -23,16 +23,6 @@ from mlops.store.connect import Transaction
 from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow, VersionRow
 
 GOLDEN_ROWS = 40
-
-
-@dataclass(frozen=True)
-class Packaged:
-    """A version: its number for people, its digest for everything else."""
-
-    model: str
-    version: int
-    package_digest: str
-    tier: str
 
 
 def package(workspace: Workspace, *, training_id: str, champion: int) -> Packaged:

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.errors import WarehouseError
-from mlops.flow.check_input import Plan
-from mlops.flow.score import Scored
+from mlops.flow.plan import Plan, Scored
+from mlops.flow.results import Published
 from mlops.flow.workspace import Workspace, now
 from mlops.store.tables import BatchRow, VersionRow
 from mlops.warehouse.predictions import publish_batch
-
-
-@dataclass(frozen=True)
-class Published:
-    """A batch that applications can read."""
-
-    batch: str
-    model: str
-    version: int
-    window: str
-    rows: int
-    view: str
 
 
 def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Published:

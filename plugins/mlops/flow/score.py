@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from mlops.flow.check_input import Plan, Shard, scoring_query, shard_period
+from mlops.flow.check_input import scoring_query
 from mlops.flow.live import live_package
+from mlops.flow.plan import Plan, Scored, Shard
 from mlops.flow.signatures import require_signed
 from mlops.flow.workspace import Workspace, now
 from mlops.store.tables import VersionRow
 from mlops.warehouse.score import score_shard
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What was written for a shard."""
-
-    batch: str
-    shard: int
-    rows: int
-    unseen: dict[str, int]
 
 
 def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
@@ -39,7 +28,7 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
     develop, deploy = spec.content.develop, spec.content.deploy
     scored = score_shard(
         workspace.warehouse_url,
-        scoring_query(spec, shard_period(shard)),
+        scoring_query(spec, shard.period),
         model=spec.model,
         schema=deploy.output_schema,
         key=develop.key,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from mlops.core.canonical import digest_json
 from mlops.errors import SignOffError
 from mlops.flow.evidence import evidence
+from mlops.flow.results import Decision
 from mlops.flow.signatures import REJECT, SignedBytes, seats_needed, signed_bytes, standings
 from mlops.flow.workspace import Workspace
 from mlops.store.connect import Transaction
@@ -34,23 +35,6 @@ class Answer:
     reason: str
     at: datetime
     method: str = "required_action"
-
-
-@dataclass(frozen=True)
-class Decision:
-    """An answer as it was recorded.
-
-    ``enough``: the seat is done with, signed or rejected; otherwise ``why`` says what is missing.
-    """
-
-    model: str
-    version: int
-    seat: str
-    answer: str
-    user: str
-    counted: bool
-    enough: bool
-    why: str
 
 
 def request(workspace: Workspace, *, model: str, version: int, seat: str) -> Request:
@@ -155,7 +139,7 @@ def _row(
         method=answer.method,
         counted=not refusal,
         refusal=refusal,
-        **vars(bound),
+        **{f"{what}_digest": digest for what, digest in bound.digests().items()},
         run=run,
         decided_at=answer.at,
         valid_until=None if answer.choice == REJECT else valid_until,

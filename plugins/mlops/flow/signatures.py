@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mlops.errors import NotSigned
@@ -26,13 +26,26 @@ _ANSWERS = {
 
 @dataclass(frozen=True)
 class SignedBytes:
-    """The digests that a signature binds; one that differs makes it a signature of other bytes."""
+    """The digests that a signature binds; one that differs makes it a signature of other bytes.
+
+    ``evidence`` is the newest validation report. A report that is written anew later does not undo
+    a signature on an earlier one, as long as that one is on record.
+    """
 
     package_digest: str
     spec_digest: str
     snapshot_digest: str
     evidence_digest: str
     criteria_digest: str
+    reports: tuple[str, ...] = field(default=(), repr=False)
+
+    def digests(self) -> dict[str, str]:
+        """Each digest by what it is of."""
+        return {
+            name.removesuffix("_digest"): value
+            for name, value in vars(self).items()
+            if name.endswith("_digest")
+        }
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ def signed_bytes(transaction: Transaction, version: VersionRow) -> SignedBytes:
         snapshot_digest=snapshot.sha256,
         evidence_digest=newest.sha256,
         criteria_digest=version.criteria_digest,
+        reports=tuple(sorted(report.sha256 for report in reports)),
     )
 
 
@@ -144,11 +158,12 @@ def _fault(row: DecisionRow, bound: SignedBytes, at: datetime) -> str | None:
     """Why an answer is no valid approval; none if it is one."""
     if row.answer != APPROVE:
         return f"{_ANSWERS[row.answer].format(row.user_name)}: {row.reason or 'no reason given'}"
-    for name, expected in vars(bound).items():
-        if getattr(row, name) != expected:
-            what = name.removesuffix("_digest")
+    for what, expected in bound.digests().items():
+        approved = getattr(row, f"{what}_digest")
+        known = bound.reports if what == "evidence" else (expected,)
+        if approved not in known:
             return (
-                f"{row.user_name} approved {what} sha256 {getattr(row, name)[:12]}…, "
+                f"{row.user_name} approved {what} sha256 {approved[:12]}…, "
                 f"found sha256 {expected[:12]}…"
             )
     if row.valid_until is not None and row.valid_until <= at:

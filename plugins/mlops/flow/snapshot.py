@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.core.canonical import digest_json
 from mlops.core.period import periods_before
 from mlops.core.summary import Summariser, summary_to_json
+from mlops.flow.results import Snapshot
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow
 from mlops.warehouse import sql
 from mlops.warehouse.read import describe
 from mlops.warehouse.snapshot import write_parquet
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Rows that will never change again."""
-
-    snapshot_id: str
-    sha256: str
-    rows: int
-    train_start: str
-    test_start: str
-    test_end: str
 
 
 def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snapshot:

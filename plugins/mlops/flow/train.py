@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -15,20 +15,11 @@ from mlops.core.metrics import better, metrics
 from mlops.core.records import CandidateResult, to_json
 from mlops.core.table import Rows, split_by_time
 from mlops.errors import TrainingError
+from mlops.flow.results import Training
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Spec
 from mlops.spec.model import Candidate
 from mlops.store.tables import SnapshotRow, TrainingRow
-
-
-@dataclass(frozen=True)
-class Training:
-    """All candidates, and the one that did best."""
-
-    training_id: str
-    chosen: str
-    candidates: int
-    measured: float | None
 
 
 def train(workspace: Workspace, *, snapshot_id: str) -> Training:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mlops.core import model_file
 from mlops.core.encode import FeatureEncoder
 from mlops.core.estimator import positive_scores
@@ -13,18 +11,10 @@ from mlops.core.records import Metrics, to_json
 from mlops.core.table import Rows, split_by_time
 from mlops.errors import DataRefused
 from mlops.flow.live import live_package, live_version
+from mlops.flow.results import Validation
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow
-
-
-@dataclass(frozen=True)
-class Validation:
-    """A verdict that was recorded; a task that returns this has passed every gate."""
-
-    training_id: str
-    champion: int
-    gates: int
 
 
 def validate(workspace: Workspace, *, training_id: str) -> Validation:
@@ -53,7 +43,7 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
         threshold=spec.content.deploy.threshold,
         seed=spec.content.develop.seed,
     )
-    champion, champion_metrics = _champion(workspace, spec, test_rows)
+    champion, champion_metrics = _champion(workspace, spec, training, test_rows)
     gates = judge_gates(spec.content.develop.gates, evaluation, champion_metrics)
     passed = all_passed(gates)
     row = ValidationRow(
@@ -97,14 +87,19 @@ def _test_rows(workspace: Workspace, spec: Spec, snapshot: SnapshotRow) -> Rows:
     return test_rows
 
 
-def _champion(workspace: Workspace, spec: Spec, test_rows: Rows) -> tuple[int, Metrics | None]:
-    """The live version's number and its metrics on the same rows; 0 where none is live.
+def _champion(
+    workspace: Workspace, spec: Spec, training: TrainingRow, test_rows: Rows
+) -> tuple[int, Metrics | None]:
+    """The champion's number and its metrics on the same rows; 0 where none was live.
+
+    The champion is the version that was live when this one was trained, so that a validation that
+    is run again months later is the same one, and no version competes with itself.
 
     :raises DataRefused: the live version cannot score these rows, and a gate asks for it: a
         comparison that could not be made is no comparison that was won.
     """
     with workspace.store.transaction() as transaction:
-        live = live_version(transaction, spec.model)
+        live = live_version(transaction, spec.model, as_of=training.trained_at)
     if live is None:
         return 0, None
     package = live_package(workspace, live)

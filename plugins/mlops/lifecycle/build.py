@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from airflow.sdk import DAG
@@ -12,6 +14,8 @@ from mlops.lifecycle.release import release_dag
 from mlops.lifecycle.score import score_dag
 from mlops.settings import include_folder
 from mlops.spec.load import Include, tier_of
+from mlops.spec.model import ModelSpec
+from mlops.spec.policy import Policy, Tier
 
 
 def build_dags(root: Path | None = None) -> list[DAG]:
@@ -23,10 +27,11 @@ def build_dags(root: Path | None = None) -> list[DAG]:
     :param root: the include folder; default: ``[mlops] include_folder``.
     """
     include = Include(root or include_folder())
+    policy = cache(include.policy)  # read once, however many specs name it
     dags: list[DAG] = []
     for file in include.spec_files():
         try:
-            dags += _dags_of(include, file)
+            dags += _dags_of(*_read(include, file, policy))
         except SpecError:
             continue
     return dags
@@ -41,23 +46,24 @@ def report_broken_specs(root: Path | None = None) -> None:
     :raises SpecError: at least one spec is broken.
     """
     include = Include(root or include_folder())
+    policy = cache(include.policy)
     problems = []
     for file in include.spec_files():
         try:
-            spec = include.read_spec(file)
-            tier_of(spec.content, include.policy(spec.content.deploy.policy))
+            _read(include, file, policy)
         except SpecError as error:
             problems.append(str(error))
     if problems:
         raise SpecError("\n" + "\n".join(problems))
 
 
-def _dags_of(include: Include, file: Path) -> list[DAG]:
-    spec = include.read_spec(file)
-    policy = include.policy(spec.content.deploy.policy)
-    tier = tier_of(spec.content, policy)
-    return [
-        release_dag(spec.content, policy, tier),
-        score_dag(spec.content),
-        monitor_dag(spec.content),
-    ]
+def _read(
+    include: Include, file: Path, policy: Callable[[str], Policy]
+) -> tuple[ModelSpec, Policy, Tier]:
+    spec = include.read_spec(file).content
+    signed_by = policy(spec.deploy.policy)
+    return spec, signed_by, tier_of(spec, signed_by)
+
+
+def _dags_of(spec: ModelSpec, policy: Policy, tier: Tier) -> list[DAG]:
+    return [release_dag(spec, policy, tier), score_dag(spec), monitor_dag(spec)]

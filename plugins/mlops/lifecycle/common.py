@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, Param
+from airflow.sdk import DAG, Asset, Param, TaskGroup
 
 from mlops.spec.model import ModelSpec
 
@@ -16,7 +16,13 @@ DEFAULT_ARGS = {"retries": 2, "retry_delay": timedelta(seconds=30)}
 
 
 def model_dag(
-    spec: ModelSpec, phase: str, *, doc_md: str, params: dict[str, Param], **kwargs: Any
+    spec: ModelSpec,
+    phase: str,
+    *,
+    schedule: Any,
+    doc_md: str,
+    params: dict[str, Param],
+    **kwargs: Any,
 ) -> DAG:
     """An empty DAG ``<model>_<phase>`` with everything that a reader of the UI looks for."""
     return DAG(
@@ -24,6 +30,7 @@ def model_dag(
         dag_display_name=f"{spec.model} {phase}",
         description=spec.title,
         doc_md=doc_md,
+        schedule=schedule,
         start_date=BEGINNING,
         catchup=False,
         tags={"mlops", spec.model, phase},
@@ -31,6 +38,13 @@ def model_dag(
         params=params,
         fail_fast=False,
         **kwargs,
+    )
+
+
+def phase(group_id: str, title: str, *, tooltip: str) -> TaskGroup:
+    """A phase of the life as a group; its tasks keep their own short ids."""
+    return TaskGroup(
+        f"{group_id}_phase", group_display_name=title, prefix_group_id=False, tooltip=tooltip
     )
 
 

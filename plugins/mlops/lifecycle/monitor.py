@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, TaskGroup
+from airflow.sdk import DAG
 
-from mlops.lifecycle.common import alarm_asset, heading, model_dag, task_args, window_param
+from mlops.lifecycle.common import alarm_asset, heading, model_dag, phase, task_args, window_param
 from mlops.operators.alarm import AlarmOperator
 from mlops.operators.judge import JudgeOperator
 from mlops.operators.measure import MeasureOperator
@@ -28,7 +28,7 @@ def monitor_dag(spec: ModelSpec) -> DAG:
         schedule=spec.monitor.schedule,
         max_active_runs=1,
     )
-    with dag, TaskGroup("monitor", prefix_group_id=False, tooltip="Is it still good?"):
+    with dag, phase("monitor", "Monitor", tooltip="Is it still good?"):
         measured = MeasureOperator(
             task_id="measure",
             window="{{ params.window }}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param, TaskGroup
 
-from mlops.lifecycle.common import alarm_asset, heading, model_dag, task_args
+from mlops.lifecycle.common import alarm_asset, heading, model_dag, phase, task_args
 from mlops.operators.check_data import CheckDataOperator
 from mlops.operators.deploy import DeployOperator
 from mlops.operators.document import DocumentOperator
@@ -45,9 +45,9 @@ def release_dag(spec: ModelSpec, policy: Policy, tier: Tier) -> DAG:
         schedule=[alarm_asset(spec.model)] if spec.monitor.retrain_on_alarm else None,
     )
     with dag:
-        with TaskGroup("manage", prefix_group_id=False, tooltip="Why the model exists"):
+        with phase("manage", "Manage", tooltip="Why the model exists"):
             intake = IntakeOperator(task_id="intake", **args)
-        with TaskGroup("develop", prefix_group_id=False, tooltip="From data to a package"):
+        with phase("develop", "Develop", tooltip="From data to a package"):
             snapshot = SnapshotOperator(
                 task_id="snapshot",
                 spec_digest=intake.field("spec_digest"),
@@ -72,7 +72,7 @@ def release_dag(spec: ModelSpec, policy: Policy, tier: Tier) -> DAG:
             documented = DocumentOperator(
                 task_id="document", version=packaged.field("version"), **args
             )
-        with TaskGroup("deploy_signed", prefix_group_id=False, tooltip="Sign-off and deployment"):
+        with phase("deploy", "Deploy", tooltip="Sign-off and deployment"):
             with TaskGroup("sign_off", tooltip="One gate for each seat, in parallel") as gates:
                 for seat in tier.seats:
                     ApprovalSensor(

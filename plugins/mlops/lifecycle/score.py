@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, TaskGroup
+from airflow.sdk import DAG
 
 from mlops.lifecycle.common import (
     heading,
     model_dag,
+    phase,
     predictions_asset,
     task_args,
     window_param,
@@ -33,7 +34,7 @@ def score_dag(spec: ModelSpec) -> DAG:
         schedule=spec.deploy.schedule,
         max_active_runs=1,
     )
-    with dag, TaskGroup("deploy", prefix_group_id=False, tooltip="Predictions for applications"):
+    with dag, phase("deploy", "Deploy", tooltip="Predictions for applications"):
         plan = CheckInputOperator(
             task_id="check_input",
             window="{{ params.window }}",

@@ -29,9 +29,8 @@ class PublishOperator(StepOperator):
 
     def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
         """Run :func:`mlops.flow.publish.publish`."""
-        from mlops.flow.check_input import Plan
+        from mlops.flow.plan import Plan, Scored
         from mlops.flow.publish import publish
-        from mlops.flow.score import Scored
 
         plan = Plan.from_json(self.plan)
         return publish(workspace, plan=plan, scored=[Scored(**item) for item in self.scored])

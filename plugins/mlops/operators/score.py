@@ -29,7 +29,7 @@ class ScoreOperator(StepOperator):
 
     def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
         """Run :func:`mlops.flow.score.score`."""
-        from mlops.flow.check_input import Plan
+        from mlops.flow.plan import Plan
         from mlops.flow.score import score
 
         plan = Plan.from_json(self.plan)

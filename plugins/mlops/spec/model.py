@@ -36,14 +36,17 @@ class Section(BaseModel):
 
 
 class Kpi(Section):
-    """The business result that the model is there for, as SQL on the customer's own tables.
+    """The business result that the model is there for.
 
-    The SQL sees ``:window_start`` and ``:window_end`` and returns one row with the column
-    ``value`` (and, where it can be estimated beforehand, ``estimate``).
+    Either ``sql`` on the customer's own tables, which sees ``:window_start``, ``:window_end`` and
+    ``:as_of`` and returns one row with the column ``value``; or, where the share of right
+    decisions is the result, ``measure``: of the rows that came true the percentage that had been
+    flagged (``recall``), or of the flagged rows the percentage that came true (``precision``).
     """
 
     name: Text
-    sql: SqlFile
+    sql: SqlFile | None = None
+    measure: Literal["recall", "precision"] | None = None
     unit: Text
     target: float
     better: Literal["higher", "lower"] = "higher"
@@ -51,6 +54,12 @@ class Kpi(Section):
         default="{name}: {value} {unit} in {period}, target {target}",
         description="How a person would say it; the names in braces are filled in.",
     )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Kpi:
+        if (self.sql is None) == (self.measure is None):
+            raise ValueError("give either 'sql' or 'measure', and only one of them")
+        return self
 
 
 class Manage(Section):

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from mlops.flow.history import ModelHistory
 from mlops.flow.inventory import ModelSummary
-from mlops.flow.signatures import Standing
+from mlops.flow.seats import SeatStanding
 from mlops.reports.format import FILTERS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -76,7 +76,7 @@ class ModelPage:
     places: Places
     at: datetime
     history: ModelHistory
-    standings: Mapping[int, tuple[Standing, ...]]
+    standings: Mapping[int, tuple[SeatStanding, ...]]
     trend: Markup | None
     everything: bool
 

@@ -15,7 +15,7 @@ from mlops.errors import RecordMissing
 from mlops.flow.facts import find_report
 from mlops.flow.history import ModelHistory, model_history
 from mlops.flow.inventory import model_of_dag, registered_models, summaries
-from mlops.flow.signatures import Standing
+from mlops.flow.seats import SeatStanding
 from mlops.flow.workspace import now
 from mlops.web.access import ReadableModel, authenticated, readable, require
 from mlops.web.charts import performance_trend
@@ -111,7 +111,7 @@ def report(user: GetUserDep, sha256: str) -> Response:
     )
 
 
-def _standings(history: ModelHistory) -> dict[int, tuple[Standing, ...]]:
+def _standings(history: ModelHistory) -> dict[int, tuple[SeatStanding, ...]]:
     summary = history.summary
     return {
         item.version: item.seats for item in (summary.live, summary.upcoming) if item is not None

@@ -1,0 +1,140 @@
+"""What the steps hand on: small frozen records of ids, digests and a few numbers.
+
+They are what stands in Airflow's XComs; rows and models never do. Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The spec that the whole run goes by."""
+
+    model: str
+    spec_digest: str
+    criteria_digest: str
+    tier: str
+    seats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Rows that will never change again."""
+
+    snapshot_id: str
+    sha256: str
+    rows: int
+    train_start: str
+    test_start: str
+    test_end: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """How many checks were made; a task that returns this has passed them all."""
+
+    snapshot_id: str
+    checks: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """All candidates, and the one that did best."""
+
+    training_id: str
+    chosen: str
+    candidates: int
+    measured: float | None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A verdict that was recorded; a task that returns this has passed every gate."""
+
+    training_id: str
+    champion: int
+    gates: int
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A version: its number for people, its digest for everything else."""
+
+    model: str
+    version: int
+    package_digest: str
+    tier: str
+
+
+@dataclass(frozen=True)
+class Documented:
+    """A report: immutable, kept under its SHA-256, with a copy that a person can open."""
+
+    model: str
+    version: int
+    report_sha256: str
+    location: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An answer as it was recorded.
+
+    ``enough``: the seat is done with, signed or rejected; otherwise ``why`` says what is missing.
+    """
+
+    model: str
+    version: int
+    seat: str
+    answer: str
+    user: str
+    counted: bool
+    enough: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What is live after the task."""
+
+    model: str
+    version: int
+    package_digest: str
+    replaced: int
+    live_since: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """A batch that applications can read."""
+
+    batch: str
+    model: str
+    version: int
+    window: str
+    rows: int
+    view: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement, by its digest."""
+
+    measurement: str
+    batch: str
+    rows: int
+    labels: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdict, in short."""
+
+    measurement: str
+    model: str
+    version: int
+    window: str
+    state: str
+    reasons: tuple[str, ...]

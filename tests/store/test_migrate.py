@@ -1,0 +1,202 @@
+"""Making the store's tables, and the rights of the role that the tasks use."""
+
+from __future__ import annotations
+
+import socket
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from demo.cluster import SUPERUSER
+from demo.postgres import EmbeddedPostgres
+from mlops.errors import StoreError, StoreUnreachable
+from mlops.store import ledger
+from mlops.store.connect import Store, head_revision
+from mlops.store.migrate import upgrade
+from mlops.store.tables import Base
+
+TASKS = "mlops_tasks"
+TABLES = {table.name for table in Base.metadata.sorted_tables}
+
+
+def name_of(url: str) -> str:
+    """The database that a URL names."""
+    return url.rpartition("/")[2]
+
+
+def as_role(postgres: EmbeddedPostgres, url: str, role: str) -> str:
+    """The URL of the same database for another role, which is made if need be."""
+    postgres.ensure_role(role)
+    return postgres.url(name_of(url), user=role)
+
+
+def rights(url: str, role: str) -> dict[str, set[str]]:
+    """What a role may do to each table of the schema, by any way."""
+    query = (
+        "SELECT c.relname, p.name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,"
+        " unnest(ARRAY['SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER'])"
+        " AS p(name)"
+        " WHERE n.nspname = 'mlops' AND c.relkind = 'r'"
+        " AND has_table_privilege(%s, c.oid, p.name)"
+    )
+    found: dict[str, set[str]] = {}
+    with psycopg.connect(url) as connection:
+        for table, right in connection.execute(query, [role]).fetchall():
+            found.setdefault(table, set()).add(right)
+    return found
+
+
+def contents(url: str) -> list[tuple[str, ...]]:
+    """Everything that the catalogue knows about the schema."""
+    queries = (
+        "SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity"
+        " FROM information_schema.columns WHERE table_schema = 'mlops'",
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'mlops'",
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE connamespace = 'mlops'::regnamespace",
+        "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+        "SELECT version_num FROM mlops.alembic_version",
+    )
+    with psycopg.connect(url) as connection:
+        return [row for query in queries for row in sorted(connection.execute(query), key=str)]
+
+
+def test_an_empty_database_gets_all_tables_and_twice_changes_nothing(database: str) -> None:
+    assert upgrade(database) == head_revision()
+    first = contents(database)
+    assert {row[0] for row in first} >= TABLES | {"alembic_version"}
+    assert upgrade(database) == head_revision()
+    assert contents(database) == first
+
+
+def test_facts_stay_when_upgrade_runs_again(database: str) -> None:
+    upgrade(database)
+    with Store(database).engine.begin() as connection:
+        ledger.append(connection, actor="bea", action="a.b", subject="c", payload={})
+    upgrade(database)
+    with Store(database).engine.connect() as connection:
+        assert ledger.verify(connection) == (1, None)
+
+
+def test_nothing_of_the_customer_s_is_touched(database: str) -> None:
+    """The store may stand in the warehouse's own database."""
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE TABLE public.ledger (id int); CREATE TABLE public.spec (id int)")
+    upgrade(database)
+    with psycopg.connect(database) as connection:
+        found = connection.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        ).fetchall()
+    assert sorted(found) == [("ledger",), ("spec",)]
+
+
+def test_the_tasks_may_read_and_add_and_nothing_else(
+    postgres: EmbeddedPostgres, database: str
+) -> None:
+    postgres.ensure_role(TASKS)
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            sql.SQL("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {}").format(
+                sql.Identifier(TASKS)
+            )
+        )
+    for _ in range(2):
+        upgrade(database, task_role=TASKS)
+        assert rights(database, TASKS) == {
+            **{table: {"SELECT", "INSERT"} for table in TABLES},
+            "alembic_version": {"SELECT"},
+        }
+    refused = pytest.raises(psycopg.errors.InsufficientPrivilege)
+    with psycopg.connect(as_role(postgres, database, TASKS)) as connection, refused:
+        connection.execute("CREATE TABLE mlops.own (id int)")
+
+
+def test_a_role_that_is_missing_is_named_with_what_to_grant(database: str) -> None:
+    with pytest.raises(StoreError) as raised:
+        upgrade(database, task_role="nobody_made_this")
+    assert str(raised.value) == (
+        "role 'nobody_made_this' of the tasks; found no such role; "
+        "expected a role that the connection mlops_store uses; "
+        "what to do: as an administrator: "
+        "CREATE ROLE nobody_made_this LOGIN PASSWORD '…', then run db upgrade again."
+    )
+    with psycopg.connect(database) as connection:
+        found = connection.execute("SELECT to_regnamespace('mlops')").fetchone()
+    assert found == (None,), "half a migration stays"
+
+
+def test_a_role_whose_name_needs_quotes_is_granted_no_more(
+    postgres: EmbeddedPostgres, database: str
+) -> None:
+    role = 'tasks"; DROP SCHEMA mlops CASCADE; --'
+    postgres.ensure_role(role)
+    upgrade(database, task_role=role)
+    assert rights(database, role)["ledger"] == {"SELECT", "INSERT"}
+
+
+@pytest.mark.parametrize("how", ["the owner", "a superuser", "a member of the owner"])
+def test_tasks_that_could_do_what_the_owner_can_are_refused(
+    postgres: EmbeddedPostgres, database: str, how: str
+) -> None:
+    owner = as_role(postgres, database, "store_owner")
+    postgres.ensure_role("deputy")
+    with psycopg.connect(database) as connection:
+        name = sql.Identifier(name_of(database))
+        connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO store_owner").format(name))
+        grant = "GRANT" if how == "a member of the owner" else "REVOKE"
+        way = "TO" if grant == "GRANT" else "FROM"
+        connection.execute(f"{grant} store_owner {way} deputy")
+    role = {"the owner": "store_owner", "a superuser": SUPERUSER}.get(how, "deputy")
+    with pytest.raises(StoreError) as raised:
+        upgrade(owner, task_role=role)
+    assert str(raised.value) == (
+        f"role '{role}' of the tasks; "
+        "found a role that may do whatever the owner of the ledger may; "
+        "expected a role of its own, which can add to the ledger and never change it; "
+        "what to do: name another role, and let the connection mlops_store use that one."
+    )
+
+
+def test_a_role_that_may_not_make_the_schema_says_what_an_administrator_must_grant(
+    postgres: EmbeddedPostgres, database: str
+) -> None:
+    url = as_role(postgres, database, "beginner")
+    with pytest.raises(StoreError) as raised:
+        upgrade(url)
+    message = str(raised.value)
+    assert type(raised.value) is StoreError
+    assert f"permission denied for database {name_of(database)}" in message
+    assert "what to do: as an administrator: GRANT CREATE ON DATABASE" in message
+    assert "CREATE SCHEMA mlops AUTHORIZATION" in message
+
+
+@pytest.mark.parametrize(
+    "grant",
+    ["GRANT CREATE ON DATABASE {database} TO {role}", "CREATE SCHEMA mlops AUTHORIZATION {role}"],
+    ids=["create on the database", "a schema of its own"],
+)
+def test_what_the_message_asks_for_is_enough(
+    postgres: EmbeddedPostgres, database: str, grant: str
+) -> None:
+    url = as_role(postgres, database, "maker")
+    postgres.ensure_role(TASKS)
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            sql.SQL(grant).format(
+                database=sql.Identifier(name_of(database)), role=sql.Identifier("maker")
+            )
+        )
+    for _ in range(2):
+        assert upgrade(url, task_role=TASKS) == head_revision()
+    assert rights(database, TASKS)["ledger"] == {"SELECT", "INSERT"}
+
+
+def test_a_server_that_is_not_there_is_worth_a_retry() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    with pytest.raises(StoreUnreachable) as raised:
+        upgrade(f"postgresql://owner:secret@127.0.0.1:{port}/warehouse")
+    assert raised.value.retryable
+    assert "secret" not in str(raised.value)

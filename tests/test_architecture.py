@@ -1,0 +1,247 @@
+"""Imports go down only.
+
+The layers of ``plugins/mlops``, from the top; a module may import from its own layer and from
+those below it, wherever in the file the import stands:
+
+    plugin, mlops_plugin, __main__     what Airflow and a shell begin with
+    lifecycle                          spec -> DAGs
+    operators, sensors                 thin shells
+    web                                pages inside the Airflow UI
+    cli                                python -m mlops
+    settings                           the options of [mlops]
+    ─────────────────────────────────  above: Airflow's world; below: not one Airflow import
+    flow                               a function for each step
+    reports                            records -> HTML
+    lineage                            records -> OpenLineage
+    warehouse                          the customer's data
+    store                              our own tables, the ledger, artifacts
+    core                               pure functions on frames, arrays and records
+    spec                               what a person writes
+    core.canonical                     how a record is written down and digested
+    errors                             the error tree
+
+Two places are not as their folder says. ``core.canonical`` imports nothing of ours and lies below
+``spec``, whose digests it takes: so ``spec`` may import that one module of ``core``, and the rest
+of ``core`` may import ``spec``, without a circle. And ``operators.workspace`` is a door that
+``cli`` may use: a connection is looked up in one place only.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+PLUGINS = PROJECT / "plugins"
+PACKAGE = PLUGINS / "mlops"
+
+ABOVE_THE_LINE = (
+    ("plugin", "mlops_plugin", "__main__"),
+    ("lifecycle",),
+    ("operators", "sensors"),
+    ("web",),
+    ("cli",),
+    ("settings",),
+)
+BELOW_THE_LINE = (
+    ("flow",),
+    ("reports",),
+    ("lineage",),
+    ("warehouse",),
+    ("store",),
+    ("core",),
+    ("spec",),
+    ("core.canonical",),
+    ("errors",),
+)
+LAYERS = (*ABOVE_THE_LINE, *BELOW_THE_LINE)
+DOORS = {("cli", "operators.workspace")}
+
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+FOLDERS_BELOW = [name for names in BELOW_THE_LINE for name in names if "." not in name]
+
+# What costs a second to import has no place where DAGs are built: it is imported in the task.
+HEAVY = (
+    "adbc_driver_manager",
+    "adbc_driver_postgresql",
+    "fastapi",
+    "matplotlib",
+    "numpy",
+    "openlineage",
+    "pandas",
+    "psycopg",
+    "pyarrow",
+    "scipy",
+    "skops",
+    "sklearn",
+    "sqlglot",
+)
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package, without its first name: ``core.drift``."""
+    found = {}
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = file.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = file
+    return found
+
+
+MODULES = modules()
+
+
+def level(module: str) -> int:
+    """How far down a module lies: 0 is the top."""
+    first = module.partition(".")[0]
+    return LEVEL.get(module, LEVEL.get(first, -1))
+
+
+def imports(file: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything that a file imports, in functions as well."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: a relative import"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def ours(imported: str) -> str | None:
+    """The module of ours that an import names, without its first name; none for others'."""
+    if imported.partition(".")[0] != "mlops":
+        return None
+    name = imported.partition(".")[2]
+    return name if name in MODULES else name.rpartition(".")[0]
+
+
+def wrong_ways(module: str, file: Path) -> list[str]:
+    """Each import of a module that goes up."""
+    found = []
+    for line, imported in imports(file):
+        target = ours(imported)
+        if not target or level(target) >= level(module):
+            continue
+        if (module.partition(".")[0], target) not in DOORS:
+            found.append(f"{file.relative_to(PROJECT)}:{line}: {module} imports {target}")
+    return found
+
+
+def test_every_module_has_a_layer() -> None:
+    assert len(MODULES) > 50
+    assert [name for name in MODULES if name and level(name) < 0] == []
+
+
+def test_imports_go_down_only() -> None:
+    assert [line for name, file in MODULES.items() for line in wrong_ways(name, file)] == []
+
+
+def test_an_import_that_goes_up_would_be_found(tmp_path: Path) -> None:
+    code = (
+        "from mlops.spec.model import Gate\n"
+        "from mlops.store import ledger\n"
+        "def later():\n"
+        "    import mlops.flow.train\n"
+        "    from mlops import settings\n"
+    )
+    file = PROJECT / "nowhere.py"
+    lines = [
+        f"nowhere.py:{line}: core.drift imports {target}"
+        for line, target in ((2, "store.ledger"), (4, "flow.train"), (5, "settings"))
+    ]
+    written = tmp_path / "drift.py"
+    written.write_text(code)
+    shown = [
+        (line, target)
+        for line, imported in imports(written)
+        if (target := ours(imported)) and level(target) < level("core.drift")
+    ]
+    assert [f"{file.name}:{n}: core.drift imports {target}" for n, target in shown] == lines
+
+
+def test_the_package_below_the_line_knows_nothing_of_airflow() -> None:
+    found = [
+        f"{file.relative_to(PROJECT)}:{line}: {imported}"
+        for name, file in MODULES.items()
+        if level(name) > level("settings")
+        for line, imported in imports(file)
+        if imported.partition(".")[0] == "airflow"
+    ]
+    assert found == []
+
+
+def test_no_folder_of_ours_imports_what_is_not_of_the_package() -> None:
+    """The library stands without the demo, the benchmarks and the tests."""
+    beside = {"demo", "bench", "tests", "dags", "include"}
+    found = [
+        f"{file.relative_to(PROJECT)}:{line}: {imported}"
+        for file in MODULES.values()
+        for line, imported in imports(file)
+        if imported.partition(".")[0] in beside
+    ]
+    assert found == []
+
+
+def loaded(code: str, home: Path) -> list[str]:
+    """First names of all modules that are loaded in a fresh process after ``code`` ran."""
+    report = (
+        "import json, sys; print(json.dumps(sorted({n.partition('.')[0] for n in sys.modules})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{report}"],
+        env={
+            "PATH": os.environ.get("PATH", os.defpath),
+            "PYTHONPATH": str(PLUGINS),
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__MLOPS__INCLUDE_FOLDER": str(PROJECT / "include"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    names: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return names
+
+
+@pytest.mark.parametrize("folder", FOLDERS_BELOW)
+def test_importing_all_of_a_lower_layer_loads_no_airflow(folder: str, tmp_path: Path) -> None:
+    """What is imported by way of others counts as well."""
+    names = [
+        name
+        for name in MODULES
+        if name.partition(".")[0] == folder and not name.startswith("store.migrations.")
+    ]
+    assert names
+    found = loaded("\n".join(f"import mlops.{name}" for name in names), tmp_path)
+    assert "mlops" in found
+    assert "airflow" not in found
+
+
+def test_building_the_dags_imports_nothing_heavy(tmp_path: Path) -> None:
+    """Airflow parses DAG files again and again, in a fresh process each time."""
+    code = (
+        "from mlops.lifecycle import build_dags, report_broken_specs\n"
+        "dags = build_dags()\n"
+        "report_broken_specs()\n"
+        "assert len(dags) >= 3, dags"
+    )
+    found = loaded(code, tmp_path)
+    assert "airflow" in found
+    assert sorted(set(found) & set(HEAVY)) == []
+
+
+def test_the_plugin_imports_nothing_heavy(tmp_path: Path) -> None:
+    """Every Airflow process imports it."""
+    found = loaded("from mlops.plugin import MlopsPlugin", tmp_path)
+    assert "airflow" in found
+    before = loaded("from airflow.plugins_manager import AirflowPlugin", tmp_path)
+    assert sorted((set(found) - set(before)) & set(HEAVY)) == []

@@ -1,0 +1,95 @@
+"""A real Airflow with the plugin, and a store that tells four models' lives."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from model_story import write_story
+
+from demo.client import AirflowClient
+from demo.environment import TASK_ROLE, WAREHOUSE_DATABASE, Places
+from demo.platform import Platform
+from demo.ports import free_port
+from demo.postgres import EmbeddedPostgres
+from mlops.store.artifacts import Artifacts
+from mlops.store.migrate import upgrade
+
+PROJECT = Path(__file__).resolve().parents[2]
+DAG_FILE = """
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+names = [f"{model}_{phase}" for model in ("flight_delay", "churn_b2b", "claim_fraud")
+         for phase in ("release", "score", "monitor")]
+for name in [*names, "unrelated"]:
+    with DAG(name, schedule=None, tags={"mlops"}):
+        EmptyOperator(task_id="only")
+"""
+
+
+class LimitedPlatform(Platform):
+    """The demo's Airflow, in which some people may read some DAGs only."""
+
+    def environment(self) -> dict[str, str]:
+        """The demo's, with the auth manager of the tests."""
+        variables = super().environment()
+        return {
+            **variables,
+            "AIRFLOW__CORE__AUTH_MANAGER": "limited_auth.LimitedAuthManager",
+            "PYTHONPATH": str(Path(__file__).parent),
+        }
+
+
+@dataclass(frozen=True)
+class Site:
+    """The running pages, and the reports in their store by ``model/kind``."""
+
+    platform: LimitedPlatform
+    client: AirflowClient
+    reports: dict[str, str]
+
+    def get(self, path: str, *, user: str | None = None, html: bool = False) -> httpx.Response:
+        """Ask for a path of ours, as somebody or as nobody; redirects are not followed."""
+        headers = {"Accept": "text/html" if html else "application/json"}
+        if user is not None:
+            headers["Authorization"] = f"Bearer {self.client.token(user)}"
+        return httpx.get(f"{self.platform.url}{path}", headers=headers, timeout=60, trust_env=False)
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """The pages in a real Airflow, for reading."""
+    folder = Path(tempfile.mkdtemp(prefix="mlops-tests-"))
+    folder.chmod(0o711)
+    (folder / "dags").mkdir()
+    (folder / "dags" / "tiny.py").write_text(DAG_FILE)
+    places = Places(
+        folder=folder / "demo",
+        project=PROJECT,
+        dags=folder / "dags",
+        plugins=PROJECT / "plugins",
+    )
+    postgres = EmbeddedPostgres(
+        places.folder / "postgres", settings={"fsync": "off"}, needed_bytes=0
+    )
+    platform = LimitedPlatform(places, postgres, port=free_port())
+    try:
+        platform.start_postgres()
+        upgrade(postgres.url(WAREHOUSE_DATABASE), task_role=TASK_ROLE)
+        reports = write_story(
+            postgres.url(WAREHOUSE_DATABASE, user=TASK_ROLE), Artifacts(places.artifacts)
+        )
+        platform.start()
+        with AirflowClient(platform.url) as client:
+            client.wait_dags(["flight_delay_release", "unrelated"])
+            yield Site(platform, client, reports)
+    finally:
+        platform.stop()
+        postgres.destroy()
+        shutil.rmtree(folder, ignore_errors=True)
