@@ -18,8 +18,9 @@
     ├── TrainingError          an estimator that cannot be built, fitted or packaged
     ├── GateFailed             a verdict: recorded first, then raised
     ├── PredictionError        infinite or NaN predictions
-    └── SignOffError           who may sign, who has signed
-        └── NotSigned            a signature is missing, expired, revoked or of other bytes
+    ├── SignOffError           who may sign, who has signed
+    │   └── NotSigned            a signature is missing, expired, revoked or of other bytes
+    └── NoDecision             a stopped model: an outcome, the task is skipped
 
 A message names the thing, what was found, what was expected and what to do. ``core`` and the
 layers above it raise these; the operators translate them: where ``retryable`` is false, into
@@ -142,3 +143,7 @@ class SignOffError(MlopsError):
 
 class NotSigned(SignOffError):
     """A signature is missing, expired, revoked, or of other bytes."""
+
+
+class NoDecision(MlopsError):
+    """A model that was stopped, or has no version whose signatures hold: nothing is scored."""

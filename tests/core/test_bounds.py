@@ -367,7 +367,6 @@ def test_categories_of_histogram_boosting():
         ("HistGradientBoostingClassifier", "_in_fit", True, "_in_fit"),
         ("HistGradientBoostingClassifier", "_preprocess_X", 7, "_preprocess_X"),
         ("HistGradientBoostingClassifier", "_bin_mapper", None, "a part of it"),
-        ("ColumnTransformer", "transformers_", [], "transformers"),
     ],
 )
 def test_parts_of_histogram_boosting(owner, attribute, value, match):
@@ -393,6 +392,10 @@ def test_the_preprocessor_of_histogram_boosting_must_keep_the_columns():
         estimator._preprocessor.transformers_[1] = ("numerical", OneHotEncoder(), [0])
         return estimator
 
+    def without(estimator: Any) -> Any:
+        del estimator._preprocessor.transformers_[1]
+        return estimator
+
     def other_function(estimator: Any) -> Any:
         estimator._preprocessor.transformers_[1][1].func = np.tanh
         return estimator
@@ -402,6 +405,7 @@ def test_the_preprocessor_of_histogram_boosting_must_keep_the_columns():
         (masks(hist(categorical_features=[3]), np.zeros(4, dtype=bool)), "columns"),
         (masks(hist(categorical_features=[3]), [1]), "a part of it"),
         (rename(hist(categorical_features=[3, 4])), "columns"),
+        (without(hist(categorical_features=[3])), "transformers; found 1; expected 2"),
         (stand_in(hist(categorical_features=[3])), "a part of it"),
         (other_function(hist(categorical_features=[3])), "a part of it"),
     ):

@@ -478,7 +478,6 @@ def test_functions_are_refused_unless_they_are_on_the_list():
         ("ConstructorFromReduceNode", "builtins", "bytearray"),
         ("OperatorFuncNode", "operator", "methodcaller"),
         ("MethodNode", "sklearn.linear_model._logistic", "LogisticRegression"),
-        ("CachedNode", "builtins", "str"),
         ("Nobody", "knows", "it"),
     ],
 )
@@ -496,6 +495,20 @@ def test_a_node_that_was_written_by_hand_is_refused(loader, module, name):
     with pytest.raises(ArtifactRefused, match="may not be constructed") as caught:
         model_file.load(edited(model_file.dump(fit("logistic")), change))
     assert f"{module}.{name}" in str(caught.value)
+
+
+@pytest.mark.parametrize("target", ["nobody", "itself"])
+def test_a_reference_to_what_is_not_there_yet_is_refused(target):
+    def change(schema, members):
+        schema["content"]["content"]["tol"] = {
+            "__class__": None,
+            "__module__": None,
+            "__loader__": "CachedNode",
+            "__id__": 999_999 if target == "nobody" else schema["content"]["__id__"],
+        }
+
+    with pytest.raises(ArtifactRefused, match="cannot be constructed"):
+        model_file.load(edited(model_file.dump(fit("logistic")), change))
 
 
 def test_a_description_that_is_no_object_is_refused():

@@ -277,6 +277,22 @@ def test_a_spec_is_frozen(folder: Folder) -> None:
             "monitor.drift: 'alarm' (0.2) must not be below 'warn' (0.3)",
             id="alarm below warning",
         ),
+        pytest.param(
+            "monitor:\n",
+            "monitor:\n  schedule: every Monday\n",
+            "schedule",
+            "monitor.schedule: 'every Monday' is no schedule (Exactly 5, 6 or 7 columns has to be "
+            "specified for iterator expression); give one as '0 6 1 * *' or '@monthly'",
+            id="schedule in words",
+        ),
+        pytest.param(
+            "monitor:\n",
+            "deploy:\n  schedule: 0 25 * * *\n\nmonitor:\n",
+            "schedule",
+            "deploy.schedule: '0 25 * * *' is no schedule ([0 25 * * *] is not acceptable, out of "
+            "range); give one as '0 6 1 * *' or '@monthly'",
+            id="schedule at an hour that no day has",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line_with_its_place(
@@ -306,6 +322,12 @@ def test_all_that_is_wrong_is_said_at_once_in_the_order_of_the_file(folder: Fold
         [f"models/churn.yml:{folder.line('at_leest')}", "develop.gates.0.at_leest"],
         [f"models/churn.yml:{folder.line('gini')}", "monitor.performance.metric"],
     ]
+
+
+@pytest.mark.parametrize("schedule", ["0 6 1 * *", "@monthly", "@quarterly", "@continuous"])
+def test_a_schedule_is_what_airflow_understands(folder: Folder, schedule: str) -> None:
+    content = folder.content({"monitor:\n": f"monitor:\n  schedule: '{schedule}'\n"})
+    assert content.monitor.schedule == schedule
 
 
 def test_a_gate_says_its_own_name_and_bound(folder: Folder) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from model_story import write_story
 
 from demo.client import AirflowClient
 from demo.environment import TASK_ROLE, WAREHOUSE_DATABASE, Places
@@ -19,6 +18,7 @@ from demo.ports import free_port
 from demo.postgres import EmbeddedPostgres
 from mlops.store.artifacts import Artifacts
 from mlops.store.migrate import upgrade
+from tests.web.model_story import write_story
 
 PROJECT = Path(__file__).resolve().parents[2]
 DAG_FILE = """
@@ -41,8 +41,8 @@ class LimitedPlatform(Platform):
         variables = super().environment()
         return {
             **variables,
-            "AIRFLOW__CORE__AUTH_MANAGER": "limited_auth.LimitedAuthManager",
-            "PYTHONPATH": str(Path(__file__).parent),
+            "AIRFLOW__CORE__AUTH_MANAGER": "tests.web.limited_auth.LimitedAuthManager",
+            "PYTHONPATH": str(PROJECT),
         }
 
 

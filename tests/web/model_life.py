@@ -36,6 +36,7 @@ from mlops.store.tables import (
     CaseRow,
     DecisionRow,
     DeploymentRow,
+    GateRow,
     MeasurementRow,
     MonitorRow,
     ReportRow,
@@ -167,9 +168,12 @@ class Life:
             "version.packaged",
         )  # fmt: skip
 
-    def report(self, number: int, at: str, *, kind: str = "validation", period: str = "") -> str:
+    def report(
+        self, number: int, at: str, *, kind: str = "validation", period: str = "", note: int = 0
+    ) -> str:
         """A report, kept under its digest, which is returned."""
-        text = REPORT.format(title=f"{kind.capitalize()} of {self.model} v{number} {period}")
+        title = f"{kind.capitalize()} of {self.model} v{number} {period}" + " again" * note
+        text = REPORT.format(title=title)
         sha256 = self.artifacts.put_bytes(text.encode())
         self.add(
             ReportRow(
@@ -183,20 +187,37 @@ class Life:
     def sign(
         self, number: int, seat: str, user: str, at: str, *, answer: str = APPROVE,
         reason: str = "", refusal: str = "", method: str = "required_action", days: int = 36_500,
+        package: str = "",
     ) -> None:  # fmt: skip
-        """An answer, bound to the bytes that were put before the person."""
+        """An answer, bound to the bytes that were put before the person, or to other ones."""
         with self.store.transaction() as transaction:
-            bound = signed_bytes(transaction, transaction.get(VersionRow, self.model, number))
+            version = transaction.get(VersionRow, self.model, number)
+            bound = signed_bytes(transaction, version).digests()
+        bound["package"] = package or bound["package"]
         decided_at = moment(at)
         self.add(
             DecisionRow(
-                id=digest_json([self.model, number, seat, user, at]), model=self.model,
+                id=digest_json([self.model, number, seat, user, at]), gate="", model=self.model,
                 version=number, seat=seat, answer=answer, user_id=user, user_name=user,
-                reason=reason, method=method, counted=not refusal, refusal=refusal, **{f"{what}_digest": sha256 for what, sha256 in bound.digests().items()},
+                reason=reason, method=method, counted=not refusal, refusal=refusal,
+                **{f"{what}_digest": sha256 for what, sha256 in bound.items()},
                 run=self.run(f"sign_off.{seat}", at, "dora"), decided_at=decided_at,
                 valid_until=decided_at + timedelta(days=days) if answer == APPROVE else None,
             ),
             "signature.given",
+        )  # fmt: skip
+
+    def ask(self, number: int, seat: str, users: Sequence[str], at: str) -> None:
+        """A request that was put before people."""
+        asked_at = moment(at)
+        self.add(
+            GateRow(
+                id=digest_json([self.model, number, seat, at]), model=self.model, version=number,
+                seat=seat, users=list(users), dag_id=f"{self.model}_release",
+                run_id=f"manual__{at[:10]}", task_id=f"sign_off.{seat}", try_number=1,
+                asked_at=asked_at, answer_by=asked_at + timedelta(days=14),
+            ),
+            "signature.requested",
         )  # fmt: skip
 
     def deploy(self, number: int, at: str, *, action: str = "deploy", by: str = "dora") -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from model_life import Life
-
 from mlops.core.period import parse
 from mlops.core.records import State
 from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store
+from tests.web.model_life import Life
 
 
 def write_story(url: str, artifacts: Artifacts) -> dict[str, str]:
@@ -50,6 +49,8 @@ def flight_delay(store: Store, artifacts: Artifacts) -> dict[str, str]:
     life.deploy(2, "2013-09-02T08:01")
     life.package(3, "2013-11-01T09:11", auc=0.802, months=("2013-09", "2013-10"), by="amy")
     life.report(3, "2013-11-01T09:13")
+    for seat, user in seats.items():
+        life.ask(3, seat, [user], "2013-11-01T09:14")
     life.sign(3, "business_owner", "bea", "2013-11-01T14:20")
     monitoring = ""
     months: list[tuple[str, int, int, float | None, float | None, State, float]] = [

@@ -22,7 +22,7 @@ from mlops.core.stored_zip import read_members, write_stored_zip
 # object in memory is an accident (of interning, say) that must not reach the digest.
 _IMMUTABLE = frozenset({"BytesNode", "FunctionNode", "JsonNode", "SliceNode", "TypeNode"})
 
-_BY_POSITION = ("__id__", "file", "key_types")
+_APART = frozenset({"__id__", "file", "key_types"})
 
 _ARRAY = b"\x93NUMPY"
 _RECORDS = b"'descr': ["
@@ -64,18 +64,29 @@ class _Rewriter:
         node: dict[str, Any] = {}
         frozen = True
         state = self._without_accidents(state)
-        for key, value in state.items():
-            if key not in _BY_POSITION:
-                node[key], part = self._value(value)
-                frozen = frozen and part
         if "file" in state:
             node["file"] = self._file(state["file"])
         if "key_types" in state:
-            # Made while dumping, for the loader alone: no object of the model.
-            node["key_types"] = self._identified(self._node(state["key_types"])[0], None)
+            node["key_types"] = self._key_types(state["key_types"])
+        for key in sorted(state.keys() - _APART, key=_loading_order):
+            node[key], part = self._value(state[key])
+            frozen = frozen and part
         is_scalar = loader == "NdArrayNode" and state["__class__"] != "ndarray"
         frozen = frozen and (loader in _IMMUTABLE or loader == "TupleNode" or is_scalar)
         return self._identified(node, None if frozen else state["__id__"]), frozen
+
+    def _key_types(self, state: dict[str, Any]) -> dict[str, Any]:
+        """The types of a dictionary's keys, written once and then referred to.
+
+        They are made while dumping, for the loader alone, and are no part of the model; in a
+        forest they are half of the description.
+        """
+        known = len(self._ids)
+        node = self._identified(self._node(state)[0], None)
+        if node["__id__"] > known:
+            return node
+        reference = {"__class__": None, "__module__": None, "__loader__": "CachedNode"}
+        return {**reference, "__id__": node["__id__"]}
 
     def _without_accidents(self, state: dict[str, Any]) -> dict[str, Any]:
         """Leave out what depends on the history of an object, not on what it was fitted to."""
@@ -143,6 +154,11 @@ def _without_padding(content: bytes) -> bytes:
     for kind, offset, *_ in records.dtype.fields.values():
         is_gap[offset : offset + kind.itemsize] = False
     return content[:start] + np.where(is_gap, np.uint8(0), data).tobytes()
+
+
+def _loading_order(key: str) -> tuple[bool, str]:
+    """As skops reads: what comes first defines what later parts refer to."""
+    return key == "__reduce__", key
 
 
 def _json_node(content: str) -> dict[str, Any]:

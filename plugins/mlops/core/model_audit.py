@@ -21,6 +21,12 @@ PROTOCOLS = (2,)
 
 _NAMED_AT_MOST = 8
 
+# Stands for an object that was described, and so audited, elsewhere in the file.
+_REFERENCE = "CachedNode"
+
+# The only ones that a JSON reader makes.
+_CONTAINERS = (dict, list)
+
 
 def audit(schema: Any, *, members: Iterable[str], trusted: Iterable[str] = ()) -> frozenset[str]:
     """Check every type that a model file names.
@@ -35,6 +41,8 @@ def audit(schema: Any, *, members: Iterable[str], trusted: Iterable[str] = ()) -
     extra = frozenset(trusted)
     names, refused, files = set(), set(), set()
     for node in _nodes(schema):
+        if node["__loader__"] == _REFERENCE:
+            continue
         name = _name(node)
         names.add(name)
         if not _is_allowed(node, name, extra):
@@ -72,16 +80,16 @@ def _check_root(schema: Any) -> None:
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """Every part of the description that a loader could be called for."""
+    """Every part of the description that a loader could be called for, however deep it lies."""
     stack = [schema]
     while stack:
         value = stack.pop()
-        if isinstance(value, dict):
-            if isinstance(value.get("__loader__"), str):
+        if type(value) is dict:
+            if type(value.get("__loader__")) is str:
                 yield value
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
+            stack.extend(part for part in value.values() if type(part) in _CONTAINERS)
+        else:
+            stack.extend(part for part in value if type(part) in _CONTAINERS)
 
 
 def _name(node: Mapping[str, Any]) -> str:

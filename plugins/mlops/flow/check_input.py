@@ -8,13 +8,15 @@ from mlops.core.checks import all_passed, check_contract, schema_changes
 from mlops.core.package import LoadedModel
 from mlops.core.period import Period, split
 from mlops.core.profile import Profile
+from mlops.errors import NoDecision
 from mlops.flow.check_data import record_checks
+from mlops.flow.fallback import choose
 from mlops.flow.live import live_package, needed_live_version
 from mlops.flow.plan import Plan, Shard
-from mlops.flow.signatures import require_signed
-from mlops.flow.workspace import Workspace, now
+from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.spec.load import Spec
-from mlops.store.tables import VersionRow
+from mlops.store.connect import Transaction
+from mlops.store.tables import CaseRow, VersionRow
 from mlops.warehouse import sql
 from mlops.warehouse.predictions import ensure_tables
 from mlops.warehouse.pushdown import count_keys, window_profile
@@ -26,13 +28,12 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
 
     :param shards: how many parts of the window are scored side by side.
 
-    :raises NotSigned: the live version's signatures no longer hold.
+    :raises NoDecision: the model was stopped, or no version's signatures hold, and its policy names
+        no version to fall back to; the task is skipped.
     :raises DataRefused: the schema changed since training, keys repeat, or the rows break the
         contract; all checks are recorded first.
     """
-    with workspace.store.transaction() as transaction:
-        version = needed_live_version(transaction, model)
-        require_signed(transaction, version, at=now())
+    version = version_to_score(workspace, model)
     spec = workspace.spec(version.spec_digest)
     package = live_package(workspace, version)
     batch = f"{model}/{window.label()}/v{version.number}"
@@ -62,6 +63,52 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
     record_checks(workspace, f"{batch}/input", (*changes, *checks))
     _ensure_output(workspace, spec, columns)
     return _plan(batch, version, window, profile, shards)
+
+
+def version_to_score(workspace: Workspace, model: str) -> VersionRow:
+    """The live version, or the one that its policy falls back to.
+
+    Signatures that hold no more open a case for the business owner, whatever scores instead.
+
+    :raises NoDecision: nothing is to be scored.
+    :raises RecordMissing: nothing was ever deployed.
+    """
+    with workspace.store.transaction() as transaction:
+        live = needed_live_version(transaction, model)
+        choice = choose(transaction, model, at=now())
+        if choice.owed:
+            _open_case(transaction, workspace, live, choice.reason)
+    if choice.version is None:
+        raise NoDecision(
+            f"{model} scores nothing",
+            found=choice.reason,
+            action=f"resume it or roll it back with {model}_control, or release a version",
+        )
+    return choice.version
+
+
+def _open_case(
+    transaction: Transaction, workspace: Workspace, live: VersionRow, reason: str
+) -> None:
+    owner = registered_spec(transaction, live.spec_digest).content.manage.business_owner
+    identity = f"{live.model}/v{live.number}/signature"
+    row = CaseRow(
+        id=identity,
+        model=live.model,
+        version=live.number,
+        cause="signature",
+        severity="alarm",
+        owner=owner,
+        finding=reason,
+        opened_at=now(),
+    )
+    transaction.record(
+        row,
+        actor=workspace.run.actor,
+        action="case.opened",
+        subject=identity,
+        payload={"owner": owner, "finding": reason},
+    )
 
 
 def scoring_query(spec: Spec, window: Period) -> str:

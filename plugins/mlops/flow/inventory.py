@@ -24,7 +24,7 @@ from mlops.flow.facts import (
     newest_reports,
     window_of,
 )
-from mlops.flow.seats import SeatStanding, seats_of
+from mlops.flow.seat_states import SeatStanding, seats_of
 from mlops.store.connect import Row, Transaction
 from mlops.store.tables import (
     BatchRow,

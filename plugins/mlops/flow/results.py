@@ -138,3 +138,15 @@ class Judged:
     window: str
     state: str
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Controlled:
+    """What a person did about a live version."""
+
+    model: str
+    action: str
+    version: int
+    replaced: int
+    by: str
+    seat: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,10 +10,19 @@ from mlops.core.canonical import digest_json
 from mlops.errors import SignOffError
 from mlops.flow.evidence import evidence
 from mlops.flow.results import Decision
-from mlops.flow.signatures import REJECT, SignedBytes, seats_needed, signed_bytes, standings
-from mlops.flow.workspace import Workspace
+from mlops.flow.signatures import (
+    APPROVE,
+    LAPSE,
+    REJECT,
+    SignedBytes,
+    signed_bytes,
+    standings,
+)
+from mlops.flow.signers import Person, duties, refusal, seat_now
+from mlops.flow.workspace import RunIdentity, Workspace, now
+from mlops.spec.policy import Seat
 from mlops.store.connect import Transaction
-from mlops.store.tables import DecisionRow, VersionRow
+from mlops.store.tables import DecisionRow, GateRow, VersionRow
 
 
 @dataclass(frozen=True)
@@ -27,10 +37,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person did at a gate, as Airflow authenticated them."""
+    """What a person did at a gate.
 
-    user_id: str
-    user_name: str
+    ``method``: ``required_action``, ``mark_success``, ``mark_failed``, ``api`` or ``timeout``.
+    """
+
+    person: Person
     choice: str
     reason: str
     at: datetime
@@ -38,33 +50,33 @@ class Answer:
 
 
 def request(workspace: Workspace, *, model: str, version: int, seat: str) -> Request:
-    """Prepare the request: whom to ask, what they sign, and the evidence for it.
+    """Prepare the request and put it on record: whom to ask, what they sign, the evidence for it.
 
-    :raises SignOffError: the version's policy has no such seat, or nobody in it.
+    :raises SpecError: the policy cannot be read, or has no such seat.
+    :raises SignOffError: nobody holds the seat who may sign this version.
     """
     with workspace.store.transaction() as transaction:
         row = transaction.get(VersionRow, model, version)
         bound = signed_bytes(transaction, row)
-    entry = seats_needed(row).get(seat)
-    if entry is None:
-        raise SignOffError(
-            f"{model} v{version}: seat '{seat}'",
-            found="not a seat of the version's tier",
-            expected=", ".join(seats_needed(row)),
-        )
-    users = tuple(user for user in entry.users if _refusal(row, user) is None)
+        before = _answers_so_far(transaction, row, seat)
+    entry = seat_now(workspace, row, seat)
+    users = tuple(user for user in entry.users if not duties(row, Person(user, user)))
     if not users:
         raise SignOffError(
             f"{model} v{version}: seat '{seat}' has nobody who may sign",
-            found=f"users {', '.join(entry.users)}, who developed or triggered this version",
+            found=f"{', '.join(entry.users)}: developed this version, or started its release",
             expected="a person who did neither",
             action="name another person for the seat in the policy",
         )
+    asked_at = now()
+    within = timedelta(days=row.policy["answer_days"])
+    with workspace.store.transaction() as transaction:
+        _record_gate(transaction, workspace.run, row, seat, users, asked_at, asked_at + within)
     return Request(
         subject=f"{entry.title}: sign {model} version {version}?",
-        body=evidence(workspace, row, seat=entry, report_sha256=bound.evidence_digest),
+        body=before + evidence(workspace, row, seat=entry, report_sha256=bound.evidence_digest),
         users=users,
-        answer_within=timedelta(days=row.policy["answer_days"]),
+        answer_within=within,
     )
 
 
@@ -73,86 +85,155 @@ def answered(
 ) -> Decision:
     """Record an answer with the digests that it binds; whether it counts is recorded with it."""
     with workspace.store.transaction() as transaction:
-        version_row = transaction.get(VersionRow, model, version)
-        entry = seats_needed(version_row)[seat]
-        refusal = _refusal(version_row, answer.user_id) or ""
-        if answer.user_id not in entry.users:
-            refusal = f"{answer.user_name} does not hold the seat {entry.title}"
-        row = _row(
-            workspace,
-            version_row,
-            seat,
-            answer,
-            signed_bytes(transaction, version_row),
-            refusal,
-            valid_until=answer.at + timedelta(days=entry.valid_days),
+        row = transaction.get(VersionRow, model, version)
+    entry = seat_now(workspace, row, seat)
+    return _record_answer(workspace, row, seat, entry, answer, gate_id(workspace.run))
+
+
+def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> tuple[str, ...]:
+    """Record that nobody answered in time; returns those who were asked.
+
+    A lapse empties the seat: nothing is deployed on answers given before it.
+    """
+    with workspace.store.transaction() as transaction:
+        row = transaction.get(VersionRow, model, version)
+        gate = transaction.get(GateRow, gate_id(workspace.run))
+        asked = tuple(str(user) for user in gate.users)
+        answer = Answer(
+            person=Person(id="", name=", ".join(asked)),
+            choice=LAPSE,
+            reason=f"asked {gate.asked_at:%Y-%m-%d %H:%M}, to be answered by "
+            f"{gate.answer_by:%Y-%m-%d %H:%M} UTC",
+            at=now(),
+            method="timeout",
         )
-        _record(transaction, row)
-        (standing,) = (
-            item for item in standings(transaction, version_row, at=answer.at) if item.seat == seat
+        bound = signed_bytes(transaction, row)
+        record_decision(
+            transaction, decision_row(row, seat, answer, bound, gate=gate.id, run=workspace.run)
         )
-    rejected = answer.choice == REJECT and not refusal
-    return Decision(
-        model=model,
-        version=version,
-        seat=seat,
-        answer=answer.choice,
-        user=answer.user_name,
-        counted=not refusal,
-        enough=rejected or (standing.holds and not refusal),
-        why=refusal or standing.reason,
-    )
+    return asked
 
 
-def _refusal(version: VersionRow, user: str) -> str | None:
-    """Separation of duties: nobody signs what they built or set in motion."""
-    if user == version.developer:
-        return f"{user} developed {version.model} v{version.number} and cannot sign it"
-    if user == version.triggered_by:
-        return f"{user} triggered the release of {version.model} v{version.number}"
-    return None
+def marked(workspace: Workspace, *, gate: GateRow, answer: Answer) -> Decision:
+    """Record that somebody set a gate's task by hand: a member's answer, or a refusal.
+
+    ``mark success`` by a member of the seat is that person's approval, ``mark failed`` a
+    rejection; by anybody else it is on record and opens nothing.
+    """
+    with workspace.store.transaction() as transaction:
+        row = transaction.get(VersionRow, gate.model, gate.version)
+    entry = seat_now(workspace, row, gate.seat)
+    return _record_answer(workspace, row, gate.seat, entry, answer, gate.id)
 
 
-def _row(
-    workspace: Workspace,
+def gate_of(transaction: Transaction, *, dag_id: str, run_id: str, task_id: str) -> GateRow | None:
+    """The newest request of a task; none where nobody was asked yet."""
+    found = transaction.find(GateRow, dag_id=dag_id, run_id=run_id, task_id=task_id)
+    return max(found, key=lambda row: row.asked_at, default=None)
+
+
+def gate_id(run: RunIdentity) -> str:
+    """The identity of a request: one for each try of a gate's task."""
+    return digest_json([run.dag_id, run.run_id, run.task_id, run.try_number])
+
+
+def decision_row(
     version: VersionRow,
     seat: str,
     answer: Answer,
     bound: SignedBytes,
-    refusal: str,
     *,
-    valid_until: datetime,
+    gate: str,
+    run: RunIdentity,
+    refused: str = "",
+    valid_days: int | None = None,
 ) -> DecisionRow:
-    run = workspace.run.to_json()
-    identity = digest_json(
-        [version.model, version.number, seat, answer.user_id, answer.choice, answer.at, run]
-    )
+    """A decision with everything that it binds."""
+    person, until = answer.person, None
+    if answer.choice == APPROVE and valid_days is not None:
+        until = answer.at + timedelta(days=valid_days)
     return DecisionRow(
-        id=identity,
+        id=digest_json(
+            [version.model, version.number, seat, gate, person.id, answer.choice, answer.at]
+        ),
+        gate=gate,
         model=version.model,
         version=version.number,
         seat=seat,
         answer=answer.choice,
-        user_id=answer.user_id,
-        user_name=answer.user_name,
+        user_id=person.id,
+        user_name=person.name,
         reason=answer.reason,
         method=answer.method,
-        counted=not refusal,
-        refusal=refusal,
+        counted=not refused,
+        refusal=refused,
         **{f"{what}_digest": digest for what, digest in bound.digests().items()},
-        run=run,
+        run=run.to_json(),
         decided_at=answer.at,
-        valid_until=None if answer.choice == REJECT else valid_until,
+        valid_until=until,
     )
 
 
-def _record(transaction: Transaction, row: DecisionRow) -> None:
+def _record_answer(
+    workspace: Workspace,
+    version: VersionRow,
+    seat: str,
+    entry: Seat,
+    answer: Answer,
+    gate: str,
+) -> Decision:
+    with workspace.store.transaction() as transaction:
+        why = refusal(
+            transaction,
+            version,
+            seat,
+            entry,
+            answer.person,
+            choice=answer.choice,
+            reason=answer.reason,
+            at=answer.at,
+        )
+        bound = signed_bytes(transaction, version)
+        row = decision_row(
+            version,
+            seat,
+            answer,
+            bound,
+            gate=gate,
+            run=workspace.run,
+            refused=why,
+            valid_days=entry.valid_days,
+        )
+        record_decision(transaction, row)
+        (standing,) = (
+            item for item in standings(transaction, version, at=answer.at) if item.seat == seat
+        )
+    rejected = answer.choice == REJECT and not why
+    return Decision(
+        model=version.model,
+        version=version.number,
+        seat=seat,
+        answer=answer.choice,
+        user=answer.person.name,
+        counted=not why,
+        enough=rejected or (standing.holds and not why),
+        why=why or standing.reason,
+    )
+
+
+def record_decision(transaction: Transaction, row: DecisionRow) -> None:
+    """Insert a decision with its ledger entry, named for what became of it."""
     kept = ("id", "seat", "answer", "user_id", "user_name", "reason", "method", "counted")
     digests = ("package", "spec", "snapshot", "evidence", "criteria")
+    action = "signature.given" if row.counted else "signature.refused"
+    if row.answer != APPROVE and row.counted:
+        action = {REJECT: "signature.rejected", LAPSE: "seat.lapsed"}.get(
+            row.answer, "signature.revoked"
+        )
     transaction.record(
         row,
-        actor=row.user_id,
-        action="signature.given" if row.counted else "signature.refused",
+        actor=row.user_id or "airflow",
+        action=action,
         subject=f"{row.model}/v{row.version}",
         payload={
             **{name: getattr(row, name) for name in kept},
@@ -163,3 +244,46 @@ def _record(transaction: Transaction, row: DecisionRow) -> None:
             "run": row.run,
         },
     )
+
+
+def _record_gate(
+    transaction: Transaction,
+    run: RunIdentity,
+    version: VersionRow,
+    seat: str,
+    users: Sequence[str],
+    asked_at: datetime,
+    answer_by: datetime,
+) -> None:
+    row = GateRow(
+        id=gate_id(run),
+        model=version.model,
+        version=version.number,
+        seat=seat,
+        users=list(users),
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        task_id=run.task_id,
+        try_number=run.try_number,
+        asked_at=asked_at,
+        answer_by=answer_by,
+    )
+    transaction.record(
+        row,
+        actor=run.actor,
+        action="signature.requested",
+        subject=f"{version.model}/v{version.number}",
+        payload={"seat": seat, "users": list(users), "answer_by": answer_by, "run": run.to_json()},
+    )
+
+
+def _answers_so_far(transaction: Transaction, version: VersionRow, seat: str) -> str:
+    """What was answered before, for whoever reads a request that is asked again."""
+    rows = transaction.find(DecisionRow, model=version.model, version=version.number, seat=seat)
+    if not rows:
+        return ""
+    lines = []
+    for row in sorted(rows, key=lambda row: row.decided_at):
+        text = f"- {row.decided_at:%Y-%m-%d %H:%M} UTC, {row.user_name}: {row.answer}"
+        lines.append(f"{text}, **not counted**: {row.refusal}" if row.refusal else text)
+    return "**Answers so far**\n\n" + "\n".join(lines) + "\n\n"

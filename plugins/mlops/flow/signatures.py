@@ -7,9 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mlops.errors import NotSigned
+from mlops.spec.load import Spec
 from mlops.spec.policy import Policy, Seat
 from mlops.store.connect import Transaction
-from mlops.store.tables import DecisionRow, ReportRow, SnapshotRow, VersionRow
+from mlops.store.tables import (
+    DecisionRow,
+    ReportRow,
+    SnapshotRow,
+    SpecRow,
+    TrainingRow,
+    VersionRow,
+)
 
 APPROVE = "Approve"
 REJECT = "Reject"
@@ -56,6 +64,7 @@ class Standing:
     title: str
     needed: int
     signed_by: tuple[str, ...]
+    signer_ids: tuple[str, ...]
     holds: bool
     reason: str
 
@@ -114,6 +123,7 @@ def require_signed(transaction: Transaction, version: VersionRow, *, at: datetim
 
     :raises NotSigned: naming each seat that does not, and why.
     """
+    _require_criteria(transaction, version)
     missing = [item for item in standings(transaction, version, at=at) if not item.holds]
     if missing:
         raise NotSigned(
@@ -121,6 +131,28 @@ def require_signed(transaction: Transaction, version: VersionRow, *, at: datetim
             found="; ".join(f"{item.title}: {item.reason}" for item in missing),
             expected="a valid signature of these bytes for every seat",
             action="have the seats signed under Required Actions, then run this task again",
+        )
+
+
+def _require_criteria(transaction: Transaction, version: VersionRow) -> None:
+    """What the version had to reach is what was registered before it was trained."""
+    training = transaction.get(TrainingRow, version.training_id)
+    spec = transaction.get(SpecRow, version.spec_digest)
+    registered = Spec.from_json(spec.content)
+    found = {
+        "training": training.criteria_digest,
+        "version": version.criteria_digest,
+        "registration": spec.criteria_digest,
+    }
+    changed = {what: d for what, d in found.items() if d != registered.criteria_digest}
+    if changed or registered.digest != version.spec_digest:
+        raise NotSigned(
+            f"{version.model} v{version.number}: criteria changed after registration",
+            found="; ".join(f"{what} has criteria sha256 {d}" for what, d in changed.items())
+            or f"a spec with sha256 {registered.digest}",
+            expected=f"criteria sha256 {version.criteria_digest} of spec sha256 "
+            f"{version.spec_digest}",
+            action="run: python -m mlops ledger verify; then start a release with the new criteria",
         )
 
 
@@ -149,6 +181,7 @@ def _standing(
         title=seat.title,
         needed=seat.people,
         signed_by=tuple(sorted(signers.values())),
+        signer_ids=tuple(sorted(signers)),
         holds=holds,
         reason="signed" if holds else reason,
     )

@@ -39,6 +39,10 @@ class Signature:
     decided_at: datetime
     valid_until: datetime | None
 
+    def expired(self, at: datetime) -> bool:
+        """Whether it held once and no more at ``at``."""
+        return self.valid_until is not None and self.valid_until <= at
+
 
 @dataclass(frozen=True)
 class Deployment:

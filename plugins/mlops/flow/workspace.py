@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlops.core.records import to_json
+from mlops.errors import StoreError
 from mlops.spec.load import Include, Spec
 from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store, Transaction
@@ -65,8 +66,19 @@ class Workspace:
 
 
 def registered_spec(transaction: Transaction, digest: str) -> Spec:
-    """Read a registered spec inside a transaction."""
-    return Spec.from_json(transaction.get(SpecRow, digest).content)
+    """Read a registered spec inside a transaction.
+
+    :raises StoreError: the row is not what was registered: criteria cannot be changed afterwards.
+    """
+    spec = Spec.from_json(transaction.get(SpecRow, digest).content)
+    if spec.digest != digest:
+        raise StoreError(
+            f"the registered spec of {spec.model} was changed after its registration",
+            found=f"content with sha256 {spec.digest}",
+            expected=f"sha256 {digest}",
+            action="run: python -m mlops ledger verify; then register the spec anew with a release",
+        )
+    return spec
 
 
 def now() -> datetime:

@@ -9,6 +9,7 @@ from pathlib import Path
 from airflow.sdk import DAG
 
 from mlops.errors import SpecError
+from mlops.lifecycle.control import control_dag
 from mlops.lifecycle.monitor import monitor_dag
 from mlops.lifecycle.release import release_dag
 from mlops.lifecycle.score import score_dag
@@ -66,4 +67,9 @@ def _read(
 
 
 def _dags_of(spec: ModelSpec, policy: Policy, tier: Tier) -> list[DAG]:
-    return [release_dag(spec, policy, tier), score_dag(spec), monitor_dag(spec)]
+    return [
+        release_dag(spec, policy, tier),
+        score_dag(spec),
+        monitor_dag(spec),
+        control_dag(spec, tier),
+    ]

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from mlops.errors import MlopsError
+from mlops.errors import MlopsError, NoDecision
 from mlops.operators.workspace import open_workspace
 from mlops.settings import store_conn_id
 
@@ -27,6 +27,8 @@ def translated() -> Iterator[None]:
     """Turn our errors into Airflow's: a second try is made only where it can help."""
     try:
         yield
+    except NoDecision as outcome:
+        raise AirflowSkipException(str(outcome)) from outcome
     except MlopsError as error:
         kind = AirflowException if error.retryable else AirflowFailException
         raise kind(f"{type(error).__name__}: {error}") from error

@@ -85,14 +85,14 @@ class ApprovalSensor(ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer, then let the run go on, or ask again."""
+        from mlops.flow.signers import Person
         from mlops.flow.sign_off import Answer, answered
 
         if "error" in event or not event.get("responded_by_user"):
             return super().execute_complete(context, event)
         user = event["responded_by_user"]
         answer = Answer(
-            user_id=user["id"],
-            user_name=user["name"],
+            person=Person(id=str(user["id"]), name=user["name"]),
             choice=event["chosen_options"][0],
             reason=str((event["params_input"] or {}).get("reason") or ""),
             at=event["responded_at"],

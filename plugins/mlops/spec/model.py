@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from croniter import croniter
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -27,6 +29,23 @@ SqlFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-./]+\.sql$")]
 DottedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 PeriodUnit = Literal["hour", "day", "week", "month"]
+# Words of Airflow's that cron does not know.
+_AIRFLOW_SCHEDULES = ("@once", "@continuous", "@quarterly")
+
+
+def _schedule(text: str) -> str:
+    if text not in _AIRFLOW_SCHEDULES:
+        try:
+            croniter(text)
+        except ValueError as error:
+            why = str(error).rstrip(".")
+            raise ValueError(
+                f"'{text}' is no schedule ({why}); give one as '0 6 1 * *' or '@monthly'"
+            ) from error
+    return text
+
+
+Schedule = Annotated[Text, AfterValidator(_schedule)]
 
 
 class Section(BaseModel):
@@ -256,7 +275,7 @@ class Deploy(Section):
     """Who signs, and how the live version scores."""
 
     policy: Name = "standard"
-    schedule: Text | None = None
+    schedule: Schedule | None = None
     window: PeriodUnit = "month"
     shards: Annotated[int, Field(ge=1, le=256)] = 1
     threshold: Share = 0.5
@@ -297,7 +316,7 @@ class Performance(Section):
 class Monitor(Section):
     """How the live version is watched."""
 
-    schedule: Text | None = None
+    schedule: Schedule | None = None
     window: PeriodUnit = "month"
     drift: Drift = Drift()
     performance: Performance

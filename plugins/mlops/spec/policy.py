@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from mlops.spec.model import ModelSpec, Name, Section, Text
+from mlops.spec.model import DottedName, ModelSpec, Name, Section, Text
 
 Level = Literal["low", "medium", "high"]
 _LEVELS: tuple[Level, ...] = ("low", "medium", "high")
@@ -51,6 +51,21 @@ class Tier(Section):
         return text
 
 
+class Notify(Section):
+    """How people are told that a gate is near its deadline: any Airflow notifier, by name.
+
+    In the texts of ``params`` the words ``{subject}``, ``{message}`` and ``{to}`` are filled in;
+    ``{to}`` becomes the list of addresses where it stands alone.
+    """
+
+    notifier: DottedName = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"
+    params: dict[str, Any] = Field(default_factory=dict)
+    addresses: dict[Text, Text] = Field(default_factory=dict)
+    remind_hours_before: Annotated[float, Field(gt=0)] = 48
+    escalate_hours_before: Annotated[float, Field(gt=0)] = 12
+    escalate_to: tuple[Text, ...] = ()
+
+
 class Policy(Section):
     """A sign-off policy, one file in ``include/policies/``."""
 
@@ -59,6 +74,8 @@ class Policy(Section):
     seats: Annotated[dict[Name, Seat], Field(min_length=1)]
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
     answer_days: Annotated[float, Field(gt=0)] = 14
+    fallback: Literal["previous_version", "no_decision"] = "previous_version"
+    notify: Notify | None = None
     seats_shared: tuple[tuple[Name, Name], ...] = Field(
         default=(), description="Pairs of seats that one person may fill for the same version."
     )

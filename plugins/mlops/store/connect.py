@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from mlops.errors import RecordMissing, StoreError, StoreNotMigrated, StoreUnreachable
-from mlops.store import ledger
+from mlops.store import facts, ledger
 from mlops.store.tables import SCHEMA, Base
 
 Row = TypeVar("Row", bound=Base)
@@ -139,19 +139,21 @@ class Transaction:
 
         :return: whether it was new. A fact's identity is its table's primary or unique key.
         """
-        if not self.insert(row):
-            return False
-        ledger.append(self.session, actor=actor, action=action, subject=subject, payload=payload)
-        return True
-
-    def insert(self, row: Base) -> bool:
-        """Insert a row unless it is there already; whether it was new."""
         table = type(row).__table__
         values = {c.name: getattr(row, c.name) for c in table.columns if c.identity is None}
-        result = self.session.execute(
-            insert(type(row)).values(**values).on_conflict_do_nothing().returning(text("1"))
+        kept = self.session.execute(
+            insert(type(row)).values(**values).on_conflict_do_nothing().returning(*table.columns)
+        ).first()
+        if kept is None:
+            return False
+        ledger.append(
+            self.session,
+            actor=actor,
+            action=action,
+            subject=subject,
+            payload={**payload, "fact": facts.reference(table, kept._mapping)},
         )
-        return result.first() is not None
+        return True
 
     def get(self, kind: type[Row], *key: Any) -> Row:
         """One row by its primary key.

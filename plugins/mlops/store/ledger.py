@@ -6,19 +6,23 @@ the entry before. Changing, deleting, inserting or reordering a row breaks the c
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import json
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from mlops.core.canonical import canonical_json, digest_json
+from mlops.store import facts
 from mlops.store.tables import LedgerRow
 
 GENESIS = "0" * 64
+BATCH = 5_000
 # Appends are serialised by this advisory lock until the fact's transaction ends, so that the
 # order of the chain is the order in which facts became visible. The number is 'mlops' in ASCII.
 LOCK = int.from_bytes(b"mlops", "big")
@@ -103,7 +107,7 @@ def head(session: Session | Connection) -> tuple[int, str]:
     return (row.seq, row.digest) if row else (0, GENESIS)
 
 
-def entries(connection: Connection, *, batch_rows: int = 5_000) -> Generator[Entry]:
+def entries(connection: Connection, *, batch_rows: int = BATCH) -> Generator[Entry]:
     """Every entry in order, streamed through a server-side cursor in bounded memory."""
     columns = [column for column in _ledger.c if column.name != "at"]
     query = select(_readable_time, *columns).order_by(_ledger.c.seq)
@@ -113,18 +117,37 @@ def entries(connection: Connection, *, batch_rows: int = 5_000) -> Generator[Ent
 
 
 def verify(connection: Connection) -> tuple[int, Break | None]:
-    """Walk the whole chain.
+    """Walk the whole chain, and hold each fact against the entry that was written with it.
 
     :return: how many entries hold, and the first one that does not.
     """
     prev, count = GENESIS, 0
     with closing(entries(connection)) as walk:
-        for entry in walk:
-            reason = _fault(entry, count + 1, prev)
-            if reason:
-                return count, Break(seq=entry.seq, reason=reason)
-            prev, count = entry.digest, count + 1
+        while batch := list(islice(walk, BATCH)):
+            held: list[Entry] = []
+            broken: Break | None = None
+            for entry in batch:
+                reason = _fault(entry, count + len(held) + 1, prev)
+                if reason:
+                    broken = Break(seq=entry.seq, reason=reason)
+                    break
+                held.append(entry)
+                prev = entry.digest
+            changed = facts.first_changed(connection, _references(held))
+            if changed is not None:
+                return changed[0] - 1, Break(seq=changed[0], reason=changed[1])
+            count += len(held)
+            if broken is not None:
+                return count, broken
     return count, None
+
+
+def _references(held: list[Entry]) -> Iterator[tuple[int, facts.Reference]]:
+    """The facts that entries point at. An entry that holds says what was written, so it parses."""
+    for entry in held:
+        found = json.loads(entry.payload).get("fact")
+        if found is not None:
+            yield entry.seq, found
 
 
 def _fault(entry: Entry, seq: int, prev: str) -> str | None:

@@ -159,11 +159,41 @@ class ReportRow(Base):
     written_at: Mapped[datetime]
 
 
+class GateRow(Base):
+    """A request for signatures, as it was put before people: one for each try of a gate's task."""
+
+    __tablename__ = "gate"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    version: Mapped[int]
+    seat: Mapped[str]
+    users: Mapped[list[Any]]
+    dag_id: Mapped[str]
+    run_id: Mapped[str]
+    task_id: Mapped[str]
+    try_number: Mapped[int]
+    asked_at: Mapped[datetime]
+    answer_by: Mapped[datetime]
+    __table_args__ = (Index(None, "dag_id", "run_id", "task_id"),)
+
+
+class NoticeRow(Base):
+    """Something that people were told: one of each kind for each subject."""
+
+    __tablename__ = "notice"
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    told: Mapped[list[Any]]
+    text: Mapped[str]
+    told_at: Mapped[datetime]
+
+
 class DecisionRow(Base):
     """An answer of a person at a gate, bound to the digests of what was put before them."""
 
     __tablename__ = "decision"
     id: Mapped[str] = mapped_column(primary_key=True)
+    gate: Mapped[str]
     model: Mapped[str]
     version: Mapped[int]
     seat: Mapped[str]

@@ -76,7 +76,7 @@ def translated(what: str) -> Iterator[None]:
 def as_ours(what: str, error: psycopg.Error) -> WarehouseError:
     """Our error for one of psycopg's."""
     detail = error.diag.message_detail
-    found = (error.diag.message_primary or str(error)).strip()
+    found = " ".join((error.diag.message_primary or str(error)).split())
     if detail:
         found = f"{found} ({detail})"
     is_broken = error.sqlstate is None and isinstance(error, psycopg.OperationalError)

@@ -38,17 +38,19 @@ def read_ahead(
     :param cancel: makes a ``source`` that waits come back; called when the block ends early.
     """
     ready: Queue[T | _Failed | _End] = Queue(depth)
-    stopped = Event()
+    stopped, finished = Event(), Event()
 
     def read() -> None:
+        last: _End | _Failed = _End()
         try:
             for item in source:
                 ready.put(item)
                 if stopped.is_set():
                     return
-            ready.put(_End())
         except BaseException as error:  # noqa: BLE001 (raised again where the items are used)
-            ready.put(_Failed(error))
+            last = _Failed(error)
+        finished.set()
+        ready.put(last)
 
     thread = Thread(target=read, name="read-ahead", daemon=True)
     thread.start()
@@ -56,12 +58,14 @@ def read_ahead(
         yield _taken(ready)
     finally:
         stopped.set()
-        while thread.is_alive():
+        is_over = False
+        while not is_over:
             # Again and again: a query that has not begun yet does not hear the first time.
-            if not _has_read_all(ready):
+            if not finished.is_set():
                 cancel()
             _empty(ready)
             thread.join(_PATIENCE_SECONDS)
+            is_over = not thread.is_alive()
 
 
 def _taken(ready: Queue[T | _Failed | _End]) -> Iterator[T]:
@@ -72,10 +76,6 @@ def _taken(ready: Queue[T | _Failed | _End]) -> Iterator[T]:
         if isinstance(item, _Failed):
             raise item.error
         yield item
-
-
-def _has_read_all(ready: Queue[T | _Failed | _End]) -> bool:
-    return any(isinstance(item, _End | _Failed) for item in list(ready.queue))
 
 
 def _empty(ready: Queue[T | _Failed | _End]) -> None:

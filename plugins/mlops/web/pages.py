@@ -17,11 +17,13 @@ from markupsafe import Markup
 
 from mlops.flow.history import ModelHistory
 from mlops.flow.inventory import ModelSummary
-from mlops.flow.seats import SeatStanding
+from mlops.flow.seat_states import SeatStanding
+from mlops.flow.versions import Version
 from mlops.reports.format import FILTERS
 
 TEMPLATES = Path(__file__).parent / "templates"
-FRAMES = "frame-ancestors 'self'"  # Airflow shows the pages in a frame; nobody else may
+# Airflow shows the pages in a frame; nobody else may.
+NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,17 @@ class Places:
 
 @dataclass(frozen=True)
 class ModelsPage:
-    """All models that the reader may see. ``unpackaged``: registered, without a version yet."""
+    """All models that the reader may see.
+
+    :ivar unpackaged: names of those that are registered and have no version yet.
+    :ivar hidden: whether there are others.
+    """
 
     places: Places
     at: datetime
     models: tuple[ModelSummary, ...]
     unpackaged: tuple[str, ...]
+    hidden: bool
 
     template = "models.html.j2"
 
@@ -81,6 +88,15 @@ class ModelPage:
     everything: bool
 
     template = "model.html.j2"
+
+    def unsigned(self, version: Version) -> list[SeatStanding]:
+        """The seats of a version that its answers, told one by one, do not account for."""
+        told = {item.seat for item in version.signatures if item.counted}
+        return [
+            seat
+            for seat in self.standings.get(version.number, ())
+            if seat.state in ("open", "void") and (seat.seat not in told or seat.signed_by)
+        ]
 
 
 @dataclass(frozen=True)
@@ -133,10 +149,7 @@ def _environment() -> Environment:
 @cache
 def _page_policy() -> str:
     style, script = (_digest(_own(name)) for name in ("style.css", "follow.js"))
-    return (
-        f"default-src 'none'; style-src '{style}'; script-src '{script}'; img-src data:; "
-        f"base-uri 'none'; form-action 'none'; {FRAMES}"
-    )
+    return f"{NOTHING}; style-src '{style}'; script-src '{script}'; img-src data:"
 
 
 def _own(name: str) -> str:

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response  # noqa: TID253
 from starlette.exceptions import HTTPException
 
 from mlops.errors import ArtifactMissing, MlopsError, RecordMissing, StoreError
-from mlops.web.pages import Places, Problem, answer
+from mlops.web.pages import NOTHING, Places, Problem, answer, headers
 
 _TITLES = {
     HTTPStatus.UNAUTHORIZED: "You are not logged in",
@@ -40,10 +40,13 @@ def handlers() -> dict[Any, Callable[..., Any]]:
 def _refused(request: Request, error: HTTPException) -> Response:
     places = places_of(request)
     login = error.status_code == HTTPStatus.UNAUTHORIZED
-    return _problem(
+    facts = [("What was found", str(error.detail))]
+    if error.status_code == HTTPStatus.FORBIDDEN:
+        facts.append(("What to do", "Ask an administrator of Airflow for the right to read it."))
+    return problem(
         request,
         error.status_code,
-        (("What was found", str(error.detail)),),
+        tuple(facts),
         link=places.login(_address(request)) if login else "",
         link_text="Log in" if login else "",
     )
@@ -51,7 +54,7 @@ def _refused(request: Request, error: HTTPException) -> Response:
 
 def _not_understood(request: Request, error: RequestValidationError) -> Response:
     found = "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in error.errors())
-    return _problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, (("What was found", found),))
+    return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, (("What was found", found),))
 
 
 def _failed(request: Request, error: MlopsError) -> Response:
@@ -62,7 +65,7 @@ def _failed(request: Request, error: MlopsError) -> Response:
         ("What to do", error.action),
     )
     given = tuple((name, str(value)) for name, value in facts if value is not None)
-    return _problem(request, _status(error), given, detail=str(error))
+    return problem(request, _status(error), given, detail=str(error))
 
 
 def _status(error: MlopsError) -> HTTPStatus:
@@ -73,21 +76,23 @@ def _status(error: MlopsError) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _problem(
+def problem(
     request: Request,
     status: int,
     facts: tuple[tuple[str, str], ...],
     *,
+    title: str = "",
     detail: str = "",
     link: str = "",
     link_text: str = "",
 ) -> Response:
+    """What is wrong and what to do, as a page where one was asked for, else as JSON."""
     if "text/html" not in request.headers.get("accept", ""):
-        return JSONResponse({"detail": detail or facts[0][1]}, status)
+        return JSONResponse({"detail": detail or facts[0][1]}, status, headers(NOTHING))
     page = Problem(
         places=places_of(request),
         status=int(status),
-        title=_TITLES.get(HTTPStatus(status), "This page cannot be shown"),
+        title=title or _TITLES.get(HTTPStatus(status), "This page cannot be shown"),
         facts=facts,
         link=link,
         link_text=link_text,

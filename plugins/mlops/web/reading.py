@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.exceptions import AirflowNotFoundException
 from sqlalchemy import text
 
-from mlops.errors import StoreUnreachable
+from mlops.errors import StoreNotMigrated, StoreUnreachable
 from mlops.operators.workspace import database_url
 from mlops.settings import artifact_root, store_conn_id
 from mlops.store.artifacts import Artifacts
@@ -25,11 +26,16 @@ def reading() -> Iterator[Transaction]:
     :raises StoreUnreachable: no such connection in Airflow, or no answer from it.
     :raises StoreNotMigrated: the schema is missing or of another revision.
     """
-    with Store(_url()).transaction() as transaction:
-        transaction.session.execute(
-            text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        )
-        yield transaction
+    try:
+        with _store(_url()).transaction() as transaction:
+            transaction.session.execute(
+                text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            )
+            yield transaction
+    except StoreNotMigrated:
+        # A store remembers its revision; the next page must look again.
+        _store.cache_clear()
+        raise
 
 
 def report_bytes(sha256: str) -> bytes:
@@ -38,6 +44,12 @@ def report_bytes(sha256: str) -> bytes:
     :raises ArtifactMissing, ArtifactChanged: as :meth:`mlops.store.artifacts.Artifacts.read`.
     """
     return Artifacts(ObjectStoragePath(artifact_root())).read(sha256)
+
+
+@lru_cache(maxsize=2)
+def _store(url: str) -> Store:
+    """Kept between pages for its compiled SQL, which takes longer than the queries."""
+    return Store(url)
 
 
 def _url() -> str:

@@ -5,6 +5,7 @@ Handlers touch databases, so they are plain functions, which the server runs in 
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated
 
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
@@ -15,22 +16,18 @@ from mlops.errors import RecordMissing
 from mlops.flow.facts import find_report
 from mlops.flow.history import ModelHistory, model_history
 from mlops.flow.inventory import model_of_dag, registered_models, summaries
-from mlops.flow.seats import SeatStanding
+from mlops.flow.seat_states import SeatStanding
 from mlops.flow.workspace import now
 from mlops.web.access import ReadableModel, authenticated, readable, require
 from mlops.web.charts import performance_trend
-from mlops.web.pages import FRAMES, ModelPage, ModelsPage, answer, headers
-from mlops.web.problems import places_of
+from mlops.web.pages import NOTHING, ModelPage, ModelsPage, answer, headers
+from mlops.web.problems import places_of, problem
 from mlops.web.reading import reading, report_bytes
 
 SHOWN = 24  # rows of each list of a model's page, unless all are asked for
 EVERYTHING = 10_000
-SEE_OTHER = 303
 # A report is one file: its own style, its own pictures, and not one script.
-REPORT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-    f"form-action 'none'; {FRAMES}"
-)
+REPORT_POLICY = f"{NOTHING}; style-src 'unsafe-inline'; img-src data:"
 
 router = APIRouter(dependencies=[Depends(authenticated)])
 
@@ -41,13 +38,15 @@ def models(request: Request, user: GetUserDep) -> Response:
     at = now()
     with reading() as transaction:
         names = registered_models(transaction)
-        found = summaries(transaction, readable(user, names), at=at)
+        shown = readable(user, names)
+        found = summaries(transaction, shown, at=at)
     return answer(
         ModelsPage(
             places=places_of(request),
             at=at,
             models=tuple(item for item in found if item.live or item.upcoming),
             unpackaged=tuple(item.model for item in found if not (item.live or item.upcoming)),
+            hidden=len(shown) < len(names),
         )
     )
 
@@ -58,13 +57,17 @@ def model_by_dag(request: Request, dag_id: str) -> Response:
     with reading() as transaction:
         model = model_of_dag(transaction, dag_id)
     if model is None:
-        raise RecordMissing(
-            f"DAG '{dag_id}'",
-            found="no model of this name in the store",
-            expected="the DAG of a model whose release has run at least once",
-            action="nothing, if the DAG is about no model; else trigger the model's release",
-        )
-    return RedirectResponse(places_of(request).model(model), SEE_OTHER)
+        return problem(
+            request,
+            HTTPStatus.NOT_FOUND,
+            (
+                ("What was found", f"The store of models knows none that {dag_id} is about."),
+                ("What to do", "If a model has this DAG, trigger the model's release: the model "
+                 "is known from its first task on. Else there is nothing to do."),
+            ),
+            title="This DAG is about no model",
+        )  # fmt: skip
+    return RedirectResponse(places_of(request).model(model), HTTPStatus.SEE_OTHER, headers(NOTHING))
 
 
 @router.get("/models/{model}")

@@ -43,6 +43,7 @@ def upgrade() -> None:
     op.create_table(
         "decision",
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("gate", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("seat", sa.Text(), nullable=False),
@@ -72,6 +73,29 @@ def upgrade() -> None:
         schema="mlops",
     )
     op.create_table(
+        "gate",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("seat", sa.Text(), nullable=False),
+        sa.Column("users", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("dag_id", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("task_id", sa.Text(), nullable=False),
+        sa.Column("try_number", sa.BigInteger(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answer_by", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_gate")),
+        schema="mlops",
+    )
+    op.create_index(
+        op.f("ix_gate_dag_id_run_id_task_id"),
+        "gate",
+        ["dag_id", "run_id", "task_id"],
+        unique=False,
+        schema="mlops",
+    )
+    op.create_table(
         "ledger",
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
@@ -86,6 +110,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_ledger_action"), "ledger", ["action"], unique=False, schema="mlops")
     op.create_index(op.f("ix_ledger_subject"), "ledger", ["subject"], unique=False, schema="mlops")
+    op.create_table(
+        "notice",
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("told", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "kind", name=op.f("pk_notice")),
+        schema="mlops",
+    )
     op.create_table(
         "report",
         sa.Column("sha256", sa.Text(), nullable=False),

@@ -17,7 +17,7 @@ from mlops.flow.signatures import (
     standings,
 )
 from mlops.store.connect import Transaction
-from mlops.store.tables import DecisionRow, VersionRow
+from mlops.store.tables import DecisionRow, GateRow, VersionRow
 
 SeatState = Literal["signed", "open", "rejected", "revoked", "lapsed", "void"]
 _BY_ANSWER: Mapping[str, SeatState] = {REJECT: "rejected", REVOKE: "revoked", LAPSE: "lapsed"}
@@ -29,6 +29,7 @@ class SeatStanding:
 
     :ivar state: ``void`` is a signature that holds no more: expired, or of other bytes.
     :ivar reason: why the seat does not hold, for a reader.
+    :ivar asked: who was asked last; nobody before the seat's gate has run.
     """
 
     seat: str
@@ -36,6 +37,7 @@ class SeatStanding:
     state: SeatState
     signed_by: tuple[str, ...]
     reason: str
+    asked: tuple[str, ...]
 
     @property
     def holds(self) -> bool:
@@ -47,26 +49,36 @@ def seats_of(
     transaction: Transaction, version: VersionRow, *, at: datetime
 ) -> tuple[SeatStanding, ...]:
     """How every needed seat of ``version`` stands at ``at``."""
-    decisions = transaction.find(
-        DecisionRow, model=version.model, version=version.number, counted=True
-    )
-    last: dict[str, str] = {}
-    for row in sorted(decisions, key=lambda row: row.decided_at):
-        if row.decided_at <= at:
-            last[row.seat] = row.answer
+    key = {"model": version.model, "version": version.number}
+    asked = {
+        gate.seat: tuple(str(user) for user in gate.users)
+        for gate in sorted(transaction.find(GateRow, **key), key=lambda gate: gate.asked_at)
+        if gate.asked_at <= at
+    }
+    last = {
+        row.seat: row.answer
+        for row in sorted(
+            transaction.find(DecisionRow, **key, counted=True), key=lambda row: row.decided_at
+        )
+        if row.decided_at <= at
+    }
+    found = _standings(transaction, version, at=at)
     return tuple(
         SeatStanding(
-            seat=item.seat,
-            title=item.title,
-            state=_state(item, last.get(item.seat)),
-            signed_by=item.signed_by,
-            reason=item.reason,
+            seat=seat,
+            title=entry.title,
+            state=_state(found.get(seat), last.get(seat)),
+            signed_by=found[seat].signed_by if seat in found else (),
+            reason=found[seat].reason if seat in found else "there is no validation report yet",
+            asked=asked.get(seat, ()),
         )
-        for item in _standings(transaction, version, at=at)
+        for seat, entry in seats_needed(version).items()
     )
 
 
-def _state(standing: Standing, last: str | None) -> SeatState:
+def _state(standing: Standing | None, last: str | None) -> SeatState:
+    if standing is None:
+        return "open"
     if standing.holds:
         return "signed"
     # Of several people that a seat needs, some may have signed.
@@ -77,19 +89,9 @@ def _state(standing: Standing, last: str | None) -> SeatState:
 
 def _standings(
     transaction: Transaction, version: VersionRow, *, at: datetime
-) -> tuple[Standing, ...]:
-    """The standings; before the version has its report, nobody can have signed."""
+) -> dict[str, Standing]:
+    """The standings by seat; none before the version has its report, which is what is signed on."""
     try:
-        return standings(transaction, version, at=at)
-    except NotSigned as error:
-        return tuple(
-            Standing(
-                seat=name,
-                title=seat.title,
-                needed=seat.people,
-                signed_by=(),
-                holds=False,
-                reason=str(error.found),
-            )
-            for name, seat in seats_needed(version).items()
-        )
+        return {item.seat: item for item in standings(transaction, version, at=at)}
+    except NotSigned:
+        return {}

@@ -1,0 +1,42 @@
+"""``python -m bench [name ...] [--quick]``: measure beside peers, plain techniques and limits.
+
+Each bench is a module with ``main(quick)`` that prints its own tables. Seconds hold on one
+machine on one day; what counts is a ratio within one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+BENCHES = {
+    "snapshot": "a query to a Parquet file",
+    "score": "a table through a model, predictions back into a table",
+    "copy": "a million rows into a table",
+    "memory": "the peak of memory with four times the rows",
+    "drift": "a window against a reference, from the table and in memory",
+    "artifacts": "a model loaded from its file",
+    "dags": "DAG files parsed and serialised",
+}
+
+
+def main() -> None:
+    """Run the named benches, or all of them."""
+    listed = "\n".join(f"  {name:<10} {what}" for name, what in BENCHES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=f"Measure beside peers, plain techniques and limits:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="name", help="default: all")
+    parser.add_argument("--quick", action="store_true", help="small sizes: does it run at all?")
+    given = parser.parse_args()
+    unknown = sorted(set(given.names) - set(BENCHES))
+    if unknown:
+        parser.error(f"no bench {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    for name in given.names or BENCHES:
+        importlib.import_module(f"bench.{name}").main(given.quick)
+
+
+if __name__ == "__main__":
+    main()

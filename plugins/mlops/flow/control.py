@@ -1,0 +1,182 @@
+"""Stop, roll back, resume, revoke: what a person does about a version that is live.
+
+Each asks for a reason, is done by somebody whom Airflow authenticated, takes one task, and changes
+the live version in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import text
+
+from mlops.core.canonical import digest_json
+from mlops.errors import RecordMissing, SignOffError
+from mlops.flow.fallback import STOP, previous_version
+from mlops.flow.live import current_deployment, live_package
+from mlops.flow.results import Controlled
+from mlops.flow.sign_off import Answer, decision_row, record_decision
+from mlops.flow.signatures import REVOKE, require_signed, signed_bytes
+from mlops.flow.signers import Person, refusal, seat_now
+from mlops.flow.workspace import Workspace, now
+from mlops.store.connect import Transaction
+from mlops.store.tables import DeploymentRow, VersionRow
+
+ACTIONS = ("rollback", "stop", "resume", "revoke")
+
+
+def control(
+    workspace: Workspace,
+    *,
+    model: str,
+    action: str,
+    person: Person,
+    reason: str,
+    version: int | None = None,
+    seat: str = "",
+) -> Controlled:
+    """Do one of :data:`ACTIONS`; done twice by the same run, it is done once.
+
+    :param person: who asked, as Airflow authenticated them.
+    :param version: to roll back to, or to revoke; default: the one before, or the live one.
+    :param seat: whose signature is revoked.
+    :raises SignOffError: no reason, nobody named, an unknown action, or no right to revoke.
+    :raises NotSigned: the version to go live holds no valid signatures.
+    :raises RecordMissing: nothing is live, or there is no version to roll back to.
+    """
+    if action not in ACTIONS:
+        raise SignOffError(f"{model}: action '{action}'", found=action, expected=", ".join(ACTIONS))
+    if not reason.strip() or not person.id:
+        raise SignOffError(
+            f"{model}: {action}",
+            found="no reason" if person.id else "a run that nobody started",
+            expected="a reason, and a person whom Airflow authenticated",
+            action="trigger the control DAG by hand and write the reason into its form",
+        )
+    if action == "revoke":
+        return _revoke(workspace, model, person, reason, version, seat)
+    return _change(workspace, model, action, person, reason, version)
+
+
+def _change(
+    workspace: Workspace, model: str, action: str, person: Person, reason: str, version: int | None
+) -> Controlled:
+    with workspace.store.transaction() as transaction:
+        transaction.session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"mlops.live.{model}"}
+        )
+        key = digest_json([action, model, workspace.run.dag_id, workspace.run.run_id])
+        done = transaction.find(DeploymentRow, key=key)
+        if done:
+            return _controlled(done[0], replaced=done[0].version)
+        before = _live(transaction, model)
+        target = _TARGETS[action](transaction, before, version)
+        if action != STOP:
+            require_signed(transaction, target, at=now())
+            live_package(workspace, target).check_golden()
+        row = DeploymentRow(
+            key=key,
+            model=model,
+            version=target.number,
+            action=action,
+            package_digest=target.package_digest,
+            reason=reason,
+            actor=person.name,
+            run=workspace.run.to_json(),
+            valid_from=now(),
+        )
+        transaction.record(
+            row,
+            actor=person.id,
+            action={"stop": "model.stopped", "rollback": "version.rolled_back"}.get(
+                action, "model.resumed"
+            ),
+            subject=f"{model}/v{target.number}",
+            payload={
+                "package": target.package_digest,
+                "replaced": before.version,
+                "reason": reason,
+                "valid_from": row.valid_from,
+                "run": workspace.run.to_json(),
+            },
+        )
+        return _controlled(row, replaced=before.version)
+
+
+def _revoke(
+    workspace: Workspace, model: str, person: Person, reason: str, number: int | None, seat: str
+) -> Controlled:
+    """Take a seat's signature back; only whoever holds the seat may."""
+    with workspace.store.transaction() as transaction:
+        target = number if number is not None else _live(transaction, model).version
+        version = transaction.get(VersionRow, model, target)
+        answer = Answer(person=person, choice=REVOKE, reason=reason, at=now(), method="api")
+        entry = seat_now(workspace, version, seat)
+        why = refusal(
+            transaction, version, seat, entry, person, choice=REVOKE, reason=reason, at=answer.at
+        )
+        record_decision(
+            transaction,
+            decision_row(
+                version,
+                seat,
+                answer,
+                signed_bytes(transaction, version),
+                gate=digest_json([workspace.run.dag_id, workspace.run.run_id]),
+                run=workspace.run,
+                refused=why,
+            ),
+        )
+    if why:
+        raise SignOffError(f"{model} v{target}: the signature stands", found=why)
+    return Controlled(
+        model=model, action="revoke", version=target, replaced=target, by=person.name, seat=seat
+    )
+
+
+def _live(transaction: Transaction, model: str) -> DeploymentRow:
+    deployment = current_deployment(transaction, model)
+    if deployment is None:
+        raise RecordMissing(
+            f"{model}", found="no deployment", expected="a version that is live or was stopped"
+        )
+    return deployment
+
+
+def _to_roll_back_to(
+    transaction: Transaction, before: DeploymentRow, version: int | None
+) -> VersionRow:
+    if version is not None:
+        return transaction.get(VersionRow, before.model, version)
+    live = transaction.get(VersionRow, before.model, before.version)
+    found = previous_version(transaction, live, at=now())
+    if found is None:
+        raise RecordMissing(
+            f"{before.model} v{before.version}: a version to roll back to",
+            found="none that was live before and whose signatures still hold",
+            expected="an earlier version with valid signatures",
+            action="stop the model instead, or release a version",
+        )
+    return found
+
+
+def _same(transaction: Transaction, before: DeploymentRow, version: int | None) -> VersionRow:  # noqa: ARG001
+    return transaction.get(VersionRow, before.model, before.version)
+
+
+_TARGETS: Mapping[str, Callable[[Transaction, DeploymentRow, int | None], VersionRow]] = {
+    "rollback": _to_roll_back_to,
+    "stop": _same,
+    "resume": _same,
+}
+
+
+def _controlled(row: DeploymentRow, *, replaced: int) -> Controlled:
+    return Controlled(
+        model=row.model,
+        action=row.action,
+        version=row.version,
+        replaced=replaced,
+        by=row.actor,
+        seat="",
+    )

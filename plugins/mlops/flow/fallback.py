@@ -1,0 +1,81 @@
+"""Deploy: which version scores when the live one was stopped, or its signatures hold no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from mlops.errors import NotSigned
+from mlops.flow.live import current_deployment
+from mlops.flow.signatures import require_signed
+from mlops.store.connect import Transaction
+from mlops.store.tables import DeploymentRow, VersionRow
+
+STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The version that scores at a moment.
+
+    :ivar version: none where no decision is to be made.
+    :ivar reason: why it is not the live one; empty where it is.
+    :ivar owed: whether somebody has to look into it: signatures that hold no more.
+    """
+
+    version: VersionRow | None
+    reason: str = ""
+    owed: bool = False
+
+
+def choose(transaction: Transaction, model: str, *, at: datetime) -> Choice:
+    """The live version, or the safe state that its policy names; nothing before a deployment."""
+    deployment = current_deployment(transaction, model)
+    if deployment is None:
+        return Choice(version=None, reason=f"{model} was never deployed", owed=True)
+    live = transaction.get(VersionRow, model, deployment.version)
+    if deployment.action == STOP:
+        reason = (
+            f"{model} was stopped by {deployment.actor} at "
+            f"{deployment.valid_from:%Y-%m-%d %H:%M} UTC: {deployment.reason}"
+        )
+        return _fall_back(transaction, live, at=at, reason=reason, owed=False)
+    try:
+        require_signed(transaction, live, at=at)
+    except NotSigned as error:
+        return _fall_back(transaction, live, at=at, reason=str(error), owed=True)
+    return Choice(version=live)
+
+
+def _fall_back(
+    transaction: Transaction, live: VersionRow, *, at: datetime, reason: str, owed: bool
+) -> Choice:
+    if live.policy["fallback"] == "no_decision":
+        return Choice(version=None, reason=reason, owed=owed)
+    before = previous_version(transaction, live, at=at)
+    return Choice(version=before, reason=reason, owed=owed)
+
+
+def previous_version(
+    transaction: Transaction, live: VersionRow, *, at: datetime
+) -> VersionRow | None:
+    """The version that was live before, whose signatures still hold; none where there is none."""
+    rows = transaction.session.scalars(
+        select(DeploymentRow)
+        .where(DeploymentRow.model == live.model, DeploymentRow.action != STOP)
+        .order_by(DeploymentRow.id.desc())
+    )
+    seen = {live.number}
+    for row in rows:
+        if row.version in seen:
+            continue
+        seen.add(row.version)
+        version = transaction.get(VersionRow, live.model, row.version)
+        try:
+            require_signed(transaction, version, at=at)
+        except NotSigned:
+            continue
+        return version
+    return None

@@ -1,0 +1,113 @@
+"""Who may sign a version, and why somebody may not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlops.errors import SpecError
+from mlops.flow.signatures import APPROVE, REJECT, REVOKE, Standing, standings
+from mlops.flow.workspace import Workspace
+from mlops.spec.policy import Policy, Seat
+from mlops.store.connect import Transaction
+from mlops.store.tables import VersionRow
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody as Airflow authenticated them.
+
+    With SimpleAuthManager id and name are the same; with FAB the id is a number as text. Policies
+    name ids; specs and runs name names.
+    """
+
+    id: str
+    name: str
+
+    def is_named(self, name: str) -> bool:
+        """Whether this is the person that a spec or a run names."""
+        return name != "" and name in (self.id, self.name)
+
+
+def seat_now(workspace: Workspace, version: VersionRow, seat: str) -> Seat:
+    """The seat with the people who hold it now.
+
+    What a seat signs and how many people it takes stand as they were when the version was
+    packaged; who they are is read from the policy's file each time, so that a person who left can
+    be replaced while a gate waits.
+
+    :raises SpecError: the policy's file is broken, or does not have the seat any more. A gate that
+        cannot know who may sign stays shut.
+    """
+    packaged = Policy.model_validate(version.policy, strict=False)
+    entry = packaged.seats.get(seat)
+    current = workspace.include.policy(packaged.policy).seats.get(seat)
+    if entry is None or current is None:
+        raise SpecError(
+            f"policy '{packaged.policy}' has no seat '{seat}'",
+            found=", ".join(
+                packaged.seats if entry is None else workspace.include.policy(packaged.policy).seats
+            ),
+            expected=f"the seat that {version.model} v{version.number} needs",
+            action="put the seat back into the policy's file",
+        )
+    return entry.model_copy(update={"users": current.users})
+
+
+def refusal(
+    transaction: Transaction,
+    version: VersionRow,
+    seat: str,
+    entry: Seat,
+    person: Person,
+    *,
+    choice: str,
+    reason: str,
+    at: datetime,
+) -> str:
+    """Why an answer does not count; empty when it does."""
+    title, what = entry.title, f"{version.model} v{version.number}"
+    if person.id not in entry.users:
+        return f"{person.name} does not hold the seat {title}"
+    duty = duties(version, person)
+    if duty:
+        return duty
+    if not reason.strip() and (choice in (REJECT, REVOKE) or entry.reason_needed):
+        return f"{choice} of {what} by {person.name} has no reason; the policy asks for one"
+    if choice != APPROVE:
+        return ""
+    held = standings(transaction, version, at=at)
+    return _twice(held, seat, person) or _two_seats(version, held, seat, person)
+
+
+def duties(version: VersionRow, person: Person) -> str:
+    """Separation of duties: nobody signs what they built or set in motion."""
+    what = f"{version.model} v{version.number}"
+    if person.is_named(version.developer):
+        return f"{person.name} developed {what} and cannot sign it"
+    if person.is_named(version.triggered_by):
+        return f"{person.name} started the release of {what} and cannot sign it"
+    return ""
+
+
+def _twice(held: Sequence[Standing], seat: str, person: Person) -> str:
+    own = next(item for item in held if item.seat == seat)
+    if own.needed > 1 and not own.holds and person.id in own.signer_ids:
+        return (
+            f"{person.name} has signed as {own.title} already; "
+            f"the seat needs {own.needed} different people"
+        )
+    return ""
+
+
+def _two_seats(version: VersionRow, held: Sequence[Standing], seat: str, person: Person) -> str:
+    shared = {frozenset(pair) for pair in version.policy["seats_shared"]}
+    for item in held:
+        is_shared = frozenset((item.seat, seat)) in shared
+        if item.seat != seat and person.id in item.signer_ids and not is_shared:
+            return (
+                f"{person.name} has signed as {item.title} already; "
+                "one person fills one seat of a version"
+            )
+    return ""

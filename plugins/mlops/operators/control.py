@@ -1,0 +1,56 @@
+"""Stop, roll back, resume or revoke: one task, done by whoever started its run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlops.operators.base import StepOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from mlops.flow.workspace import Workspace
+
+
+class ControlOperator(StepOperator):
+    """Do what the person who started the run asks for, with their reason.
+
+    :param action: ``rollback``, ``stop``, ``resume`` or ``revoke`` (templated).
+    :param reason: why; it is in the ledger and in the lineage (templated).
+    :param version: to roll back to or to revoke, as a number; empty for the usual one (templated).
+    :param seat: whose signature is revoked (templated).
+    """
+
+    template_fields: Sequence[str] = (
+        *StepOperator.template_fields,
+        "action",
+        "reason",
+        "version",
+        "seat",
+    )
+
+    def __init__(
+        self, *, action: str, reason: str, version: str = "", seat: str = "", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.action = action
+        self.reason = reason
+        self.version = version
+        self.seat = seat
+
+    def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
+        """Run :func:`mlops.flow.control.control`."""
+        from mlops.flow.control import control
+        from mlops.flow.signers import Person
+
+        who = workspace.run.triggered_by
+        return control(
+            workspace,
+            model=self.model,
+            action=self.action,
+            person=Person(id=who, name=who),
+            reason=self.reason,
+            version=int(self.version) if self.version not in ("", "None") else None,
+            seat=self.seat,
+        )

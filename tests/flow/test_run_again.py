@@ -1,0 +1,237 @@
+"""Every step may be run again: by a person who clears a task, by a retry, by two workers at once."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo.postgres import EmbeddedPostgres
+from mlops.core.package import build, read
+from mlops.errors import DataRefused
+from mlops.flow.check_data import check_data
+from mlops.flow.check_input import check_input
+from mlops.flow.deploy import deploy
+from mlops.flow.document import document
+from mlops.flow.intake import intake
+from mlops.flow.judge import judge
+from mlops.flow.measure import measure
+from mlops.flow.monitor_report import monitor_report
+from mlops.flow.package import package
+from mlops.flow.publish import publish
+from mlops.flow.score import score
+from mlops.flow.snapshot import snapshot
+from mlops.flow.train import train
+from mlops.flow.validate import validate
+from mlops.store import ledger
+from mlops.store.artifacts import Artifacts
+from mlops.store.migrate import upgrade
+from mlops.store.tables import ValidationRow, VersionRow
+from tests.flow.life import TASK_ROLE, Release, elsewhere, life, moment
+
+if TYPE_CHECKING:
+    from tests.flow.conftest import Lived
+
+STEPS: dict[str, Callable[[Lived], tuple[Any, Any]]] = {
+    "intake": lambda it: (intake(it.life.workspace, model="flight_delay"), it.release.intake),
+    "snapshot": lambda it: (
+        snapshot(
+            it.life.workspace,
+            spec_digest=it.release.intake.spec_digest,
+            as_of=moment("2013-07-01"),
+        ),
+        it.release.snapshot,
+    ),
+    "check_data": lambda it: (
+        check_data(it.life.workspace, snapshot_id=it.release.snapshot.snapshot_id),
+        it.release.checked,
+    ),
+    "train": lambda it: (
+        train(it.life.workspace, snapshot_id=it.release.snapshot.snapshot_id),
+        it.release.training,
+    ),
+    "validate": lambda it: (
+        validate(it.life.workspace, training_id=it.release.training.training_id),
+        it.release.validation,
+    ),
+    "package": lambda it: (
+        package(it.life.workspace, training_id=it.release.training.training_id, champion=0),
+        it.release.packaged,
+    ),
+    "document": lambda it: (
+        document(it.life.workspace, model="flight_delay", version=1),
+        it.release.documented,
+    ),
+    "check_input": lambda it: (
+        check_input(it.life.workspace, model="flight_delay", window=it.period, shards=2),
+        it.window.plan,
+    ),
+    "score": lambda it: (
+        score(it.life.workspace, plan=it.window.plan, shard=it.window.plan.shards[1]),
+        it.window.scored[1],
+    ),
+    "publish": lambda it: (
+        publish(it.life.workspace, plan=it.window.plan, scored=it.window.scored),
+        it.window.published,
+    ),
+    "measure": lambda it: (
+        measure(it.life.workspace, model="flight_delay", window=it.period),
+        it.window.measured,
+    ),
+    "judge": lambda it: (
+        judge(it.life.workspace, measurement=it.window.measured.measurement),
+        it.window.judged,
+    ),
+    "monitor_report": lambda it: (
+        monitor_report(it.life.workspace, measurement=it.window.measured.measurement),
+        it.window.documented,
+    ),
+}
+
+
+def files(lived: Lived) -> set[Path]:
+    """Every file in the artifact folder."""
+    root = lived.life.include.parent / "artifacts"
+    return {file for file in root.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_that_is_run_again_changes_no_row_and_no_file(lived: Lived, step: str) -> None:
+    rows, kept = lived.life.content(), files(lived)
+    again, before = STEPS[step](lived)
+    assert again == before
+    assert lived.life.content() == rows
+    assert files(lived) == kept
+
+
+def test_a_deployment_that_is_run_again_changes_nothing(lived: Lived) -> None:
+    rows = lived.life.content()
+    again = lived.life.deploy(1)
+    assert (again.version, again.live_since) == (1, lived.deployed.live_since)
+    assert lived.life.content() == rows
+
+
+def test_a_step_of_a_later_try_finds_what_an_earlier_one_did(lived: Lived) -> None:
+    run = replace(lived.life.workspace.run, run_id="release-2", try_number=3, triggered_by="sam")
+    rows = lived.life.content()
+    for step in STEPS.values():
+        step(replace(lived, life=elsewhere(lived.life, run=run)))
+    assert lived.life.content() == rows
+
+
+@pytest.mark.parametrize("step", ["intake", "package", "document", "score", "publish", "measure"])
+def test_two_workers_at_once_leave_what_one_leaves(lived: Lived, step: str) -> None:
+    rows, kept = lived.life.content(), files(lived)
+    with ThreadPoolExecutor(2) as workers:
+        found = [job.result() for job in [workers.submit(STEPS[step], lived) for _ in range(2)]]
+    assert [again == before for again, before in found] == [True, True]
+    assert lived.life.content() == rows
+    assert files(lived) == kept
+
+
+@pytest.fixture(scope="module")
+def second(
+    lived: Lived, postgres: EmbeddedPostgres, make_database
+) -> Iterator[tuple[Lived, Release]]:
+    """A copy of the life in which a second version was released a month later."""
+    database = make_database(template=lived.life.database.rpartition("/")[2])
+    made = life(
+        database,
+        model="flight_delay",
+        include=lived.life.include,
+        artifacts=lived.life.include.parent / "artifacts",
+        store_url=postgres.url(database.rpartition("/")[2], user=TASK_ROLE),
+    )
+    release = made.release("2013-08-01")
+    made.live(release)
+    yield replace(lived, life=made), release
+    postgres.drop_database(database.rpartition("/")[2])
+
+
+def test_the_second_version_was_compared_with_the_first(second: tuple[Lived, Release]) -> None:
+    lived, release = second
+    assert release.packaged.version == 2
+    assert release.validation.champion == 1
+    with lived.life.workspace.store.transaction() as transaction:
+        row = transaction.get(ValidationRow, release.training.training_id, 1)
+        version = transaction.get(VersionRow, "flight_delay", 2)
+    ours, theirs = row.evaluation["metrics"]["auc"], row.champion_metrics["auc"]
+    against = next(gate for gate in row.gates if gate["name"] == "auc against champion")
+    assert against["measured"] == pytest.approx(ours - theirs)
+    assert version.champion == 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_steps_of_a_retired_version_change_nothing(
+    second: tuple[Lived, Release], step: str
+) -> None:
+    lived, _ = second
+    if step == "check_input":
+        pytest.skip("a window is planned anew for the version that is live")
+    rows = lived.life.content()
+    again, before = STEPS[step](lived)
+    assert again == before
+    assert lived.life.content() == rows
+
+
+def test_validation_of_the_live_version_does_not_compare_it_with_itself(
+    second: tuple[Lived, Release],
+) -> None:
+    lived, release = second
+    rows = lived.life.content()
+    assert validate(lived.life.workspace, training_id=release.training.training_id) == (
+        release.validation
+    )
+    assert lived.life.content() == rows
+
+
+def test_a_window_that_a_second_version_scores_again_is_a_batch_of_its_own(
+    second: tuple[Lived, Release],
+) -> None:
+    lived, _ = second
+    plan, _, published = lived.life.publish(lived.period)
+    assert plan.batch == "flight_delay/2013-07/v2"
+    assert lived.life.rows("SELECT DISTINCT model_version FROM ml.flight_delay") == [(2,)]
+    # The first version's scores stay: what served a decision in July can still be read.
+    kept = lived.life.rows(
+        "SELECT model_version, count(*) FROM ml.flight_delay_predictions GROUP BY 1 ORDER BY 1"
+    )
+    assert kept == [(1, lived.window.published.rows), (2, published.rows)]
+    with lived.life.workspace.store.transaction() as transaction:
+        assert ledger.verify(transaction.session.connection())[1] is None
+
+
+@pytest.fixture(scope="module")
+def twin(
+    lived: Lived, postgres: EmbeddedPostgres, make_database, flights_template: str
+) -> Iterator[Release]:
+    """The same release in an empty store, with an empty artifact folder, in another database."""
+    database = make_database(template=flights_template)
+    upgrade(database, task_role=TASK_ROLE)
+    with tempfile.TemporaryDirectory(prefix="mlops-tests-") as folder:
+        made = life(
+            database,
+            model="flight_delay",
+            include=lived.life.include,
+            artifacts=Path(folder),
+            store_url=postgres.url(database.rpartition("/")[2], user=TASK_ROLE),
+        )
+        release = made.release("2013-07-01")
+        digest = release.packaged.package_digest
+        assert read(made.workspace.artifacts.read(digest), expected_digest=digest)
+        yield release
+    postgres.drop_database(database.rpartition("/")[2])
+
+
+def test_the_same_release_elsewhere_has_the_same_digests(lived: Lived, twin: Release) -> None:
+    first = lived.release
+    assert twin.intake == first.intake
+    assert twin.snapshot == first.snapshot
+    assert twin.training == first.training
+    assert twin.packaged == first.packaged

@@ -1,0 +1,53 @@
+"""The options of section ``[mlops]``, and what holds where one is not set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.lifecycle.conftest import Run
+
+CODE = """
+import json
+from mlops import settings
+names = ("include_folder", "artifact_root", "store_conn_id", "task_role")
+print(json.dumps({name: str(getattr(settings, name)()) for name in names}))
+"""
+SET = {
+    "include_folder": "/etc/models",
+    "artifact_root": "s3://bucket/artifacts",
+    "store_conn_id": "our_store",
+    "task_role": "our_tasks",
+}
+
+
+def test_what_holds_where_nothing_is_set(run_airflow: Run) -> None:
+    assert run_airflow(CODE, AIRFLOW__CORE__DAGS_FOLDER="/opt/airflow/dags") == {
+        "include_folder": "/opt/airflow/include",
+        "artifact_root": "file:///opt/airflow/artifacts",
+        "store_conn_id": "mlops_store",
+        "task_role": "mlops_tasks",
+    }
+
+
+@pytest.mark.parametrize("name", SET)
+def test_each_option_is_read_from_its_own_name(run_airflow: Run, name: str) -> None:
+    found = run_airflow(CODE, **{f"AIRFLOW__MLOPS__{name.upper()}": SET[name]})
+    assert found[name] == SET[name]
+    assert sum(found[other] == SET[other] for other in SET) == 1
+
+
+def test_no_option_is_read_when_the_module_is_imported(run_airflow: Run) -> None:
+    code = (
+        "import json\n"
+        "from airflow.sdk.configuration import conf\n"
+        "def refuse(section, *rest, **options):\n"
+        "    assert section != 'mlops', rest\n"
+        "    return read(section, *rest, **options)\n"
+        "read, conf.get = conf.get, refuse\n"
+        "import mlops.settings, mlops.lifecycle, mlops.plugin, mlops.cli.main\n"
+        "print(json.dumps('imported'))"
+    )
+    assert run_airflow(code) == "imported"

@@ -1,0 +1,348 @@
+"""A model's predictions: shards replaced whole, batches shown whole."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pytest
+
+from mlops.errors import DataRefused, QueryError, SpecError, WarehouseError, WarehouseUnreachable
+from mlops.warehouse.predictions import (
+    KEY_TYPES,
+    ensure_tables,
+    publish_batch,
+    withdraw_batch,
+)
+from mlops.warehouse.shard import replacing_shard
+
+START = datetime(2013, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+NAMES = {"schema": "ml", "model": "delay"}
+
+
+@pytest.fixture
+def url(database: str) -> str:
+    ensure_tables(database, **NAMES, key="id", key_type="bigint")
+    return database
+
+
+def keys(ids, *, at: datetime = START, name: str = "id") -> pa.RecordBatch:
+    times = pa.array([at] * len(ids), pa.timestamp("us", "UTC"))
+    return pa.record_batch([ids if isinstance(ids, pa.Array) else pa.array(ids), times],
+                           names=[name, "at"])  # fmt: skip
+
+
+def write(url, ids, scores, *, batch="b1", shard=0, version=1, threshold=0.5) -> int:
+    with replacing_shard(
+        url, **NAMES, key="id", batch=batch, shard=shard, version=version, threshold=threshold
+    ) as writer:
+        writer.write(keys(ids), np.asarray(scores, np.float64))
+    return writer.rows
+
+
+def publish(url, *, batch="b1", rows, day=0, version=1):
+    return publish_batch(
+        url, **NAMES, batch=batch, model_version=version, rows=rows,
+        window_start=START + day * DAY, window_end=START + (day + 1) * DAY,
+    )  # fmt: skip
+
+
+def read(url, sql) -> list[tuple]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def shown(url) -> list[tuple]:
+    return read(url, "SELECT id, score, batch FROM ml.delay ORDER BY id")
+
+
+def test_making_the_tables_again_changes_nothing(url):
+    write(url, [1], [0.1])
+    publish(url, rows=1)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE clerk")
+        connection.execute("GRANT USAGE ON SCHEMA ml TO clerk")
+        connection.execute("GRANT SELECT ON ml.delay TO clerk")
+        ensure_tables(url, **NAMES, key="id", key_type="bigint")
+        connection.execute("SET ROLE clerk")
+        assert connection.execute("SELECT id FROM ml.delay").fetchall() == [(1,)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT id FROM ml.delay_predictions")
+        connection.execute("RESET ROLE")
+        connection.execute("DROP OWNED BY clerk")
+        connection.execute("DROP ROLE clerk")
+
+
+def test_many_at_once_make_the_tables_once(database):
+    errors = []
+
+    def make():
+        try:
+            ensure_tables(database, **NAMES, key="id", key_type="bigint")
+        except WarehouseError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_a_role_that_owns_the_schema_needs_no_right_on_the_database(database):
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE ROLE scorer LOGIN PASSWORD 'scorer'")
+        connection.execute("CREATE SCHEMA ml AUTHORIZATION scorer")
+        host = f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}"
+        try:
+            own = f"postgresql://scorer:scorer@{host}"
+            ensure_tables(own, **NAMES, key="id", key_type="bigint")
+            with pytest.raises(QueryError, match="permission denied"):
+                ensure_tables(own, schema="other", model="m", key="id", key_type="bigint")
+        finally:
+            connection.execute("DROP OWNED BY scorer")
+            connection.execute("DROP ROLE scorer")
+
+
+def test_what_is_written(url):
+    assert write(url, [2, 1], [0.9, 0.1], shard=3, version=7) == 2
+    columns = "id, event_time, score, decision, model_version, batch, shard"
+    assert read(url, f"SELECT {columns} FROM ml.delay_predictions ORDER BY id") == [
+        (1, START, 0.1, False, 7, "b1", 3),
+        (2, START, 0.9, True, 7, "b1", 3),
+    ]
+
+
+def test_a_score_at_the_threshold_is_a_yes_and_no_threshold_is_no_decision(url):
+    write(url, [1, 2], [0.5, 0.4999])
+    write(url, [3], [0.5], batch="b2", threshold=None)
+    found = read(url, "SELECT decision FROM ml.delay_predictions ORDER BY id")
+    assert found == [(True,), (False,), (None,)]
+
+
+def test_writing_a_shard_again_replaces_it_and_no_other(url):
+    write(url, [1, 2, 3], [0.1, 0.2, 0.3], shard=0)
+    write(url, [4], [0.4], shard=1)
+    write(url, [5], [0.5], batch="b2", shard=0)
+    write(url, [1, 9], [0.7, 0.8], shard=0)
+    sql = "SELECT id, score, batch, shard FROM ml.delay_predictions ORDER BY id"
+    assert read(url, sql) == [
+        (1, 0.7, "b1", 0), (4, 0.4, "b1", 1), (5, 0.5, "b2", 0), (9, 0.8, "b1", 0),
+    ]  # fmt: skip
+
+
+def test_an_error_leaves_what_stood_there(url):
+    write(url, [1, 2], [0.1, 0.2])
+    with (
+        pytest.raises(KeyError),
+        replacing_shard(
+            url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+        ) as writer,
+    ):
+        writer.write(keys([7, 8]), np.array([0.7, 0.8]))
+        raise KeyError("the model")
+    assert read(url, "SELECT id FROM ml.delay_predictions ORDER BY id") == [(1,), (2,)]
+
+
+def test_a_key_that_comes_twice_is_named(url):
+    with pytest.raises(QueryError, match=r"Key \(id, batch\)=\(5, b1\) already exists"):
+        write(url, [4, 5, 5], [0.1, 0.2, 0.3])
+    write(url, [5], [0.5], shard=0)
+    with pytest.raises(QueryError, match=r"shard 1 of batch b1.*already exists|\(5, b1\)"):
+        write(url, [5], [0.6], shard=1)
+    assert read(url, "SELECT score FROM ml.delay_predictions") == [(0.5,)]
+
+
+def test_missing_keys_and_times_are_refused(url):
+    with pytest.raises(DataRefused, match=r"column id must have a value.*1 rows without"):
+        write(url, [1, None], [0.1, 0.2])
+    batch = pa.record_batch({"id": [1], "at": pa.array([None], pa.timestamp("us", "UTC"))})
+    with (
+        pytest.raises(DataRefused, match="column at must have a value"),
+        replacing_shard(
+            url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+        ) as writer,
+    ):
+        writer.write(batch, np.array([0.5]))
+    assert read(url, "SELECT count(*) FROM ml.delay_predictions") == [(0,)]
+
+
+def test_a_batch_shows_when_it_is_published_and_at_once(url):
+    write(url, [1, 2], [0.1, 0.2], shard=0)
+    write(url, [3], [0.3], shard=1)
+    assert shown(url) == []
+    first = publish(url, rows=3)
+    assert shown(url) == [(1, 0.1, "b1"), (2, 0.2, "b1"), (3, 0.3, "b1")]
+    assert publish(url, rows=3) == first
+    assert read(url, "SELECT published_at, window_end FROM ml.delay LIMIT 1") == [
+        (first.published_at, START + DAY)
+    ]
+
+
+def test_a_batch_that_is_not_complete_is_not_published(url):
+    write(url, [1, 2], [0.1, 0.2])
+    for rows, version in ((3, 1), (1, 1), (2, 9)):
+        with pytest.raises(WarehouseError, match="b1 is not complete"):
+            publish(url, rows=rows, version=version)
+    assert shown(url) == []
+    assert read(url, "SELECT count(*) FROM ml.delay_batches") == [(0,)]
+
+
+def test_a_batch_without_rows_is_published(url):
+    assert publish(url, rows=0).rows == 0
+    assert shown(url) == []
+
+
+def test_the_newest_window_is_shown_whatever_was_published_last(url):
+    write(url, [1, 2], [0.1, 0.2], batch="monday")
+    write(url, [1], [0.9], batch="tuesday")
+    publish(url, batch="tuesday", rows=1, day=1)
+    publish(url, batch="monday", rows=2, day=0)
+    assert shown(url) == [(1, 0.9, "tuesday"), (2, 0.2, "monday")]
+
+
+def test_a_window_scored_again_by_the_version_before_is_shown(url):
+    write(url, [1], [0.7], batch="monday/v7", version=7)
+    publish(url, batch="monday/v7", rows=1, version=7)
+    write(url, [1], [0.6], batch="monday/v6", version=6)
+    publish(url, batch="monday/v6", rows=1, version=6)
+    assert shown(url) == [(1, 0.6, "monday/v6")]
+    publish(url, batch="monday/v7", rows=1, version=7)
+    assert shown(url) == [(1, 0.6, "monday/v6")]
+
+
+def test_a_withdrawn_batch_gives_way_to_the_one_before(url):
+    write(url, [1], [0.7], batch="monday")
+    write(url, [1], [0.6], batch="again")
+    publish(url, batch="monday", rows=1)
+    publish(url, batch="again", rows=1)
+    assert withdraw_batch(url, **NAMES, batch="again") is True
+    assert shown(url) == [(1, 0.7, "monday")]
+    assert withdraw_batch(url, **NAMES, batch="again") is False
+    assert withdraw_batch(url, **NAMES, batch="nothing") is False
+    publish(url, batch="again", rows=1)
+    assert shown(url) == [(1, 0.6, "again")]
+
+
+def test_a_published_batch_stays_whole_while_it_is_scored_again(url):
+    write(url, [1, 2], [0.1, 0.2])
+    publish(url, rows=2)
+    with replacing_shard(
+        url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+    ) as writer:
+        writer.write(keys([1]), np.array([0.9]))
+        assert shown(url) == [(1, 0.1, "b1"), (2, 0.2, "b1")]
+    assert shown(url) == [(1, 0.9, "b1")]
+
+
+def test_one_key_is_looked_up_through_the_index(url):
+    count = 20_000
+    for day in range(3):
+        write(url, list(range(count)), np.linspace(0, 1, count), batch=f"day {day}")
+        publish(url, batch=f"day {day}", rows=count, day=day)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ANALYZE ml.delay_predictions")
+        connection.execute("ANALYZE ml.delay_batches")
+        plan = str(connection.execute("EXPLAIN SELECT * FROM ml.delay WHERE id = 77").fetchall())
+        assert "delay_predictions_pkey" in plan
+        assert "Seq Scan on delay_predictions" not in plan
+        found = connection.execute("SELECT batch FROM ml.delay WHERE id = 77").fetchall()
+    assert found == [("day 2",)]
+
+
+@pytest.mark.parametrize(
+    ("key_type", "values"),
+    [
+        ("smallint", pa.array([1, 2], pa.int16())),
+        ("integer", pa.array([1, 2], pa.int32())),
+        ("bigint", pa.array([1, 2], pa.int64())),
+        ("text", pa.array(["a", "é long one"])),
+        ("character varying", pa.array(["a", "b"])),
+        ("uuid", pa.array([UUID(int=1).bytes, UUID(int=2).bytes], pa.uuid())),
+    ],
+)
+def test_keys_of_every_type(database, key_type, values):
+    assert key_type in KEY_TYPES
+    ensure_tables(database, **NAMES, key="Flight No", key_type=key_type)
+    with replacing_shard(
+        database, **NAMES, key="Flight No", batch="b", shard=0, version=1, threshold=None
+    ) as writer:
+        writer.write(keys(values, name="Flight No"), np.array([0.1, 0.2]))
+        writer.write(keys(values.slice(0, 0), name="Flight No"), np.array([]))
+    found = read(database, 'SELECT "Flight No" FROM ml.delay_predictions ORDER BY score')
+    assert [row[0] for row in found] == values.to_pylist()
+
+
+def test_dates_are_times(url):
+    batch = pa.record_batch({"id": [1], "at": pa.array([START.date()])})
+    with replacing_shard(
+        url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+    ) as writer:
+        writer.write(batch, np.array([0.5]))
+    assert read(url, "SELECT event_time FROM ml.delay_predictions") == [(START,)]
+    with (
+        pytest.raises(DataRefused, match="column at holds no times"),
+        replacing_shard(
+            url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+        ) as writer,
+    ):
+        writer.write(pa.record_batch({"id": [1], "at": [1]}), np.array([0.5]))
+
+
+def test_names_are_quoted(database):
+    names = {"schema": 'out"put', "model": "Flight delay; DROP"}
+    ensure_tables(database, **names, key="select", key_type="text")
+    with replacing_shard(
+        database, **names, key="select", batch="it's", shard=0, version=1, threshold=0.5
+    ) as writer:
+        writer.write(keys(["k"], name="select"), np.array([0.5]))
+    publish_batch(
+        database, **names, batch="it's", model_version=1, window_start=START,
+        window_end=START + DAY, rows=1,
+    )  # fmt: skip
+    found = read(database, 'SELECT "select", batch FROM "out""put"."Flight delay; DROP"')
+    assert found == [("k", "it's")]
+
+
+def test_keys_that_cannot_be(database):
+    with pytest.raises(SpecError, match="cannot be named score"):
+        ensure_tables(database, **NAMES, key="score", key_type="bigint")
+    with pytest.raises(QueryError, match=r"type that no predictions table.*found numeric"):
+        ensure_tables(database, **NAMES, key="id", key_type="numeric")
+    with pytest.raises(SpecError, match="too long"):
+        ensure_tables(database, schema="ml", model="m" * 50, key="id", key_type="bigint")
+    ensure_tables(database, **NAMES, key="id", key_type="bigint")
+    with pytest.raises(QueryError, match="made for another key; found id bigint; expected id text"):
+        ensure_tables(database, **NAMES, key="id", key_type="text")
+    with pytest.raises(QueryError, match="expected number bigint"):
+        ensure_tables(database, **NAMES, key="number", key_type="bigint")
+
+
+def test_tables_that_are_not_there(database):
+    with pytest.raises(QueryError, match=r"shard 0 of batch b1 cannot be written.*does not exist"):
+        write(database, [1], [0.5])
+    with pytest.raises(QueryError, match=r"b1 cannot be published.*does not exist"):
+        publish(database, rows=1)
+
+
+def test_a_connection_that_breaks_while_writing(url):
+    with (
+        pytest.raises(WarehouseUnreachable, match=r"written to .*server closed the connection"),
+        replacing_shard(
+            url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+        ) as writer,
+    ):
+        read(
+            url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND datname = current_database()",
+        )
+        for _ in range(200):
+            writer.write(keys(list(range(10_000))), np.zeros(10_000))
+    assert read(url, "SELECT count(*) FROM ml.delay_predictions") == [(0,)]

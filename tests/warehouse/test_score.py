@@ -1,0 +1,133 @@
+"""Rows through a model and back, each once, or none."""
+
+from __future__ import annotations
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pytest
+
+from mlops.core.encode import Feature, FeatureEncoder
+from mlops.errors import DataRefused, MlopsError, PredictionError, QueryError
+from mlops.warehouse.predictions import ensure_tables
+from mlops.warehouse.score import score_shard, score_stream
+
+ROWS = 10_000
+SQL = (
+    "SELECT n::bigint AS id, timestamptz '2013-01-01+00' + n * interval '1 minute' AS at, "
+    "n::float8 AS x, CASE n % 3 WHEN 0 THEN 'a' WHEN 1 THEN 'b' END AS carrier "
+    f"FROM generate_series(1, {ROWS}) n ORDER BY n"
+)
+NAMES = {"schema": "ml", "model": "delay"}
+
+
+@pytest.fixture
+def url(database: str) -> str:
+    ensure_tables(database, **NAMES, key="id", key_type="bigint")
+    return database
+
+
+@pytest.fixture
+def encoder() -> FeatureEncoder:
+    rows = pa.table({"x": [0.5], "carrier": ["a"]})
+    return FeatureEncoder.fit([Feature("x", "numeric"), Feature("carrier", "categorical")], rows)
+
+
+def predict(matrix: np.ndarray) -> np.ndarray:
+    return matrix[:, 0] / (2 * ROWS)
+
+
+def score(url, encoder, *, sql=SQL, predict=predict, shard=0):
+    return score_shard(
+        url, sql, **NAMES, key="id", time="at", batch="b1", shard=shard, version=4, threshold=0.25,
+        encoder=encoder, predict=predict,
+    )  # fmt: skip
+
+
+def stored(url) -> list[tuple]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT id, score, decision FROM ml.delay_predictions ORDER BY id"
+        ).fetchall()
+
+
+def test_every_row_is_scored_once(url, encoder):
+    scored = score(url, encoder)
+    assert scored.rows == ROWS
+    assert scored.unseen == {"carrier": 3_334}
+    expected = [(n, n / (2 * ROWS), n >= ROWS / 2) for n in range(1, ROWS + 1)]
+    assert stored(url) == expected
+    assert score(url, encoder).rows == ROWS
+    assert stored(url) == expected
+
+
+def test_batches_come_in_order_and_of_the_size_that_was_asked_for(url):
+    written = []
+    rows = score_stream(
+        url, SQL, keys=("id",), batch_rows=3_000, what="the rows",
+        encode=lambda batch: batch.column("x").to_numpy().reshape(-1, 1),
+        predict=lambda matrix: matrix[:, 0] * 2,
+        write=lambda keys, scores: written.append((keys.to_pydict()["id"], scores.tolist())),
+    )  # fmt: skip
+    assert rows == ROWS
+    assert [len(ids) for ids, _ in written] == [3_000, 3_000, 3_000, 1_000]
+    assert [n for ids, _ in written for n in ids] == list(range(1, ROWS + 1))
+    assert [x for _, scores in written for x in scores] == [2.0 * n for n in range(1, ROWS + 1)]
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_no_number_is_named_and_nothing_is_written(url, encoder, wrong):
+    def broken(matrix):
+        scores = predict(matrix)
+        scores[matrix[:, 0] > 7_776] = wrong
+        return scores
+
+    score(url, encoder, sql=SQL.replace("ORDER BY", "WHERE n < 3 ORDER BY"))
+    before = stored(url)
+    with pytest.raises(PredictionError, match="where id is 7777") as caught:
+        score(url, encoder, predict=broken)
+    assert "shard 0 of batch b1" in str(caught.value)
+    assert "2224 such scores among 10,000 rows" in str(caught.value)
+    assert stored(url) == before
+    assert len(before) == 2
+
+
+@pytest.mark.parametrize(
+    "broken", [lambda m: m, lambda m: m[1:, 0], lambda m: np.column_stack([m[:, 0], m[:, 0]])]
+)
+def test_not_one_score_for_each_row_is_refused(url, encoder, broken):
+    with pytest.raises(PredictionError, match="one score for each row"):
+        score(url, encoder, predict=broken)
+    assert stored(url) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "error", "message"),
+    [
+        (SQL.replace("AS id", "AS key"), QueryError, "does not return id"),
+        (SQL.replace("AS at", "AS time"), QueryError, "does not return at"),
+        (SQL.replace("AS x", "AS y"), DataRefused, "x"),
+        (SQL.replace("n::float8", "1/(n - 9000)"), QueryError, "division by zero"),
+        (SQL.replace("n::bigint", "(n / 2)::bigint"), QueryError, "already exists"),
+        (SQL.replace("n::bigint", "nullif(n, 50)::bigint"), DataRefused, "id must have a value"),
+        (SQL.replace("n::bigint", "n::text"), QueryError, "cannot hold the values"),
+    ],
+)
+def test_rows_that_cannot_be_scored_leave_nothing(url, encoder, sql, error, message):
+    with pytest.raises(error, match=message) as caught:
+        score(url, encoder, sql=sql)
+    assert isinstance(caught.value, MlopsError)
+    assert stored(url) == []
+
+
+def test_no_rows(url, encoder):
+    score(url, encoder)
+    scored = score(url, encoder, sql=SQL.replace("ORDER BY", "WHERE false ORDER BY"))
+    assert (scored.rows, dict(scored.unseen)) == (0, {})
+    assert stored(url) == []
+
+
+def test_shards_are_written_side_by_side(url, encoder):
+    for shard in range(3):
+        score(url, encoder, sql=SQL.replace("ORDER", f"WHERE n % 3 = {shard} ORDER"), shard=shard)
+    assert [row[0] for row in stored(url)] == list(range(1, ROWS + 1))
