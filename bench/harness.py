@@ -103,7 +103,13 @@ def print_table(title: str, ways: Mapping[str, str], runs: Runs, *, base: str) -
         )
 
 
-def reach(what: str, measured: float, limit: float, *, at_least: bool = False) -> None:
-    """Print a target, what was measured, and whether it was reached."""
+def reach(
+    what: str, measured: float, limit: float, *, at_least: bool = False, quick: bool = False
+) -> None:
+    """Print a target, what was measured, and whether it was reached.
+
+    :param quick: there were too few rows to say.
+    """
     sign, good = ("≥", measured >= limit) if at_least else ("≤", measured <= limit)
-    print(f"reach: {what} {sign} {limit:g}: {measured:.2f}, {'reached' if good else 'NOT REACHED'}")
+    verdict = "too few rows to say" if quick else "reached" if good else "NOT REACHED"
+    print(f"reach: {what} {sign} {limit:g}: {measured:.2f}, {verdict}", flush=True)

@@ -26,10 +26,9 @@ def fit(url: str, table: str, path: Path) -> None:
 
     with stream(url, f"SELECT * FROM {table} WHERE id <= {TRAINING_ROWS} ORDER BY id") as batches:
         rows = pa.Table.from_batches(list(batches), batches.schema)
-    encoder = FeatureEncoder.fit(
-        [*(Feature(name, "categorical") for name in TEXTS), *(Feature(n, "numeric") for n in NUMBERS)],
-        rows,
-    )  # fmt: skip
+    features = [Feature(name, "categorical") for name in TEXTS]
+    features += [Feature(name, "numeric") for name in NUMBERS]
+    encoder = FeatureEncoder.fit(features, rows)
     x = encoder.encode_table(rows)
     noise = np.random.default_rng(0).normal(size=len(x))
     label = np.nan_to_num(x[:, len(TEXTS) + 1]) / 500 + x[:, 1] / 5 + noise > 1.5

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from airflow.plugins_manager import AirflowPlugin
 
+from mlops import listener
+
 # Relative to Airflow's own address, which may have a path.
 PREFIX = "mlops"
 
@@ -40,6 +42,7 @@ class MlopsPlugin(AirflowPlugin):
     """The plugin ``mlops``."""
 
     name = "mlops"
+    listeners = [listener]  # noqa: RUF012 (Airflow wants it so)
     external_views: list[dict[str, Any]] = [  # noqa: RUF012 (Airflow wants it so)
         {
             "name": "Models",
@@ -63,6 +66,13 @@ class MlopsPlugin(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The pages, for the API server."""
-        from mlops.web.app import create_app  # noqa: PLC0415 (see above)
+        from mlops.web.app import create_app
 
         return [{"name": "mlops", "app": create_app(), "url_prefix": f"/{PREFIX}"}]
+
+    @cached_property
+    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """Sees what people do to gates, in the API server."""
+        from mlops.web.witness import Witness
+
+        return [{"name": "mlops witness", "middleware": Witness, "args": [], "kwargs": {}}]

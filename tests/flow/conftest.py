@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from mlops.core.period import Period, parse
 from mlops.flow.results import Deployed
 from mlops.store.migrate import upgrade
 from tests.flow.life import TASK_ROLE, Life, Release, Window, life, reduced_flight_delay
+from tests.flow.small import AS_OF, keep_two_weeks, migrate, small_life, write_include
 
-JULY = parse("2013-07", "month")
+FIRST_WEEK = parse("2013-W27", "week")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,5 +55,59 @@ def lived(postgres: EmbeddedPostgres, make_database, flights_template: str) -> I
         )
         release = made.release("2013-07-01")
         deployed = made.live(release)
-        yield Lived(made, release, deployed, made.window(JULY), JULY)
+        yield Lived(made, release, deployed, made.window(FIRST_WEEK), FIRST_WEEK)
+    postgres.drop_database(database.rpartition("/")[2])
+
+
+@dataclass(frozen=True)
+class Template:
+    """A database and a folder in which the small model is live; both are only ever copied."""
+
+    database: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def flights_of_two_weeks(make_database, flights_template: str) -> str:
+    """The name of a database with two weeks of flights, to be copied."""
+    url = make_database(template=flights_template)
+    keep_two_weeks(url)
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture(scope="session")
+def small_template(
+    postgres: EmbeddedPostgres, make_database, flights_of_two_weeks: str
+) -> Iterator[Template]:
+    """The small model, released and deployed once."""
+    database = make_database(template=flights_of_two_weeks)
+    migrate(postgres, database)
+    with tempfile.TemporaryDirectory(prefix="mlops-tests-") as name:
+        folder = Path(name)
+        write_include(folder / "include")
+        made = small_life(postgres, database, folder)
+        made.live(made.release(AS_OF))
+        yield Template(database.rpartition("/")[2], folder)
+
+
+@pytest.fixture
+def fresh(
+    postgres: EmbeddedPostgres, make_database, flights_of_two_weeks: str, tmp_path: Path
+) -> Iterator[Life]:
+    """The small model before its first release, in places of its own."""
+    database = make_database(template=flights_of_two_weeks)
+    migrate(postgres, database)
+    write_include(tmp_path / "include")
+    yield small_life(postgres, database, tmp_path)
+    postgres.drop_database(database.rpartition("/")[2])
+
+
+@pytest.fixture
+def small(
+    postgres: EmbeddedPostgres, make_database, small_template: Template, tmp_path: Path
+) -> Iterator[Life]:
+    """The small model with version 1 live, in places of its own."""
+    database = make_database(template=small_template.database)
+    shutil.copytree(small_template.folder, tmp_path, dirs_exist_ok=True)
+    yield small_life(postgres, database, tmp_path)
     postgres.drop_database(database.rpartition("/")[2])

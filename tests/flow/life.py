@@ -40,7 +40,7 @@ from mlops.flow.results import (
     Validation,
 )
 from mlops.flow.score import score
-from mlops.flow.sign_off import Answer, answered, request
+from mlops.flow.sign_off import Answer, answered, gate_id, request
 from mlops.flow.signers import Person
 from mlops.flow.snapshot import snapshot
 from mlops.flow.train import train
@@ -135,7 +135,9 @@ class Life:
             reason="as the report says",
             at=datetime.now(UTC),
         )
-        return answered(work, model=self.model, version=version, seat=seat, answer=answer)
+        return answered(
+            work, model=self.model, version=version, seat=seat, answer=answer, gate=gate_id(run)
+        )
 
     def deploy(self, version: int) -> Deployed:
         """The version goes live."""
@@ -260,13 +262,14 @@ def added(before: Content, after: Content) -> dict[str, int]:
 def reduced_flight_delay(target: Path) -> Path:
     """The project's include folder with a flight_delay that trains in seconds.
 
-    One month to train on, one to test, two small candidates, and gates that they reach.
+    Four weeks to train on and one to test, two small candidates, gates that they reach, and
+    windows of a week.
     """
     shutil.copytree(PROJECT / "include", target)
     file = target / "models" / "flight_delay.yml"
     spec = yaml.safe_load(file.read_text())
     develop = spec["develop"]
-    develop["split"]["train"] = 1
+    develop["split"] = {"unit": "week", "train": 4, "test": 1}
     develop["candidates"] = [
         candidate
         for candidate in develop["candidates"]
@@ -279,6 +282,7 @@ def reduced_flight_delay(target: Path) -> Path:
         {"metric": "auc", "slice": "origin", "at_least": 0.6, "min_rows": 1000},
         {"metric": "auc", "against": "champion", "at_least": -0.1},
     ]
+    spec["deploy"]["window"] = spec["monitor"]["window"] = "week"
     spec["monitor"]["performance"]["at_least"] = 0.6
     file.write_text(yaml.safe_dump(spec, sort_keys=False, allow_unicode=True))
     return target

@@ -6,15 +6,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from demo.postgres import EmbeddedPostgres
-from mlops.core.package import build, read
-from mlops.errors import DataRefused
+from mlops.core.package import read
 from mlops.flow.check_data import check_data
 from mlops.flow.check_input import check_input
 from mlops.flow.deploy import deploy
@@ -30,7 +28,6 @@ from mlops.flow.snapshot import snapshot
 from mlops.flow.train import train
 from mlops.flow.validate import validate
 from mlops.store import ledger
-from mlops.store.artifacts import Artifacts
 from mlops.store.migrate import upgrade
 from mlops.store.tables import ValidationRow, VersionRow
 from tests.flow.life import TASK_ROLE, Release, elsewhere, life, moment
@@ -125,7 +122,7 @@ def test_a_step_of_a_later_try_finds_what_an_earlier_one_did(lived: Lived) -> No
     assert lived.life.content() == rows
 
 
-@pytest.mark.parametrize("step", ["intake", "package", "document", "score", "publish", "measure"])
+@pytest.mark.parametrize("step", ["intake", "package", "document", "publish", "measure"])
 def test_two_workers_at_once_leave_what_one_leaves(lived: Lived, step: str) -> None:
     rows, kept = lived.life.content(), files(lived)
     with ThreadPoolExecutor(2) as workers:
@@ -139,7 +136,7 @@ def test_two_workers_at_once_leave_what_one_leaves(lived: Lived, step: str) -> N
 def second(
     lived: Lived, postgres: EmbeddedPostgres, make_database
 ) -> Iterator[tuple[Lived, Release]]:
-    """A copy of the life in which a second version was released a month later."""
+    """A copy of the life in which a second version was released two weeks later."""
     database = make_database(template=lived.life.database.rpartition("/")[2])
     made = life(
         database,
@@ -148,9 +145,12 @@ def second(
         artifacts=lived.life.include.parent / "artifacts",
         store_url=postgres.url(database.rpartition("/")[2], user=TASK_ROLE),
     )
-    release = made.release("2013-08-01")
+    # A report names the tables that were read with their database, which is another one here.
+    told = document(made.workspace, model="flight_delay", version=1)
+    release = made.release("2013-07-15")
     made.live(release)
-    yield replace(lived, life=made), release
+    first = replace(lived.release, documented=told)
+    yield replace(lived, life=made, release=first), release
     postgres.drop_database(database.rpartition("/")[2])
 
 
@@ -167,13 +167,12 @@ def test_the_second_version_was_compared_with_the_first(second: tuple[Lived, Rel
     assert version.champion == 1
 
 
-@pytest.mark.parametrize("step", STEPS)
+# A window is planned anew for the version that is live.
+@pytest.mark.parametrize("step", [step for step in STEPS if step != "check_input"])
 def test_steps_of_a_retired_version_change_nothing(
     second: tuple[Lived, Release], step: str
 ) -> None:
     lived, _ = second
-    if step == "check_input":
-        pytest.skip("a window is planned anew for the version that is live")
     rows = lived.life.content()
     again, before = STEPS[step](lived)
     assert again == before
@@ -196,7 +195,7 @@ def test_a_window_that_a_second_version_scores_again_is_a_batch_of_its_own(
 ) -> None:
     lived, _ = second
     plan, _, published = lived.life.publish(lived.period)
-    assert plan.batch == "flight_delay/2013-07/v2"
+    assert plan.batch == "flight_delay/2013-W27/v2"
     assert lived.life.rows("SELECT DISTINCT model_version FROM ml.flight_delay") == [(2,)]
     # The first version's scores stay: what served a decision in July can still be read.
     kept = lived.life.rows(

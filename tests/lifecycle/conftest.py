@@ -74,7 +74,7 @@ class Dag:
 
     @property
     def groups(self) -> dict[str, list[str]]:
-        """The groups that the UI shows, by the name that it shows, with what is directly in each."""
+        """The groups by the names that the UI shows, with what is directly in each."""
         found: dict[str, list[str]] = {}
 
         def walk(group: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ SEATS = ("business_owner", "lead_data_scientist", "model_risk")
 
 def chain(*names: str) -> set[tuple[str, str]]:
     """Tasks one behind the other."""
-    return set(zip(names, names[1:], strict=False))
+    return set(pairwise(names))
 
 
 def test_the_release_goes_from_intake_to_deploy(project: Parsed) -> None:
@@ -74,7 +75,7 @@ def test_monitoring_measures_judges_and_documents(project: Parsed) -> None:
     }
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", [*PHASES, "control"])
 def test_every_dag_says_what_it_is_and_whose(project: Parsed, phase: str) -> None:
     dag = project.dags[f"flight_delay_{phase}"]
     content = dag.content
@@ -174,10 +175,7 @@ def test_the_spec_decides_on_seats_shards_windows_and_schedules(
     parsed = parse(models.root)
     assert parsed.errors == {}
     release, score, monitor = (parsed.dags[f"loans_{phase}"] for phase in PHASES)
-    assert release.groups["sign_off"] == [
-        f"sign_off.{seat}"
-        for seat in ("business_owner", "lead_data_scientist", "model_risk", "legal")
-    ]
+    assert release.groups["sign_off"] == [f"sign_off.{seat}" for seat in (*SEATS, "legal")]
     assert "Legal** (tier *high*)" in release.content["doc_md"]
     assert "| Business owner | leo |" in release.content["doc_md"]
     assert release.tasks["train"]["owner"] == "kim"
@@ -204,6 +202,18 @@ def test_an_alarm_starts_a_release_where_the_spec_asks_for_it(
     assert "AssetTriggeredTimetable" in timetable["__type"]
     assert "mlops://alarms/churn" in str(timetable)
     assert "alarm" not in project.dags["flight_delay_monitor"].tasks
+
+
+def test_control_is_one_task_that_asks_what_to_do_and_why(project: Parsed) -> None:
+    dag = project.dags["flight_delay_control"]
+    assert dag.types == {"control": "ControlOperator"}
+    assert set(dag.params) == {"action", "reason", "version", "seat"}
+    schemas = {name: param["schema"]["__var"] for name, param in dag.params.items()}
+    assert {"rollback", "stop", "resume", "revoke"} == set(schemas["action"]["enum"])
+    assert schemas["reason"]["minLength"] >= 1, "a run without a reason can be started"
+    assert set(schemas["seat"]["enum"]) == {"", *SEATS}
+    for name in dag.params:
+        assert dag.tasks["control"][name] == f"{{{{ params.{name} }}}}"
 
 
 def test_the_rehearsal_by_hand_stops_before_anything_could_go_live(project: Parsed) -> None:

@@ -220,7 +220,7 @@ def test_a_version_that_was_rolled_back_is_not_upcoming(life: Life) -> None:
     told = history(life.store, "risk")
     assert [(item.number, item.state) for item in told.versions] == [
         (3, "retired"),
-        (2, "upcoming"),
+        (2, "passed over"),
         (1, "live"),
     ]
     assert [(item.version, item.end is None) for item in told.deployments] == [

@@ -28,6 +28,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_db(commands)
     _add_ledger(commands)
     _add_status(commands)
+    _add_signoff(commands)
+    _add_people(commands)
     return parser
 
 
@@ -60,6 +62,29 @@ def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("--as-of", type=_moment, help="a date, as 2026-03-14; default: now")
     _add_url(command, "of the store")
     command.set_defaults(run=_status)
+
+
+def _add_signoff(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = commands.add_parser("signoff", help="gates that wait for people").add_subparsers(
+        required=True
+    )
+    command = group.add_parser("status", help="what waits for whom, since when")
+    _add_url(command, "of the store")
+    command.set_defaults(run=_signoff)
+
+
+def _add_people(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = commands.add_parser("people", help="who holds which seat").add_subparsers(required=True)
+    leaving = group.add_parser("leaving", help="models that a person would leave unsignable")
+    leaving.add_argument("user")
+    reassign = group.add_parser("reassign", help="hand all seats of one person to another")
+    reassign.add_argument("user")
+    reassign.add_argument("successor")
+    reassign.add_argument("--reason", required=True, help="it goes into the ledger")
+    _add_url(reassign, "of the store")
+    for command, run in ((leaving, _leaving), (reassign, _reassign)):
+        command.add_argument("--include", type=Path, help="default: [mlops] include_folder")
+        command.set_defaults(run=run)
 
 
 def _add_url(command: argparse.ArgumentParser, whose: str) -> None:
@@ -97,6 +122,30 @@ def _status(options: argparse.Namespace) -> int:
     from mlops.cli.status import status
 
     return status(options.url or _store_url(), options.model, options.as_of)
+
+
+def _signoff(options: argparse.Namespace) -> int:
+    from mlops.cli.signoff import status
+
+    return status(options.url or _store_url())
+
+
+def _leaving(options: argparse.Namespace) -> int:
+    from mlops.cli.people import leaving
+
+    return leaving(options.include or _include(), options.user)
+
+
+def _reassign(options: argparse.Namespace) -> int:
+    from mlops.cli.people import reassign
+
+    return reassign(
+        options.include or _include(),
+        options.url or _store_url(),
+        options.user,
+        options.successor,
+        options.reason,
+    )
 
 
 def _include() -> Path:

@@ -6,6 +6,7 @@ a run that is late, cleared or repeated works on the same rows as the first one 
 
 from __future__ import annotations
 
+import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -162,6 +163,15 @@ def split(period: Period, n: int) -> tuple[Period, ...]:
     cuts = [period.start + timedelta(seconds=seconds * part // n) for part in range(n)]
     cuts.append(period.end)
     return tuple(Period(start, end) for start, end in pairwise(cuts))
+
+
+def add_months(moment: datetime, months: int) -> datetime:
+    """The same day so many months later; the month's last day where it has no such day."""
+    count = moment.year * 12 + moment.month - 1 + months
+    year, month = count // 12, count % 12 + 1
+    return moment.replace(
+        year=year, month=month, day=min(moment.day, calendar.monthrange(year, month)[1])
+    )
 
 
 def _known(unit: str) -> None:

@@ -92,7 +92,7 @@ def registered_models(transaction: Transaction) -> dict[str, str]:
         .ext(distinct_on(SpecRow.model))
         .order_by(SpecRow.model, SpecRow.registered_at.desc())
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def summaries(
@@ -189,7 +189,7 @@ def _never_deployed(
         .where(tuple_(DeploymentRow.model, DeploymentRow.version).in_(sorted(keys)))
         .distinct()
     )
-    gone = set(deployed.tuples())
+    gone = {(model, number) for model, number in deployed}
     return {model: row for model, row in newest.items() if (model, row.number) not in gone}
 
 

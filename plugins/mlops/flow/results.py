@@ -150,3 +150,20 @@ class Controlled:
     replaced: int
     by: str
     seat: str
+
+
+@dataclass(frozen=True)
+class LedgerVerified:
+    """A ledger that is whole: how many entries, and the digest of the last one."""
+
+    entries: int
+    head: str
+    last: int
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """Live models whose review is overdue, and signatures that end soon, a line each."""
+
+    overdue: tuple[str, ...]
+    expiring: tuple[str, ...]

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from mlops.core.canonical import digest_json
 from mlops.errors import SignOffError
 from mlops.flow.evidence import evidence
+from mlops.flow.notices import Notice
 from mlops.flow.results import Decision
 from mlops.flow.signatures import (
     APPROVE,
     LAPSE,
     REJECT,
     SignedBytes,
+    seats_needed,
     signed_bytes,
     standings,
 )
@@ -22,7 +24,10 @@ from mlops.flow.signers import Person, duties, refusal, seat_now
 from mlops.flow.workspace import RunIdentity, Workspace, now
 from mlops.spec.policy import Seat
 from mlops.store.connect import Transaction
-from mlops.store.tables import DecisionRow, GateRow, VersionRow
+from mlops.store.tables import DecisionRow, GateRow, NoticeRow, VersionRow
+
+# The kind of the notice that says that a task has read the answer to its request.
+READ = "read"
 
 
 @dataclass(frozen=True)
@@ -81,17 +86,69 @@ def request(workspace: Workspace, *, model: str, version: int, seat: str) -> Req
 
 
 def answered(
-    workspace: Workspace, *, model: str, version: int, seat: str, answer: Answer
+    workspace: Workspace, *, model: str, version: int, seat: str, answer: Answer, gate: str
 ) -> Decision:
-    """Record an answer with the digests that it binds; whether it counts is recorded with it."""
+    """Record an answer with the digests that it binds; whether it counts is recorded with it.
+
+    An answer that is on record already, since the API server saw it first, is only read.
+    """
     with workspace.store.transaction() as transaction:
         row = transaction.get(VersionRow, model, version)
     entry = seat_now(workspace, row, seat)
-    return _record_answer(workspace, row, seat, entry, answer, gate_id(workspace.run))
+    return _record_answer(workspace, row, seat, entry, answer, gate)
 
 
-def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> tuple[str, ...]:
-    """Record that nobody answered in time; returns those who were asked.
+def objection(workspace: Workspace, *, gate: GateRow, answer: Answer) -> str:
+    """Why an answer that is about to be given would not count; empty when it would.
+
+    A refusal is put on record, with who tried; nothing else is written.
+    """
+    with workspace.store.transaction() as transaction:
+        row = transaction.get(VersionRow, gate.model, gate.version)
+    entry = seat_now(workspace, row, gate.seat)
+    with workspace.store.transaction() as transaction:
+        why = _why_not(transaction, row, gate.seat, entry, answer)
+        if why:
+            bound = signed_bytes(transaction, row)
+            record_decision(
+                transaction,
+                decision_row(
+                    row, gate.seat, answer, bound, gate=gate.id, run=workspace.run, refused=why
+                ),
+            )
+    return why
+
+
+def unread(workspace: Workspace) -> DecisionRow | None:
+    """An answer to this task's newest request that no task has read yet.
+
+    Airflow starts a new try when it sees a worker end while the answer is already there; the
+    answer it forgets then is on our record.
+    """
+    run = workspace.run
+    with workspace.store.transaction() as transaction:
+        gate = gate_of(transaction, dag_id=run.dag_id, run_id=run.run_id, task_id=run.task_id)
+        if gate is None or transaction.find(NoticeRow, subject=gate.id, kind=READ):
+            return None
+        found = transaction.find(DecisionRow, gate=gate.id, counted=True)
+    return max(found, key=lambda row: row.decided_at, default=None)
+
+
+def close(workspace: Workspace, *, decision: DecisionRow | Decision, gate: str) -> None:
+    """Note that a task has read the answer to a request: once it is cleared, it asks anew."""
+    row = NoticeRow(subject=gate, kind=READ, told=[], text=decision.answer, told_at=now())
+    with workspace.store.transaction() as transaction:
+        transaction.record(
+            row,
+            actor=workspace.run.actor,
+            action="signature.read",
+            subject=f"{decision.model}/v{decision.version}",
+            payload={"gate": gate, "answer": decision.answer},
+        )
+
+
+def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> Notice:
+    """Record that nobody answered in time; returns what those who were asked are to be told.
 
     A lapse empties the seat: nothing is deployed on answers given before it.
     """
@@ -99,19 +156,28 @@ def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> tupl
         row = transaction.get(VersionRow, model, version)
         gate = transaction.get(GateRow, gate_id(workspace.run))
         asked = tuple(str(user) for user in gate.users)
+        title = seats_needed(row)[seat].title
+        until = f"{gate.answer_by:%Y-%m-%d %H:%M} UTC"
         answer = Answer(
             person=Person(id="", name=", ".join(asked)),
             choice=LAPSE,
-            reason=f"asked {gate.asked_at:%Y-%m-%d %H:%M}, to be answered by "
-            f"{gate.answer_by:%Y-%m-%d %H:%M} UTC",
-            at=now(),
+            reason=f"asked {gate.asked_at:%Y-%m-%d %H:%M}, to be answered by {until}",
+            at=gate.answer_by,
             method="timeout",
         )
         bound = signed_bytes(transaction, row)
         record_decision(
             transaction, decision_row(row, seat, answer, bound, gate=gate.id, run=workspace.run)
         )
-    return asked
+    return Notice(
+        gate=gate.id,
+        kind="lapsed",
+        to=asked,
+        policy=row.policy["policy"],
+        subject=f"Lapsed: {model} version {version}, {title}",
+        text=f"{title}: nobody of {', '.join(asked)} answered for {model} version {version} by "
+        f"{until}. The seat is lapsed and nothing is deployed.",
+    )
 
 
 def marked(workspace: Workspace, *, gate: GateRow, answer: Answer) -> Decision:
@@ -183,16 +249,6 @@ def _record_answer(
     gate: str,
 ) -> Decision:
     with workspace.store.transaction() as transaction:
-        why = refusal(
-            transaction,
-            version,
-            seat,
-            entry,
-            answer.person,
-            choice=answer.choice,
-            reason=answer.reason,
-            at=answer.at,
-        )
         bound = signed_bytes(transaction, version)
         row = decision_row(
             version,
@@ -201,12 +257,15 @@ def _record_answer(
             bound,
             gate=gate,
             run=workspace.run,
-            refused=why,
             valid_days=entry.valid_days,
         )
-        record_decision(transaction, row)
+        known = transaction.find(DecisionRow, id=row.id)
+        why = known[0].refusal if known else _why_not(transaction, version, seat, entry, answer)
+        row.counted, row.refusal = not why, why
+        if not known:
+            record_decision(transaction, row)
         (standing,) = (
-            item for item in standings(transaction, version, at=answer.at) if item.seat == seat
+            item for item in standings(transaction, version, at=now()) if item.seat == seat
         )
     rejected = answer.choice == REJECT and not why
     return Decision(
@@ -218,6 +277,21 @@ def _record_answer(
         counted=not why,
         enough=rejected or (standing.holds and not why),
         why=why or standing.reason,
+    )
+
+
+def _why_not(
+    transaction: Transaction, version: VersionRow, seat: str, entry: Seat, answer: Answer
+) -> str:
+    return refusal(
+        transaction,
+        version,
+        seat,
+        entry,
+        answer.person,
+        choice=answer.choice,
+        reason=answer.reason,
+        at=answer.at,
     )
 
 

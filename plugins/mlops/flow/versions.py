@@ -61,8 +61,8 @@ class Deployment:
 class Version:
     """A packaged version.
 
-    :ivar state: ``live``, ``retired`` (was live), ``upcoming`` (after the live one, never live)
-        or ``passed over`` (before it, never live).
+    :ivar state: ``live``, ``retired`` (was live), or never live: ``upcoming`` (newer than all that
+        were) or ``passed over``.
     :ivar metrics: of the chosen candidate on the test rows.
     """
 
@@ -128,12 +128,13 @@ def versions_of(
     :param reports: by version, from :func:`mlops.flow.facts.newest_reports`.
     """
     rows = transaction.session.execute(_query(model).limit(at_most)).all()
+    newest = max((item.version for item in deployments), default=0)
     signatures = _signatures(transaction, model, {row[0].number: row[0] for row in rows})
     return tuple(
         _version(
             row,
             live=[item for item in deployments if item.version == row[0].number],
-            newest=deployments[0].version if deployments else 0,
+            newest=newest,
             signatures=signatures.get(row[0].number, ()),
             report=reports.get((model, row[0].number, "validation", "")),
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook, ObjectStoragePath
 
 from mlops.settings import artifact_root, include_folder
+from mlops.settings import store_conn_id as configured_store
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,6 +29,22 @@ def open_workspace(context: Context, *, warehouse_conn_id: str, store_conn_id: s
         include=Include(include_folder()),
         warehouse_url=database_url(warehouse_conn_id),
         run=run_identity(context),
+    )
+
+
+def server_workspace(run: RunIdentity) -> Workspace:
+    """A workspace for what happens in the API server, where there is no task."""
+    from mlops.flow.workspace import Workspace
+    from mlops.spec.load import Include
+    from mlops.store.artifacts import Artifacts
+    from mlops.store.connect import Store
+
+    return Workspace(
+        store=Store(database_url(configured_store())),
+        artifacts=Artifacts(ObjectStoragePath(artifact_root())),
+        include=Include(include_folder()),
+        warehouse_url="",
+        run=run,
     )
 
 

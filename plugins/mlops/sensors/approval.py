@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from mlops.operators.base import translated
-from mlops.operators.workspace import open_workspace
+from mlops.operators.base import plain, translated
+from mlops.operators.workspace import open_workspace, run_identity
 from mlops.settings import store_conn_id
 
 if TYPE_CHECKING:
@@ -69,11 +68,15 @@ class ApprovalSensor(ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Put the request before the seat's people, then park."""
-        from mlops.flow.sign_off import request
+        from mlops.flow.sign_off import request, unread
 
+        workspace = self._workspace(context)
         with translated():
+            earlier = unread(workspace)
+            if earlier is not None:
+                return self._finish(context, _event(earlier), gate=earlier.gate)
             asked = request(
-                self._workspace(context),
+                workspace,
                 model=self.model,
                 version=int(self.version),
                 seat=self.seat,
@@ -85,11 +88,17 @@ class ApprovalSensor(ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer, then let the run go on, or ask again."""
-        from mlops.flow.signers import Person
-        from mlops.flow.sign_off import Answer, answered
+        from mlops.flow.sign_off import gate_id
 
         if "error" in event or not event.get("responded_by_user"):
-            return super().execute_complete(context, event)
+            self._lapse(context, event)
+        return self._finish(context, event, gate=gate_id(run_identity(context)))
+
+    def _finish(self, context: Context, event: dict[str, Any], *, gate: str) -> Any:
+        from mlops.flow.datasets import read_and_written
+        from mlops.flow.sign_off import Answer, answered, close
+        from mlops.flow.signers import Person
+
         user = event["responded_by_user"]
         answer = Answer(
             person=Person(id=str(user["id"]), name=user["name"]),
@@ -97,19 +106,44 @@ class ApprovalSensor(ApprovalOperator):
             reason=str((event["params_input"] or {}).get("reason") or ""),
             at=event["responded_at"],
         )
+        workspace = self._workspace(context)
         with translated():
             decision = answered(
-                self._workspace(context),
+                workspace,
                 model=self.model,
                 version=int(self.version),
                 seat=self.seat,
                 answer=answer,
+                gate=gate,
             )
+            close(workspace, decision=decision, gate=gate)
+            self._datasets = read_and_written(workspace, decision)
         self.log.info("%s", decision)
         if not decision.enough:
             raise AnswerNotEnough(decision.why)
         super().execute_complete(context, event)
-        return asdict(decision)
+        return plain(decision)
+
+    def _lapse(self, context: Context, event: dict[str, Any]) -> None:
+        """Nobody answered in time: the seat is lapsed, and those who were asked are told.
+
+        :raises AirflowFailException: always; asking again is for a person to decide, who clears
+            the task.
+        """
+        from mlops.flow.sign_off import lapsed
+        from mlops.operators.notify import tell
+
+        workspace = self._workspace(context)
+        with translated():
+            notice = lapsed(workspace, model=self.model, version=int(self.version), seat=self.seat)
+            tell(workspace, notice, context)
+        raise AirflowFailException(f"{notice.text} ({event.get('error', 'no responder')})")
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
+        """Hand the datasets to Airflow's OpenLineage listener."""
+        from mlops.operators.lineage import operator_lineage
+
+        return operator_lineage(getattr(self, "_datasets", None))
 
     def _workspace(self, context: Context) -> Workspace:
         return open_workspace(
@@ -117,3 +151,13 @@ class ApprovalSensor(ApprovalOperator):
             warehouse_conn_id=self.warehouse_conn_id,
             store_conn_id=self.store_conn_id or store_conn_id(),
         )
+
+
+def _event(row: Any) -> dict[str, Any]:
+    """A recorded decision as the event that Airflow would have handed over."""
+    return {
+        "chosen_options": [row.answer],
+        "params_input": {"reason": row.reason},
+        "responded_at": row.decided_at,
+        "responded_by_user": {"id": row.user_id, "name": row.user_name},
+    }

@@ -155,6 +155,10 @@ class Transaction:
         )
         return True
 
+    def note(self, *, actor: str, action: str, subject: str, payload: dict[str, Any]) -> None:
+        """Append a ledger entry about something that is no fact of ours: an act of somebody's."""
+        ledger.append(self.session, actor=actor, action=action, subject=subject, payload=payload)
+
     def get(self, kind: type[Row], *key: Any) -> Row:
         """One row by its primary key.
 

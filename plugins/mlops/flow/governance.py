@@ -1,0 +1,119 @@
+"""All models: is the ledger whole, whose review is overdue, which signatures end soon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mlops.core.period import add_months
+from mlops.errors import StoreError
+from mlops.flow.live import current_deployment
+from mlops.flow.results import LedgerVerified, Reviewed
+from mlops.flow.workspace import Workspace, now, registered_spec
+from mlops.spec.load import Include, tier_of
+from mlops.store import ledger
+from mlops.store.connect import Transaction
+from mlops.store.tables import DecisionRow, DeploymentRow, VersionRow
+
+SOON_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Review:
+    """When a live model is to be reviewed again."""
+
+    model: str
+    version: int
+    due: datetime
+    overdue: bool
+
+
+def verify_ledger(workspace: Workspace) -> LedgerVerified:
+    """Walk the whole chain.
+
+    :raises StoreError: it is broken; naming the first broken entry.
+    """
+    with workspace.store.transaction() as transaction:
+        count, broken = ledger.verify(transaction.session.connection())
+        seq, digest = ledger.head(transaction.session)
+    if broken is not None:
+        raise StoreError(
+            f"the ledger is broken at entry {broken.seq}",
+            found=broken.reason,
+            expected=f"an unbroken chain; {count} entries before it hold",
+            action="compare with the head digests in reports and lineage, and find out who had "
+            "the rights of an owner on the store",
+        )
+    return LedgerVerified(entries=count, head=digest, last=seq)
+
+
+def reviews(transaction: Transaction, *, at: datetime) -> tuple[Review, ...]:
+    """Every live model with the date of its next review: so many months after it was packaged."""
+    models = sorted({row.model for row in transaction.find(DeploymentRow)})
+    found = []
+    for model in models:
+        deployment = current_deployment(transaction, model, as_of=at)
+        if deployment is None:
+            continue
+        version = transaction.get(VersionRow, model, deployment.version)
+        months = registered_spec(transaction, version.spec_digest).content.manage.review_months
+        due = add_months(version.packaged_at, months)
+        found.append(Review(model=model, version=version.number, due=due, overdue=due <= at))
+    return tuple(found)
+
+
+def review(workspace: Workspace) -> Reviewed:
+    """Name the live models whose review is overdue, and the signatures that end soon."""
+    at = now()
+    with workspace.store.transaction() as transaction:
+        overdue = [item for item in reviews(transaction, at=at) if item.overdue]
+        ending = expiring(transaction, at=at, within=timedelta(days=SOON_DAYS))
+    return Reviewed(
+        overdue=tuple(f"{item.model} v{item.version}, due {item.due:%Y-%m-%d}" for item in overdue),
+        expiring=ending,
+    )
+
+
+def expiring(transaction: Transaction, *, at: datetime, within: timedelta) -> tuple[str, ...]:
+    """Signatures of live versions that end within a time, or have ended."""
+    lines = []
+    for model in sorted({row.model for row in transaction.find(DeploymentRow)}):
+        deployment = current_deployment(transaction, model, as_of=at)
+        if deployment is None:
+            continue
+        rows = transaction.find(DecisionRow, model=model, version=deployment.version, counted=True)
+        lines += [
+            f"{model} v{row.version}: {row.user_name} as {row.seat} until {row.valid_until:%Y-%m-%d}"
+            for row in sorted(rows, key=lambda row: row.decided_at)
+            if row.valid_until is not None and row.valid_until <= at + within
+        ]
+    return tuple(lines)
+
+
+@dataclass(frozen=True)
+class Orphaned:
+    """A seat that would have too few people for a model's versions to be signed."""
+
+    model: str
+    seat: str
+    needed: int
+    left: tuple[str, ...]
+
+
+def without_signatory(include: Include, leaving: str) -> tuple[Orphaned, ...]:
+    """The models that could not be signed any more if ``leaving`` left."""
+    found = []
+    for file in include.spec_files():
+        spec = include.read_spec(file).content
+        policy = include.policy(spec.deploy.policy)
+        for name in tier_of(spec, policy).seats:
+            seat = policy.seats[name]
+            left = _able(seat.users, leaving, spec.manage.developer)
+            if leaving in seat.users and len(left) < seat.people:
+                found.append(Orphaned(model=spec.model, seat=name, needed=seat.people, left=left))
+    return tuple(found)
+
+
+def _able(users: Sequence[str], leaving: str, developer: str) -> tuple[str, ...]:
+    return tuple(user for user in users if user not in (leaving, developer))

@@ -1,0 +1,36 @@
+"""``mlops_governance``: what is looked after for all models together."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+
+from mlops.lifecycle.common import BEGINNING, DEFAULT_ARGS
+from mlops.operators.governance import GovernanceOperator
+
+TEXT = """### All models
+
+Every hour: **ledger** walks the hash chain and fails where it is broken; **reviews** names live
+models whose review is overdue and signatures that end soon; **reminders** tells people, through
+the notifier that their policy names, about gates near their deadline, each once.
+"""
+
+
+def governance_dag() -> DAG:
+    """ledger, reviews, reminders: three tasks that do not wait for one another."""
+    dag = DAG(
+        dag_id="mlops_governance",
+        dag_display_name="mlops governance",
+        description="Ledger, reviews and reminders of all models",
+        doc_md=TEXT,
+        schedule="@hourly",
+        start_date=BEGINNING,
+        catchup=False,
+        max_active_runs=1,
+        tags={"mlops", "governance"},
+        default_args={**DEFAULT_ARGS, "owner": "mlops"},
+    )
+    with dag:
+        GovernanceOperator(task_id="ledger", step="verify_ledger")
+        GovernanceOperator(task_id="reviews", step="review")
+        GovernanceOperator(task_id="reminders", step="remind")
+    return dag

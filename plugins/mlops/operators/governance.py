@@ -1,0 +1,56 @@
+"""The tasks of ``mlops_governance``: for all models, not for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from mlops.operators.base import plain, translated
+from mlops.operators.workspace import run_identity, server_workspace
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+STEPS = ("verify_ledger", "review", "remind")
+
+
+class GovernanceOperator(BaseOperator):
+    """Do one thing for all models.
+
+    :param step: ``verify_ledger`` (fails where the chain is broken), ``review`` (overdue reviews
+        and signatures that end soon) or ``remind`` (reminders and escalations of waiting gates).
+    """
+
+    template_fields: Sequence[str] = ()
+    ui_color = "#eef7ee"
+
+    def __init__(self, *, step: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.step = step
+
+    def execute(self, context: Context) -> Any:
+        """Load, call, save, report."""
+        from mlops.flow import governance
+
+        if self.step not in STEPS:
+            raise ValueError(f"step '{self.step}': expected one of {', '.join(STEPS)}")
+        workspace = server_workspace(run_identity(context))
+        with translated():
+            if self.step == "remind":
+                return self._remind(workspace, context)
+            result = getattr(governance, self.step)(workspace)
+        self.log.info("%s", result)
+        return plain(result)
+
+    def _remind(self, workspace: Any, context: Context) -> list[str]:
+        from mlops.flow.notices import due
+        from mlops.flow.workspace import now
+        from mlops.operators.notify import tell
+
+        return [
+            f"{notice.kind}: {notice.subject} to {', '.join(notice.to)}"
+            for notice in due(workspace, at=now())
+            if tell(workspace, notice, context)
+        ]

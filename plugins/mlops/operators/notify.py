@@ -1,0 +1,47 @@
+"""Tell people through the Airflow notifier that their policy names."""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlops.flow.notices import Notice
+    from mlops.flow.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+def tell(workspace: Workspace, notice: Notice, context: Any) -> bool:
+    """Send one notice and put it on record; whether it could be sent.
+
+    A notice that cannot be sent opens and closes nothing: it is logged, and the governance DAG
+    tries again as long as the gate waits.
+    """
+    from mlops.flow.notices import record_told
+
+    notify = workspace.include.policy(notice.policy).notify
+    if notify is None:
+        log.info("nobody is told, since policy %s has no 'notify': %s", notice.policy, notice.text)
+        return False
+    to = [notify.addresses.get(user, user) for user in notice.to]
+    words = {"subject": notice.subject, "message": notice.text, "to": ", ".join(to)}
+    params = {name: _filled(value, words, to) for name, value in notify.params.items()}
+    module, _, name = notify.notifier.rpartition(".")
+    try:
+        getattr(import_module(module), name)(**params).notify(context)
+    except Exception:  # a mail server that is down must not undo what was decided
+        log.exception("%s could not be told: %s", ", ".join(to), notice.subject)
+        return False
+    record_told(workspace, notice)
+    return True
+
+
+def _filled(value: Any, words: dict[str, str], to: list[str]) -> Any:
+    if value == "{to}":
+        return to
+    if isinstance(value, str):
+        for name, word in words.items():
+            value = value.replace("{" + name + "}", word)
+    return value

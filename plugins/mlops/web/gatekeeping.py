@@ -1,0 +1,106 @@
+"""What the API server records about gates: answers, refusals, and tasks that were set by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mlops.flow.sign_off import Answer, answered, close, gate_of, marked
+from mlops.flow.sign_off import objection as sign_off_objection
+from mlops.flow.signatures import APPROVE, REJECT
+from mlops.flow.signers import Person
+from mlops.flow.workspace import RunIdentity, Workspace
+from mlops.operators.workspace import server_workspace
+from mlops.store.tables import GateRow
+
+if TYPE_CHECKING:
+    from mlops.web.witness import Act
+
+Task = Mapping[str, str]
+
+
+def objection(act: Act, task: Task) -> str:
+    """Why the answer that is about to be given would not count; empty where it would.
+
+    A refusal is in the ledger when this returns.
+    """
+    workspace, gate = _gate(task)
+    if gate is None or not isinstance(act.body, dict):
+        return ""
+    chosen = (act.body.get("chosen_options") or [""])[0]
+    answer = Answer(
+        person=_person(act),
+        choice=str(chosen),
+        reason=_reason(act.body),
+        at=datetime.now(UTC),
+    )
+    return sign_off_objection(workspace, gate=gate, answer=answer)
+
+
+def record_answer(act: Act, task: Task, response: Any) -> None:
+    """Put an answer that Airflow has taken into our ledger, before its sender hears of it."""
+    workspace, gate = _gate(task)
+    if gate is None:
+        return
+    answered(
+        workspace,
+        model=gate.model,
+        version=gate.version,
+        seat=gate.seat,
+        gate=gate.id,
+        answer=Answer(
+            person=_person(act),
+            choice=str(response["chosen_options"][0]),
+            reason=_reason(response),
+            at=datetime.fromisoformat(response["responded_at"]),
+        ),
+    )
+
+
+def record_mark(*, person: Person, task: RunIdentity, operator: str, state: str, note: str) -> None:
+    """Put on record that a person set the state of one of our tasks by hand.
+
+    On a gate that waits, success by a member of the seat is that person's approval, and failure a
+    rejection. On any other task it is noted, and changes nothing of what we have recorded.
+    """
+    workspace = server_workspace(task)
+    with workspace.store.transaction() as transaction:
+        transaction.note(
+            actor=person.id,
+            action=f"task.{state}",
+            subject=f"{task.dag_id}/{task.run_id}/{task.task_id}",
+            payload={
+                "operator": operator,
+                "user": person.name,
+                "note": note,
+                "run": task.to_json(),
+            },
+        )
+        gate = gate_of(transaction, dag_id=task.dag_id, run_id=task.run_id, task_id=task.task_id)
+    if gate is None:
+        return
+    answer = Answer(
+        person=person,
+        choice=APPROVE if state == "mark_success" else REJECT,
+        reason=note,
+        at=datetime.now(UTC),
+        method=state,
+    )
+    close(workspace, decision=marked(workspace, gate=gate, answer=answer), gate=gate.id)
+
+
+def _gate(task: Task) -> tuple[Workspace, GateRow | None]:
+    run = RunIdentity(dag_id=task["dag"], run_id=task["run"], task_id=task["task"])
+    workspace = server_workspace(run)
+    with workspace.store.transaction() as transaction:
+        gate = gate_of(transaction, dag_id=run.dag_id, run_id=run.run_id, task_id=run.task_id)
+    return workspace, gate
+
+
+def _person(act: Act) -> Person:
+    return Person(id=act.user_id, name=act.user_name)
+
+
+def _reason(body: Mapping[str, Any]) -> str:
+    return str((body.get("params_input") or {}).get("reason") or "")

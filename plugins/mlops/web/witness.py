@@ -1,0 +1,149 @@
+"""Sees, in the API server, what people do to gates, at the moment they do it.
+
+Airflow keeps one answer for each task and forgets it when the task is cleared, or when a worker's
+end and the answer cross. So the answer goes into our ledger before its sender is told that it was
+taken. An answer that would not count is refused here, with the reason in the message that the
+sender reads, and the gate goes on waiting. Whatever cannot be recorded here opens nothing: the task
+records it when it reads the answer, and deploy looks in our ledger only.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import anyio.to_thread
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mlops.web import gatekeeping
+
+log = logging.getLogger(__name__)
+
+_CHANGES = frozenset({"PATCH", "POST", "PUT", "DELETE"})
+_MOST_BYTES = 1 << 20
+_ANSWER = re.compile(
+    r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns/(?P<run>[^/]+)/taskInstances/(?P<task>[^/]+)"
+    r"/-?\d+/hitlDetails/?$"
+)
+
+
+@dataclass
+class Act:
+    """A change that somebody asks of Airflow's API, for as long as the request lasts."""
+
+    user_id: str
+    user_name: str
+    body: Any = field(default=None)
+
+
+current_act: ContextVar[Act | None] = ContextVar("mlops_current_act", default=None)
+
+
+class Witness:
+    """An ASGI middleware; it leaves alone whatever changes nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with who asks on record for the listeners of task states."""
+        if scope["type"] != "http" or scope["method"] not in _CHANGES:
+            await self._app(scope, receive, send)
+            return
+        act = await _act(scope)
+        if act is None:
+            await self._app(scope, receive, send)
+            return
+        body, receive = await _read(receive)
+        act.body = _parsed(body)
+        token = current_act.set(act)
+        try:
+            found = _ANSWER.search(scope["path"])
+            if found and scope["method"] == "PATCH":
+                await self._answer(act, found, scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+        finally:
+            current_act.reset(token)
+
+    async def _answer(
+        self, act: Act, found: re.Match[str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        task = {name: unquote(value) for name, value in found.groupdict().items()}
+        why = await _safely(gatekeeping.objection, act, task)
+        if why:
+            response = JSONResponse({"detail": why}, status_code=HTTPStatus.FORBIDDEN)
+            await response(scope, receive, send)
+            return
+        held: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            held.append(message)
+
+        await self._app(scope, receive, hold)
+        status = held[0]["status"]
+        if status == HTTPStatus.OK:
+            answer = _parsed(b"".join(message.get("body", b"") for message in held[1:]))
+            await _safely(gatekeeping.record_answer, act, task, answer)
+        for message in held:
+            await send(message)
+
+
+async def _safely(step: Any, *arguments: Any) -> Any:
+    """Run a step in a thread; what it cannot do is logged, and opens no gate."""
+    try:
+        return await anyio.to_thread.run_sync(step, *arguments)
+    except Exception:  # the API server answers its user whatever happens to us
+        log.exception("an act at a gate could not be recorded here; the task will record it")
+        return None
+
+
+async def _act(scope: Scope) -> Act | None:
+    """Who asks, as Airflow's auth manager says; none where it does not know them."""
+    connection = HTTPConnection(scope)
+    header = connection.headers.get("authorization", "")
+    token = header[7:] if header.lower().startswith("bearer ") else None
+    token = token or connection.cookies.get(COOKIE_NAME_JWT_TOKEN)
+    if not token:
+        return None
+    try:
+        user = await get_auth_manager().get_user_from_token(token)
+    except Exception:  # noqa: BLE001 (Airflow itself refuses the request in its own words)
+        return None
+    return Act(user_id=str(user.get_id()), user_name=str(user.get_name()))
+
+
+async def _read(receive: Receive) -> tuple[bytes, Receive]:
+    """The body, and a way to receive it once more."""
+    messages: list[Message] = []
+    size = 0
+    while True:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        if message["type"] != "http.request" or not message.get("more_body") or size > _MOST_BYTES:
+            break
+    body = b"".join(message.get("body", b"") for message in messages)
+    waiting = list(messages)
+
+    async def again() -> Message:
+        return waiting.pop(0) if waiting else await receive()
+
+    return body, again
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

@@ -1,0 +1,198 @@
+"""Who gets in: every route of the pages, asked by everybody, in a real Airflow."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.web.conftest import PROJECT, Site
+
+pytestmark = pytest.mark.system
+
+# Asked of Airflow's own plugin class, so that a route that is added later is walked as well.
+ROUTES = """
+import json
+from mlops.plugin import MlopsPlugin
+
+(mounted,) = MlopsPlugin().fastapi_apps
+app = mounted["app"]
+print(json.dumps([
+    [type(route).__name__, route.path, sorted(getattr(route, "methods", None) or [])]
+    for route in app.routes
+]))
+"""
+POLICY = {
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+    "referrer-policy": "same-origin",
+}
+
+
+@pytest.fixture(scope="module")
+def routes(site: Site) -> list[tuple[str, str]]:
+    """Every route with a model of our story in it, and its path as it was declared."""
+    done = subprocess.run(
+        [sys.executable, "-c", ROUTES],
+        env=site.platform.environment() | {"PYTHONPATH": str(PROJECT / "plugins")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    assert {kind for kind, _, _ in found} == {"APIRoute"}
+    assert all(methods == ["GET"] for _, _, methods in found)
+    return [(path, filled(path, site)) for _, path, _ in found]
+
+
+def filled(path: str, site: Site) -> str:
+    """A declared path with things of the model churn_b2b in place of its parameters."""
+    values = {
+        "model": "churn_b2b",
+        "dag_id": "churn_b2b_release",
+        "sha256": site.reports["churn_b2b/validation"],
+    }
+    return "/mlops" + re.sub(r"{(\w+)}", lambda match: values[match[1]], path)
+
+
+def test_there_are_routes_to_walk(routes: list[tuple[str, str]]) -> None:
+    assert {path for path, _ in routes} == {
+        "/",
+        "/models/{model}",
+        "/models/by-dag/{dag_id}",
+        "/reports/{sha256}",
+    }
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_nobody_gets_in_without_logging_in(
+    site: Site, routes: list[tuple[str, str]], html: bool
+) -> None:
+    for _, path in routes:
+        answer = site.get(path, html=html)
+        assert answer.status_code == 401, path
+        assert {name: answer.headers[name] for name in POLICY} == POLICY
+        if html:
+            assert f"/api/v2/auth/login?next={path.replace('/', '%2F')}" in answer.text
+        else:
+            assert answer.json() == {"detail": "Not authenticated"}
+
+
+def test_a_token_that_is_none_gets_nobody_in(site: Site, routes: list[tuple[str, str]]) -> None:
+    for _, path in routes:
+        for headers in ({"Authorization": "Bearer x.y.z"}, {"Cookie": "_token=x.y.z"}):
+            answer = httpx.get(f"{site.platform.url}{path}", headers=headers, trust_env=False)
+            assert answer.status_code in (401, 403), path
+            assert "churn" not in answer.text
+
+
+def test_whoever_may_not_read_the_dag_may_not_read_about_its_model(
+    site: Site, routes: list[tuple[str, str]]
+) -> None:
+    for declared, path in routes:
+        for user in ("leo", "amy"):
+            answer = site.get(path, user=user)
+            if declared == "/":
+                assert answer.status_code == 200
+                continue
+            assert answer.status_code == 403, (user, path)
+            assert {name: answer.headers[name] for name in POLICY} == POLICY
+
+
+def test_whoever_may_read_the_dag_may(site: Site, routes: list[tuple[str, str]]) -> None:
+    for declared, path in routes:
+        answer = site.get(path, user="bea", html=True)
+        assert answer.status_code == (303 if "by-dag" in declared else 200), path
+        assert {name: answer.headers[name] for name in POLICY} == POLICY
+        assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
+    # Leo may read the DAGs of flight_delay.
+    assert site.get("/mlops/models/flight_delay", user="leo").status_code == 200
+    assert site.get("/mlops/models/by-dag/flight_delay_score", user="leo").status_code == 303
+    report = f"/mlops/reports/{site.reports['flight_delay/monitoring']}"
+    assert site.get(report, user="leo").status_code == 200
+
+
+def test_the_list_shows_what_its_reader_may_read(site: Site) -> None:
+    names = ("flight_delay", "churn_b2b", "claim_fraud", "parcel_eta")
+    shown = {
+        user: {name for name in names if f"/mlops/models/{name}" in page.text}
+        for user in ("bea", "leo", "amy")
+        for page in [site.get("/mlops/", user=user, html=True)]
+    }
+    assert shown == {"bea": set(names), "leo": {"flight_delay"}, "amy": set()}
+
+
+def test_a_browsers_cookie_logs_in_as_well(site: Site) -> None:
+    cookies = {"_token": site.client.token("leo")}
+    for path, status in (("/mlops/", 200), ("/mlops/models/churn_b2b", 403)):
+        answer = httpx.get(f"{site.platform.url}{path}", cookies=cookies, trust_env=False)
+        assert answer.status_code == status
+
+
+def test_nothing_else_is_served(site: Site) -> None:
+    for path in ("/docs", "/redoc", "/openapi.json", "/models", "/static/x", "/models/"):
+        answer = site.get(f"/mlops{path}", user="admin")
+        assert answer.status_code == 404, path
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        answer = httpx.request(method, f"{site.platform.url}/mlops/", trust_env=False)
+        assert answer.status_code == 405
+
+
+def test_a_report_is_given_byte_for_byte_and_cannot_run_a_script(site: Site) -> None:
+    sha256 = site.reports["churn_b2b/validation"]
+    answer = site.get(f"/mlops/reports/{sha256}", user="bea", html=True)
+    assert answer.content == kept(site, sha256).read_bytes()
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"] == (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
+        "style-src 'unsafe-inline'; img-src data:"
+    )
+
+
+def test_only_what_the_store_knows_as_a_report_is_given(site: Site) -> None:
+    package = site.platform.places.artifacts / "sha256" / "ab"
+    package.mkdir(parents=True, exist_ok=True)
+    (package / ("ab" + "0" * 62)).write_text("a package")
+    for name in ("ab" + "0" * 62, "0" * 64, "..%2f..%2fairflow.cfg", "x"):
+        answer = site.get(f"/mlops/reports/{name}", user="admin")
+        assert answer.status_code == 404, name
+        assert "a package" not in answer.text
+
+
+def test_a_report_that_was_changed_is_not_shown(site: Site) -> None:
+    sha256 = site.reports["claim_fraud/validation"]
+    before = kept(site, sha256).read_bytes()
+    kept(site, sha256).write_bytes(before + b"<p>and all is well</p>")
+    try:
+        answer = site.get(f"/mlops/reports/{sha256}", user="admin", html=True)
+    finally:
+        kept(site, sha256).write_bytes(before)
+    assert answer.status_code == 500
+    assert "all is well" not in answer.text
+    assert f"sha256 {sha256}" in answer.text
+    assert "have changed" in answer.text
+    assert site.get(f"/mlops/reports/{sha256}", user="admin").content == before
+
+
+def test_a_dag_leads_to_its_model(site: Site) -> None:
+    for phase in ("release", "score", "monitor"):
+        answer = site.get(f"/mlops/models/by-dag/flight_delay_{phase}", user="bea")
+        assert answer.headers["location"] == "/mlops/models/flight_delay"
+    answer = site.get("/mlops/models/by-dag/unrelated", user="bea", html=True)
+    assert answer.status_code == 404
+    assert "This DAG is about no model" in answer.text
+
+
+def test_an_unknown_model_is_told(site: Site) -> None:
+    answer = site.get("/mlops/models/nobody", user="bea")
+    assert answer.status_code == 404
+    assert "trigger nobody_release" in answer.json()["detail"]
+
+
+def kept(site: Site, sha256: str) -> Path:
+    return site.platform.places.artifacts / "sha256" / sha256[:2] / sha256
