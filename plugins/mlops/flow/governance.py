@@ -84,7 +84,8 @@ def expiring(transaction: Transaction, *, at: datetime, within: timedelta) -> tu
             continue
         rows = transaction.find(DecisionRow, model=model, version=deployment.version, counted=True)
         lines += [
-            f"{model} v{row.version}: {row.user_name} as {row.seat} until {row.valid_until:%Y-%m-%d}"
+            f"{model} v{row.version}: {row.user_name} as {row.seat}, "
+            f"until {row.valid_until:%Y-%m-%d}"
             for row in sorted(rows, key=lambda row: row.decided_at)
             if row.valid_until is not None and row.valid_until <= at + within
         ]

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _CHANGES = frozenset({"PATCH", "POST", "PUT", "DELETE"})
 _MOST_BYTES = 1 << 20
+_PUBLIC_API = "/api/v2/"
 _ANSWER = re.compile(
     r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns/(?P<run>[^/]+)/taskInstances/(?P<task>[^/]+)"
     r"/-?\d+/hitlDetails/?$"
@@ -57,7 +58,7 @@ class Witness:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with who asks on record for the listeners of task states."""
-        if scope["type"] != "http" or scope["method"] not in _CHANGES:
+        if not _is_change(scope):
             await self._app(scope, receive, send)
             return
         act = await _act(scope)
@@ -97,6 +98,11 @@ class Witness:
             await _safely(gatekeeping.record_answer, act, task, answer)
         for message in held:
             await send(message)
+
+
+def _is_change(scope: Scope) -> bool:
+    """Whether somebody asks to change something; the workers' own API is none of ours."""
+    return scope["type"] == "http" and scope["method"] in _CHANGES and _PUBLIC_API in scope["path"]
 
 
 async def _safely(step: Any, *arguments: Any) -> Any:
