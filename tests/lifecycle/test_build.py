@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,16 +20,16 @@ from pathlib import Path
 from mlops.errors import SpecError
 from mlops.lifecycle import build_dags, report_broken_specs
 
-root = Path({root!r})
-error = None
-try:
-    report_broken_specs(root)
-except SpecError as raised:
-    error = str(raised)
-print(json.dumps([sorted(dag.dag_id for dag in build_dags(root)), error]))
+def build(root):
+    error = None
+    try:
+        report_broken_specs(root)
+    except SpecError as raised:
+        error = str(raised)
+    return sorted(dag.dag_id for dag in build_dags(root)), error
+
+print(json.dumps([build(Path(root)) for root in {roots!r}]))
 """
-
-
 BROKEN = {
     "unknown_key": (
         "  use: >-",
@@ -50,7 +51,7 @@ BROKEN = {
     "no_file": (
         "outcomes_sql: outcomes.sql",
         "outcomes_sql: lost.sql",
-        "names the SQL file lost.sql",
+        "names the SQL file lost.sql; found ",
     ),
 }
 
@@ -77,7 +78,6 @@ def test_a_spec_that_is_added_has_dags_of_its_own(
     assert of_model(parsed.dags, "churn") == of_model(project.dags, "flight_delay")
     for name, dag in parsed.dags.items():
         if name.startswith("churn_"):
-            # Its own name, in its own places, and no word of the other model's but its texts.
             assert json.dumps(dag.content["tasks"]).count('"model": "churn"') == len(dag.tasks)
         else:
             assert dag == project.dags[name]
@@ -117,12 +117,12 @@ def test_broken_specs_hide_no_other_and_are_named_with_their_lines(
 
 
 def test_all_that_is_broken_is_one_error_of_ours(run_airflow: Run, models: Models) -> None:
-    before = run_airflow(BUILD.format(root=str(models.root)))
-    assert before[0]
-    assert before[1] is None
     models.add("churn", {"exposure: medium": "exposure: huge", "seed: 13": "seed: lucky"})
-    found, error = run_airflow(BUILD.format(root=str(models.root)))
-    assert found == before[0]
+    roots = [str(PROJECT / "include"), str(models.root)]
+    (sound, no_error), (found, error) = run_airflow(BUILD.format(roots=roots))
+    assert sound
+    assert no_error is None
+    assert found == sound
     exposure, seed = error.strip().splitlines()
     assert exposure.startswith(f"{models.file('churn')}:")
     assert "manage.exposure: input should be 'low', 'medium' or 'high'; found 'huge'" in exposure
@@ -130,17 +130,17 @@ def test_all_that_is_broken_is_one_error_of_ours(run_airflow: Run, models: Model
 
 
 def test_a_policy_that_lets_nobody_sign_gives_no_dag(run_airflow: Run, models: Models) -> None:
-    """Never an open gate: without a tier, or with a seat that nobody holds, there is no release."""
-    policy = models.root / "policies" / "standard.yml"
-    sound = policy.read_text()
-    policy.write_text(sound.replace("users: [bea]", "users: []"))
-    found, error = run_airflow(BUILD.format(root=str(models.root)))
-    assert found == []
-    assert "seat 'business_owner' needs 1 different people and names 0" in error
-    policy.write_text(sound.partition("  - name: medium")[0])
-    found, error = run_airflow(BUILD.format(root=str(models.root)))
-    assert found == []
-    assert "policy 'standard' has no tier for model 'flight_delay'" in error
+    """Never an open gate: with a seat that nobody holds, or without a tier, there is no release."""
+    other = shutil.copytree(models.root, models.root.parent / "other")
+    text = (models.root / "policies" / "standard.yml").read_text()
+    (models.root / "policies" / "standard.yml").write_text(
+        text.replace("users: [bea]", "users: []")
+    )
+    (other / "policies" / "standard.yml").write_text(text.partition("  - name: medium")[0])
+    empty, none = run_airflow(BUILD.format(roots=[str(models.root), str(other)]))
+    assert empty[0] == none[0] == []
+    assert "seat 'business_owner' needs 1 different people and names 0" in empty[1]
+    assert "policy 'standard' has no tier for model 'flight_delay'" in none[1]
 
 
 def test_without_a_setting_the_include_folder_lies_beside_the_dags(
