@@ -32,7 +32,9 @@ def fit(url: str, table: str, path: Path) -> None:
     x = encoder.encode_table(rows)
     noise = np.random.default_rng(0).normal(size=len(x))
     label = np.nan_to_num(x[:, len(TEXTS) + 1]) / 500 + x[:, 1] / 5 + noise > 1.5
-    model = HistGradientBoostingClassifier(max_iter=TREES, random_state=0).fit(x, label)
+    model = HistGradientBoostingClassifier(
+        max_iter=TREES, early_stopping=False, random_state=0
+    ).fit(x, label)
     columns = make_column_transformer(
         (OrdinalEncoder(dtype=np.float64), list(TEXTS)), ("passthrough", list(NUMBERS))
     ).fit(rows.to_pandas())

@@ -27,7 +27,6 @@ SPEC = EXAMPLE.spec("cancellation")
 DEVELOP = SPEC.content.develop
 FEATURES = SPEC.sql[DEVELOP.features_sql]
 OUTCOMES = SPEC.sql[DEVELOP.outcomes_sql]
-KPI = SPEC.sql[SPEC.content.manage.kpi.sql]
 
 
 def utc(*parts: int) -> datetime:
@@ -40,14 +39,15 @@ def test_the_spec_is_accepted_and_asks_for_fewer_signatures() -> None:
     columns = {
         "features.sql": (DEVELOP.key, DEVELOP.time, *DEVELOP.features),
         "outcomes.sql": (DEVELOP.key, DEVELOP.label),
-        "kpi.sql": ("value",),
     }
     for name, needed in columns.items():
         check(SPEC.sql[name], needed, Path(name))
 
 
-def test_the_walk_through_needs_no_python() -> None:
-    found = {file.suffix for file in EXAMPLE.root.rglob("*") if file.is_file()}
+def test_the_walk_through_needs_one_yaml_and_two_sql_files() -> None:
+    files = [file for file in EXAMPLE.root.rglob("*") if file.is_file()]
+    assert sorted(file.suffix for file in files) == [".sql", ".sql", ".yml"]
+    found = {file.suffix for file in files}
     assert found <= {".yml", ".sql", ".md"}
 
 
@@ -88,22 +88,19 @@ INSERT INTO flights VALUES
     (2, '2013-05-30 20:00Z', '2013-05-31 19:59Z'),
     (3, '2013-05-30 20:00Z', '2013-05-31 20:00Z'),  -- a day late is cancelled
     (4, '2013-05-30 20:00Z', NULL);
-CREATE SCHEMA ml;
-CREATE TABLE ml.cancellation (flight_id bigint, score double precision, decision boolean);
-INSERT INTO ml.cancellation VALUES (1, 0.3, true), (2, 0.0, false), (3, 0.6, true);
 """
 
 
 @pytest.mark.parametrize(
-    ("as_of", "known", "kpi"),
+    ("as_of", "known"),
     [
-        (utc(2013, 5, 30, 20, 6), {1: False}, None),
-        (utc(2013, 5, 31, 20), {1: False, 2: False}, None),
-        (utc(2013, 5, 31, 20, 1), {1: False, 2: False, 3: True, 4: True}, 50.0),
+        (utc(2013, 5, 30, 20, 6), {1: False}),
+        (utc(2013, 5, 31, 20), {1: False, 2: False}),
+        (utc(2013, 5, 31, 20, 1), {1: False, 2: False, 3: True, 4: True}),
     ],
 )
-def test_outcomes_and_kpi_as_they_become_known(
-    flights: Any, database: str, as_of: datetime, known: dict[int, bool], kpi: float | None
+def test_outcomes_as_they_become_known(
+    flights: Any, database: str, as_of: datetime, known: dict[int, bool]
 ) -> None:
     window = (utc(2013, 5, 1), utc(2013, 6, 1), as_of)
     with psycopg.connect(database, autocommit=True) as connection:
@@ -111,7 +108,6 @@ def test_outcomes_and_kpi_as_they_become_known(
         hand_made = flights.on(connection)
         found = hand_made.rows(OUTCOMES, *window)
         assert {row["flight_id"]: row["cancelled"] for row in found} == known
-        assert hand_made.rows(KPI, *window) == [{"value": kpi}]
 
 
 def test_auc_of_june_learnt_from_january_to_may(flights_url: str) -> None:
