@@ -64,7 +64,7 @@ class Run:
     cpu_s: float
     content: dict[str, str]
     shape: dict[str, str]
-    heavy: tuple[str, ...]
+    heavy: list[str]
     process_s: float = 0.0
 
     @property
@@ -91,22 +91,23 @@ def compare(folder: Path, *, specs: int, rounds: int) -> Runs:
 
     :raises RuntimeError: a process failed, or the files do not make the same DAGs.
     """
-    write_include(folder / "include", specs=specs)
-    _python(folder, "write")
-    for way in WAYS:  # leaves the bytecode and the pages of the files warm
-        measure(folder, way)
-    runs: Runs = {way: [] for way in WAYS}
+    prepare(folder, specs=specs)
     names = list(WAYS)
+    for way in names:  # leaves the bytecode and the pages of the files warm
+        measure(folder, way)
+    runs: Runs = {way: [] for way in names}
     for number in range(rounds):
         first = number % len(names)
         for way in names[first:] + names[:first]:
             runs[way].append(measure(folder, way))
-    ours = runs["ours"][0]
-    for run in (run for way in WAYS for run in runs[way]):
-        _must_agree("shape", ours.shape, run.shape)
-    for run in runs["hand"]:
-        _must_agree("content", ours.content, run.content)
+    must_agree(runs)
     return runs
+
+
+def prepare(folder: Path, *, specs: int) -> None:
+    """Write ``specs`` specs, and the three DAG files ``ours.py``, ``hand.py`` and ``empty.py``."""
+    write_include(folder / "include", specs=specs)
+    _python(folder, "write")
 
 
 def measure(folder: Path, way: str) -> Run:
@@ -163,6 +164,18 @@ def print_table(runs: Runs, *, specs: int) -> None:
 
 def _heavy(runs: list[Run]) -> list[str]:
     return sorted({name for run in runs for name in run.heavy})
+
+
+def must_agree(runs: Runs) -> None:
+    """See to it that the files make the same DAGs, as far as their operators can.
+
+    :raises RuntimeError: they do not.
+    """
+    ours = runs["ours"][0]
+    for run in runs["ours"] + runs["hand"]:
+        _must_agree("content", ours.content, run.content)
+    for run in runs["empty"]:
+        _must_agree("shape", ours.shape, run.shape)
 
 
 def _must_agree(what: str, ours: dict[str, str], theirs: dict[str, str]) -> None:
@@ -242,7 +255,7 @@ def _parse(folder: Path, way: str) -> Run:
         cpu_s=cpu,
         content={key: _digest({**r, "dag": _content(r["dag"])}) for key, r in by_id.items()},
         shape={key: _digest(_shape(r["dag"])) for key, r in by_id.items()},
-        heavy=tuple(sorted(heavy)),
+        heavy=sorted(heavy),
     )
 
 

@@ -39,8 +39,16 @@ def run(way: str, job: Job) -> dict[str, float]:
 
 
 def _peak() -> int:
-    """The highest memory of this process so far, in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """The highest memory of this process since :func:`_forget_peak`, in KiB.
+
+    ``getrusage`` would also tell of the process that started this one: what a parent had at the
+    moment of ``exec`` counts as its child's peak.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 
 
 def _forget_peak() -> int:

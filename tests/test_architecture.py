@@ -3,7 +3,8 @@
 The layers of ``plugins/mlops``, from the top; a module may import from its own layer and from
 those below it, wherever in the file the import stands:
 
-    plugin, mlops_plugin, __main__     what Airflow and a shell begin with
+    plugin, listener, mlops_plugin, __main__
+                                       what Airflow and a shell begin with
     lifecycle                          spec -> DAGs
     operators, sensors                 thin shells
     web                                pages inside the Airflow UI
@@ -42,7 +43,7 @@ PLUGINS = PROJECT / "plugins"
 PACKAGE = PLUGINS / "mlops"
 
 ABOVE_THE_LINE = (
-    ("plugin", "mlops_plugin", "__main__"),
+    ("plugin", "listener", "mlops_plugin", "__main__"),
     ("lifecycle",),
     ("operators", "sensors"),
     ("web",),

@@ -28,6 +28,13 @@ def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any)
         _marked(task_instance, "mark_failed")
 
 
+@hookimpl
+def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> None:
+    """Somebody may have pressed "mark skipped"."""
+    if previous_state is None:
+        _marked(task_instance, "mark_skipped")
+
+
 def _marked(task_instance: Any, state: str) -> None:
     """Put it on record; what fails here opens nothing, since deploy looks in our ledger only."""
     try:
@@ -60,17 +67,26 @@ def _record(task_instance: Any, operator: str, state: str) -> None:
         ),
         operator=operator,
         state=state,
-        note=_note(act.body) if act else "",
+        note=_note(act.body, task_instance) if act else "",
     )
 
 
-def _note(body: Any) -> str:
-    """The note that came with a request, wherever in its body it stands."""
-    if isinstance(body, dict):
-        note = body.get("note")
-        if isinstance(note, str) and note:
-            return note
-        return next((found for value in body.values() if (found := _note(value))), "")
+def _note(body: Any, task_instance: Any) -> str:
+    """The note that came with a request, as far as it is about this task.
+
+    A request that sets many states names the task or the run that each note is about.
+    """
     if isinstance(body, list):
-        return next((found for value in body if (found := _note(value))), "")
-    return ""
+        return next((found for part in body if (found := _note(part, task_instance))), "")
+    if not isinstance(body, dict):
+        return ""
+    others = (
+        body.get("task_id", task_instance.task_id) != task_instance.task_id,
+        body.get("dag_run_id", task_instance.run_id) != task_instance.run_id,
+    )
+    if any(others):
+        return ""
+    note = body.get("note")
+    if isinstance(note, str) and note:
+        return note
+    return _note(list(body.values()), task_instance)

@@ -1,7 +1,7 @@
-"""What Airflow loads: our pages and where they show.
+"""What Airflow loads: our pages, where they show, and who listens.
 
-Every Airflow process imports this, so nothing is imported here but Airflow's own plugin class; the
-pages are made when the API server asks for them, and only then.
+Every Airflow process imports this, so nothing heavy is imported here; the pages are made when the
+API server asks for them, and only then.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def _icon(color: str, edge: str) -> str:
     The edge keeps it visible where Airflow marks the entry with a ground of its own.
     """
     shape = (
-        '<g stroke="{0}" fill="{0}" stroke-width="{1}"><path d="M5 5.5 18 12 5 18.5"/>'
-        '<circle cx="5" cy="5.5" r="2.4"/><circle cx="5" cy="18.5" r="2.4"/>'
-        '<circle cx="18" cy="12" r="3"/></g>'
+        '<g stroke="{0}" fill="{1}" stroke-width="{2}"><path fill="none" d="M5 5.5 18 12 5 18.5"/>'
+        '<circle cx="5" cy="5.5" r="2.5"/><circle cx="5" cy="18.5" r="2.5"/>'
+        '<circle cx="18" cy="12" r="3.1"/></g>'
     )
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">'
-        f"{shape.format(edge, 4)}{shape.format(color, 1.6)}</svg>"
-    ).replace("<path", '<path fill="none"')
+        f"{shape.format(edge, edge, 4)}{shape.format(color, edge, 1.8)}</svg>"
+    )
     return f"data:image/svg+xml,{quote(svg)}"
 
 

@@ -5,6 +5,7 @@ Run as a program, this file prints the digests that another process finds.
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -515,6 +516,22 @@ def test_a_description_that_is_no_object_is_refused():
     for schema in (b"[]", b"{}", b"7", b'{"__loader__": 1, "protocol": 2}', b"[" * 100_000):
         with pytest.raises(ArtifactRefused):
             model_file.load(write_stored_zip([(SCHEMA, schema)]))
+
+
+@pytest.mark.parametrize("was_enabled", [True, False])
+@pytest.mark.parametrize("readable", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(was_enabled, readable):
+    before = gc.isenabled()
+    (gc.enable if was_enabled else gc.disable)()
+    try:
+        if readable:
+            model_file.load(_small())
+        else:
+            with pytest.raises(ArtifactRefused):
+                model_file.load(_small()[:-1])
+        assert gc.isenabled() is was_enabled
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_what_skops_cannot_write_is_named():

@@ -113,9 +113,7 @@ class Life:
         checked = check_data(work, snapshot_id=frozen.snapshot_id)
         training = train(work, snapshot_id=checked.snapshot_id)
         validation = validate(work, training_id=training.training_id)
-        packaged = package(
-            work, training_id=validation.training_id, champion=validation.champion
-        )
+        packaged = package(work, training_id=validation.training_id, champion=validation.champion)
         documented = document(work, model=self.model, version=packaged.version)
         return Release(taken_in, frozen, checked, training, validation, packaged, documented)
 

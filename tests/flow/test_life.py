@@ -190,19 +190,20 @@ def test_version_1_is_live_from_its_deployment_on(lived: Lived) -> None:
 
 
 def test_the_view_has_each_flight_of_the_window_once(lived: Lived) -> None:
-    scheduled = lived.life.rows(
-        f"SELECT flight_id FROM flights WHERE {OF_THE_WINDOW} ORDER BY 1"
-    )
+    scheduled = lived.life.rows(f"SELECT flight_id FROM flights WHERE {OF_THE_WINDOW} ORDER BY 1")
     assert lived.life.rows("SELECT flight_id FROM ml.flight_delay ORDER BY 1") == scheduled
     assert lived.window.published.rows == len(scheduled) == lived.window.plan.rows
     assert lived.window.published.view == "ml.flight_delay"
     assert lived.life.rows("SELECT DISTINCT model_version, batch FROM ml.flight_delay") == [
         (1, "flight_delay/2013-W27/v1")
     ]
-    assert lived.life.value(
-        "SELECT count(*) FROM ml.flight_delay AS p JOIN flights AS f USING (flight_id)"
-        " WHERE p.event_time <> f.scheduled_departure"
-    ) == 0
+    assert (
+        lived.life.value(
+            "SELECT count(*) FROM ml.flight_delay AS p JOIN flights AS f USING (flight_id)"
+            " WHERE p.event_time <> f.scheduled_departure"
+        )
+        == 0
+    )
 
 
 def test_a_decision_is_a_score_at_the_threshold_or_above(lived: Lived) -> None:
@@ -226,10 +227,14 @@ def test_shards_share_the_window_between_them(lived: Lived) -> None:
     assert all(first >= start for (_, _, first), start in zip(found, starts, strict=True))
     # Destinations that no flight of the training weeks had are scored as unknown, and counted.
     unseen = sum(item.unseen["dest"] for item in lived.window.scored)
-    assert unseen == lived.window.plan.unseen["dest"] == lived.life.value(
-        f"SELECT count(*) FROM flights WHERE {OF_THE_WINDOW} AND dest NOT IN (SELECT dest"
-        " FROM flights WHERE scheduled_departure >= '2013-05-27'"
-        " AND scheduled_departure < '2013-06-24')"
+    assert (
+        unseen
+        == lived.window.plan.unseen["dest"]
+        == lived.life.value(
+            f"SELECT count(*) FROM flights WHERE {OF_THE_WINDOW} AND dest NOT IN (SELECT dest"
+            " FROM flights WHERE scheduled_departure >= '2013-05-27'"
+            " AND scheduled_departure < '2013-06-24')"
+        )
     )
     assert unseen > 0
 
@@ -276,7 +281,10 @@ def test_the_reports_are_kept_under_their_digest_and_can_be_opened(lived: Lived)
     assert auc is not None
     for made, words in (
         (lived.release.documented, ["Validation", f"{auc:.3f}", "sam", "Lead data scientist"]),
-        (lived.window.documented, ["2013-07-01 to 2013-07-07", "temp_f", "flagged before departure"]),
+        (
+            lived.window.documented,
+            ["2013-07-01 to 2013-07-07", "temp_f", "flagged before departure"],
+        ),
     ):
         text = Path(made.location).read_bytes()
         assert digest_bytes(text) == made.report_sha256

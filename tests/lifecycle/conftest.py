@@ -169,8 +169,18 @@ class Models:
         return self.file(model)
 
 
+@pytest.fixture(scope="session")
+def copied() -> Callable[[Path], Models]:
+    """Copy the project's include folder below another one."""
+
+    def copy(folder: Path) -> Models:
+        shutil.copytree(PROJECT / "include", folder / "include")
+        return Models(folder / "include")
+
+    return copy
+
+
 @pytest.fixture
-def models(tmp_path: Path) -> Models:
+def models(copied: Callable[[Path], Models], tmp_path: Path) -> Models:
     """An include folder of the test's own."""
-    shutil.copytree(PROJECT / "include", tmp_path / "include")
-    return Models(tmp_path / "include")
+    return copied(tmp_path)

@@ -12,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.lifecycle.conftest import Models, Parsed
 
+    Copied = Callable[[Path], Models]
     Parse = Callable[[Path], Parsed]
 
 PHASES = ("release", "score", "monitor")
@@ -155,9 +156,10 @@ def test_a_gate_has_no_default_answer_and_asks_again(project: Parsed) -> None:
     assert tasks["deploy"].get("trigger_rule", "all_success") == "all_success"
 
 
-def test_the_spec_decides_on_seats_shards_windows_and_schedules(
-    parse: Parse, models: Models
-) -> None:
+@pytest.fixture(scope="module")
+def others(parse: Parse, tmp_path_factory: pytest.TempPathFactory, copied: Copied) -> Parsed:
+    """The DAGs of two more models: one whose spec says otherwise, one that alarms release."""
+    models = copied(tmp_path_factory.mktemp("others"))
     models.add(
         "loans",
         {
@@ -167,14 +169,16 @@ def test_the_spec_decides_on_seats_shards_windows_and_schedules(
             "business_owner: bea": "business_owner: leo",
             "developer: sam": "developer: kim",
             "monitor:\n  window: month": "monitor:\n  schedule: '@daily'\n  window: day",
-            "runbook: >-": "value_per_period: >-",
-            "value_per_period: About": "runbook: About",
-            "warehouse: warehouse ": "warehouse: other_db ",
         },
     )
+    models.add("churn", {"monitor:\n": "monitor:\n  retrain_on_alarm: true\n"})
     parsed = parse(models.root)
     assert parsed.errors == {}
-    release, score, monitor = (parsed.dags[f"loans_{phase}"] for phase in PHASES)
+    return parsed
+
+
+def test_the_spec_decides_on_seats_shards_windows_and_schedules(others: Parsed) -> None:
+    release, score, monitor = (others.dags[f"loans_{phase}"] for phase in PHASES)
     assert release.groups["sign_off"] == [f"sign_off.{seat}" for seat in (*SEATS, "legal")]
     assert "Legal** (tier *high*)" in release.content["doc_md"]
     assert "| Business owner | leo |" in release.content["doc_md"]
@@ -188,17 +192,13 @@ def test_the_spec_decides_on_seats_shards_windows_and_schedules(
 
 
 def test_an_alarm_starts_a_release_where_the_spec_asks_for_it(
-    parse: Parse, models: Models, project: Parsed
+    others: Parsed, project: Parsed
 ) -> None:
-    models.add("churn", {"monitor:\n": "monitor:\n  retrain_on_alarm: true\n"})
-    parsed = parse(models.root)
-    assert parsed.errors == {}
-    monitor = parsed.dags["churn_monitor"]
+    monitor = others.dags["churn_monitor"]
     assert monitor.order == chain("measure", "judge", "document", "alarm")
-    assert [outlet["__var"]["name"] for outlet in monitor.tasks["alarm"]["outlets"]] == [
-        "churn_alarm"
-    ]
-    timetable = parsed.dags["churn_release"].content["timetable"]
+    (outlet,) = monitor.tasks["alarm"]["outlets"]
+    assert outlet["__var"]["name"] == "churn_alarm"
+    timetable = others.dags["churn_release"].content["timetable"]
     assert "AssetTriggeredTimetable" in timetable["__type"]
     assert "mlops://alarms/churn" in str(timetable)
     assert "alarm" not in project.dags["flight_delay_monitor"].tasks
@@ -214,6 +214,18 @@ def test_control_is_one_task_that_asks_what_to_do_and_why(project: Parsed) -> No
     assert set(schemas["seat"]["enum"]) == {"", *SEATS}
     for name in dag.params:
         assert dag.tasks["control"][name] == f"{{{{ params.{name} }}}}"
+
+
+def test_governance_looks_after_all_models_in_tasks_that_wait_for_no_other(
+    project: Parsed,
+) -> None:
+    dag = project.dags["mlops_governance"]
+    assert set(dag.tasks) == {"ledger", "reviews", "reminders"}
+    assert set(dag.types.values()) == {"GovernanceOperator"}
+    assert dag.order == set()
+    assert dag.content["timetable"]["__var"]["expression"] == "0 * * * *"
+    assert dag.content["max_active_runs"] == 1
+    assert sorted(dag.content["tags"]) == ["governance", "mlops"]
 
 
 def test_the_rehearsal_by_hand_stops_before_anything_could_go_live(project: Parsed) -> None:

@@ -102,6 +102,13 @@ def test_columns_are_of_few_kinds(owner: str) -> None:
                     assert column["type"].timezone, where
 
 
+def test_keys_are_text_or_whole_numbers() -> None:
+    """A ledger entry holds its fact's key as JSON, and compares it with the row's."""
+    for table in Base.metadata.sorted_tables:
+        kinds = {column.type.python_type for column in table.primary_key}
+        assert kinds <= {str, int}, table.name
+
+
 @pytest.mark.parametrize(
     "statement",
     [

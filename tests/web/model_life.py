@@ -215,6 +215,7 @@ class Life:
                 id=digest_json([self.model, number, seat, at]), model=self.model, version=number,
                 seat=seat, users=list(users), dag_id=f"{self.model}_release",
                 run_id=f"manual__{at[:10]}", task_id=f"sign_off.{seat}", try_number=1,
+                triggered_by="dora",
                 asked_at=asked_at, answer_by=asked_at + timedelta(days=14),
             ),
             "signature.requested",

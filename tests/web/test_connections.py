@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -34,14 +36,16 @@ def second(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
             env=variables,
             stdout=file,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for(url, server, log)
         yield url
     finally:
-        server.terminate()
-        server.wait(30)
+        # It holds nothing that it would have to put away, and takes its time to do so.
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

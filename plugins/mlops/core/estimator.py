@@ -52,11 +52,12 @@ def build(candidate: Candidate, features: Sequence[Feature], *, seed: int) -> Es
         else:
             estimator = make(**candidate.params)
             _preset(estimator, candidate, features, seed)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # whatever a user's factory raises, the reader needs its name
         raise TrainingError(
             f"candidate '{candidate.name}': {name} refuses its parameters",
-            found=f"{candidate.params} ({error})",
-            action="correct 'params' of the candidate in the spec",
+            found=f"{candidate.params} ({type(error).__name__}: {error})",
+            expected="parameters that it takes",
+            action="correct 'params' of the candidate in the spec, or mend the factory",
         ) from error
     if not (hasattr(estimator, "fit") and hasattr(estimator, "predict_proba")):
         raise TrainingError(
@@ -78,8 +79,17 @@ def _preset(estimator: Any, candidate: Candidate, features: Sequence[Feature], s
 
 
 def positive_scores(estimator: Estimator, matrix: np.ndarray) -> np.ndarray:
-    """Probability of the true class, float64 of shape (rows,)."""
-    return np.asarray(estimator.predict_proba(matrix), dtype=np.float64)[:, -1]
+    """Probability of the true class, float64 of shape (rows,).
+
+    :raises ValueError: the estimator does not give two probabilities for each row.
+    """
+    probabilities = np.asarray(estimator.predict_proba(matrix), dtype=np.float64)
+    if probabilities.shape != (len(matrix), 2):
+        raise ValueError(
+            f"predict_proba gave shape {probabilities.shape} for {len(matrix)} rows, "
+            "not two probabilities for each of them"
+        )
+    return probabilities[:, 1]
 
 
 def code_facts(candidates: Sequence[Candidate]) -> dict[str, Any]:
@@ -88,19 +98,33 @@ def code_facts(candidates: Sequence[Candidate]) -> dict[str, Any]:
     facts.update({library: version(library) for library in LIBRARIES})
     for candidate in candidates:
         if candidate.factory is not None:
-            factory = _import(candidate.name, candidate.factory)
-            source = inspect.getsource(sys.modules[factory.__module__])
-            facts[candidate.factory] = hashlib.sha256(source.encode()).hexdigest()
+            facts[candidate.factory] = _source_digest(candidate.name, candidate.factory)
     return facts
+
+
+def _source_digest(candidate: str, name: str) -> str:
+    """SHA-256 of the module in which a factory is written."""
+    factory = _import(candidate, name)
+    try:
+        source = inspect.getsource(sys.modules[factory.__module__])
+    except (AttributeError, KeyError, OSError, TypeError) as error:
+        raise TrainingError(
+            f"candidate '{candidate}': the source of {name} cannot be read",
+            found=f"{type(error).__name__}: {error}",
+            expected="a function in a Python file, whose digest goes into the package",
+            action="write the factory in a module of your own",
+        ) from error
+    return hashlib.sha256(source.encode()).hexdigest()
 
 
 def _import(candidate: str, name: str) -> Any:
     module, _, attribute = name.rpartition(".")
     try:
         return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a user's module may raise anything while it is imported
         raise TrainingError(
             f"candidate '{candidate}': {name} cannot be imported",
-            found=str(error),
+            found=f"{type(error).__name__}: {error}",
             expected="the dotted name of a class or a function that the workers can import",
+            action="correct the name in the spec, or install the module where the tasks run",
         ) from error

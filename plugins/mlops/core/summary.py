@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlops.core.checks import ColumnSummary, DataSummary
+from mlops.core.encode import FeatureEncoder
+from mlops.core.table import moments
+from mlops.errors import DataRefused
 from mlops.spec.model import Develop
 
 
@@ -34,29 +37,56 @@ class Summariser:
         self._newest: datetime | None = None
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Add a record batch."""
+        """Add a record batch.
+
+        :raises DataRefused: a column is of a type that a feature of its kind, the time or the
+            label cannot have; said at the first batch, before anything is kept.
+        """
+        if not self._rows:
+            require_types(batch.schema, self._develop)
         self._rows += batch.num_rows
         for name, column in self._columns.items():
             _add(column, batch.column(name))
-        label = pc.cast(batch.column(self._develop.label), pa.int64())
-        self._positives += pc.sum(label).as_py() or 0
-        newest = pc.max(batch.column(self._develop.time)).as_py()
+        is_true = pc.cast(batch.column(self._develop.label), pa.bool_())
+        self._positives += pc.sum(is_true).as_py() or 0
+        newest = pc.max(moments(batch.column(self._develop.time))).as_py()
         if newest is not None and (self._newest is None or newest > self._newest):
             self._newest = newest
 
     def result(self) -> DataSummary:
         """What is known; repeated keys are counted elsewhere, since that takes memory."""
-        newest = self._newest
-        if newest is not None:
-            newest = newest.replace(tzinfo=newest.tzinfo or UTC)
         return DataSummary(
             rows=self._rows,
             columns={
                 name: ColumnSummary(nulls=c.nulls, min=c.min, max=c.max)
                 for name, c in self._columns.items()
             },
-            newest=newest,
+            newest=self._newest,
             label_share=self._positives / self._rows if self._rows else None,
+        )
+
+
+def require_types(schema: pa.Schema, develop: Develop) -> None:
+    """Refuse columns that cannot be what the spec calls them.
+
+    :raises DataRefused: a feature is not of its kind, the time is no time, the label is neither
+        a boolean nor a whole number.
+    """
+    FeatureEncoder.fit(develop.features, schema.empty_table())
+    time, label = schema.field(develop.time), schema.field(develop.label)
+    if not (pa.types.is_timestamp(time.type) or pa.types.is_date(time.type)):
+        raise DataRefused(
+            f"column '{time.name}' cannot be the time of a row",
+            found=f"type {time.type}",
+            expected="timestamp with time zone, or date",
+            action="cast the column in the SQL",
+        )
+    if not (pa.types.is_boolean(label.type) or pa.types.is_integer(label.type)):
+        raise DataRefused(
+            f"column '{label.name}' cannot be the label",
+            found=f"type {label.type}",
+            expected="boolean, or a whole number of which 0 is false",
+            action=f"write a condition in the SQL, as {label.name} = 'yes' or {label.name} > 30",
         )
 
 

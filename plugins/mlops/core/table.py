@@ -24,12 +24,61 @@ class Rows:
     label: np.ndarray
 
 
+@dataclass(frozen=True)
+class Side:
+    """The rows on one side of the split."""
+
+    rows: int
+    positives: int
+
+
+@dataclass(frozen=True)
+class Sides:
+    """How a snapshot falls apart into training and test rows.
+
+    :ivar untimed: rows without a time, which would fall into neither.
+    """
+
+    train: Side
+    test: Side
+    untimed: int
+
+
 def split_by_time(file: Path, *, time: str, label: str, test_start: datetime) -> tuple[Rows, Rows]:
     """Training rows before ``test_start`` and test rows from it on."""
     table = pq.read_table(file)
-    moment = pa.scalar(test_start, type=table.schema.field(time).type)
-    is_test = pc.greater_equal(table[time], moment)
+    is_test = _from(table[time], test_start)
     return _rows(table.filter(pc.invert(is_test)), label), _rows(table.filter(is_test), label)
+
+
+def count_sides(file: Path, *, time: str, label: str, test_start: datetime) -> Sides:
+    """Count rows and true labels on both sides of the split; reads two columns."""
+    table = pq.read_table(file, columns=[time, label])
+    is_test = _from(table[time], test_start)
+    return Sides(
+        train=_side(table.filter(pc.invert(is_test))[label]),
+        test=_side(table.filter(is_test)[label]),
+        untimed=table[time].null_count,
+    )
+
+
+def count_duplicates(file: Path, key: str) -> int:
+    """How many rows of a Parquet file repeat a key that another row has; reads one column."""
+    column = pq.read_table(file, columns=[key])[key]
+    return len(column) - int(pc.count_distinct(column, mode="all").as_py())
+
+
+def moments(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """A column of times or dates as moments in UTC; a date stands for its first moment."""
+    if not pa.types.is_date(column.type):
+        return column
+    return pc.assume_timezone(pc.cast(column, pa.timestamp("us")), "UTC")
+
+
+def _from(column: pa.ChunkedArray, start: datetime) -> pa.ChunkedArray:
+    """Whether each row's time is ``start`` or later; null where it has none."""
+    times = moments(column)
+    return pc.greater_equal(times, pa.scalar(start, type=times.type))
 
 
 def _rows(table: pa.Table, label: str) -> Rows:
@@ -37,7 +86,6 @@ def _rows(table: pa.Table, label: str) -> Rows:
     return Rows(table=table.drop_columns([label]), label=values.astype(bool))
 
 
-def count_duplicates(file: Path, key: str) -> int:
-    """How many rows of a Parquet file repeat a key that another row has; reads one column."""
-    column = pq.read_table(file, columns=[key])[key]
-    return len(column) - int(pc.count_distinct(column, mode="all").as_py())
+def _side(label: pa.ChunkedArray) -> Side:
+    positives = pc.sum(pc.cast(label, pa.bool_())).as_py()
+    return Side(rows=len(label), positives=int(positives or 0))

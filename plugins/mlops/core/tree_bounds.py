@@ -114,9 +114,13 @@ def check_hist_gradient_boosting(model: Any) -> None:
     check_equal(f"{name}: bin_thresholds_", len(thresholds), width)
     for feature in np.flatnonzero(is_categorical):
         check_range(f"{name}: known categories", thresholds[feature], _MAX_CATEGORY + 1)
-    for predictor in (tree for stage in predictors for tree in stage):
-        check_is(name, predictor, TreePredictor)
-        nodes = predictor.nodes[predictor.nodes["is_leaf"] == 0]
+    trees = [tree for stage in predictors for tree in stage]
+    for tree in trees:
+        check_is(name, tree, TreePredictor)
+    if trees:
+        # All trees at once: they are many and small.
+        nodes = np.concatenate([tree.nodes for tree in trees])
+        nodes = nodes[nodes["is_leaf"] == 0]
         check_range(f"{name}: feature_idx", nodes["feature_idx"], width)
         asked = nodes["feature_idx"][nodes["is_categorical"] != 0]
         if not np.all(is_categorical[asked]):

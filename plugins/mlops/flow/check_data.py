@@ -8,7 +8,7 @@ from mlops.core.canonical import digest_json
 from mlops.core.checks import all_passed, check_contract, refused
 from mlops.core.records import Check, to_json
 from mlops.core.summary import summary_from_json
-from mlops.core.table import count_duplicates
+from mlops.core.table import Side, Sides, count_duplicates, count_sides
 from mlops.flow.results import Checked
 from mlops.flow.workspace import Workspace, now
 from mlops.store.tables import CheckRow, SnapshotRow
@@ -22,18 +22,48 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
     with workspace.store.transaction() as transaction:
         snapshot = transaction.get(SnapshotRow, snapshot_id)
     spec = workspace.spec(snapshot.spec_digest)
+    develop = spec.content.develop
     with workspace.scratch() as folder:
         file = workspace.artifacts.fetch(snapshot.sha256, folder)
-        duplicates = count_duplicates(file, spec.content.develop.key)
+        duplicates = count_duplicates(file, develop.key)
+        sides = count_sides(
+            file, time=develop.time, label=develop.label, test_start=snapshot.test_start
+        )
     checks = check_contract(
         summary_from_json(snapshot.summary, key_duplicates=duplicates),
-        features=spec.content.develop.features,
-        contract=spec.content.develop.contract,
+        features=develop.features,
+        contract=develop.contract,
         window_end=snapshot.test_end,
         labelled=True,
     )
+    checks += _split_checks(sides, time=develop.time, label=develop.label)
     record_checks(workspace, f"{spec.model}/snapshot/{snapshot_id[:12]}", checks)
     return Checked(snapshot_id=snapshot_id, checks=len(checks))
+
+
+def _split_checks(sides: Sides, *, time: str, label: str) -> tuple[Check, ...]:
+    """Whether the split leaves something to learn from, and something to test on."""
+    return (
+        Check(
+            name="a time in every row",
+            passed=sides.untimed == 0,
+            found=f"{sides.untimed:,} rows without one",
+            expected="none, since such a row falls into no period",
+            subject=time,
+        ),
+        _both_classes("training", sides.train, label),
+        _both_classes("test", sides.test, label),
+    )
+
+
+def _both_classes(periods: str, side: Side, label: str) -> Check:
+    return Check(
+        name=f"both classes in the {periods} periods",
+        passed=0 < side.positives < side.rows,
+        found=f"{side.positives:,} of {side.rows:,} rows are true",
+        expected="true for some rows and false for others",
+        subject=label,
+    )
 
 
 def record_checks(workspace: Workspace, subject: str, checks: Sequence[Check]) -> None:

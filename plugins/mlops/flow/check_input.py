@@ -10,6 +10,7 @@ from mlops.core.period import Period, split
 from mlops.core.profile import Profile
 from mlops.errors import NoDecision
 from mlops.flow.check_data import record_checks
+from mlops.flow.columns import naming, types_of
 from mlops.flow.fallback import choose
 from mlops.flow.live import live_package, needed_live_version
 from mlops.flow.plan import Plan, Shard
@@ -20,7 +21,7 @@ from mlops.store.tables import CaseRow, VersionRow
 from mlops.warehouse import sql
 from mlops.warehouse.predictions import ensure_tables
 from mlops.warehouse.pushdown import count_keys, window_profile
-from mlops.warehouse.read import Column, describe
+from mlops.warehouse.read import describe
 
 
 def check_input(workspace: Workspace, *, model: str, window: Period, shards: int = 1) -> Plan:
@@ -38,20 +39,21 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
     package = live_package(workspace, version)
     batch = f"{model}/{window.label()}/v{version.number}"
     query = scoring_query(spec, window)
-    columns = describe(workspace.warehouse_url, query)
+    with naming(f"{batch}: {spec.content.deploy.scoring_sql or spec.content.develop.features_sql}"):
+        columns = types_of(describe(workspace.warehouse_url, query))
     changes = schema_changes(
-        {column["name"]: column["type"] for column in package.contents.schema},
-        {column.name: column.pg_type for column in columns},
+        {column["name"]: column["type"] for column in package.contents.schema}, columns
     )
     if not all_passed(changes):
         record_checks(workspace, f"{batch}/input", changes)
-    profile = input_profile(workspace, spec, package, window)
-    keys = count_keys(
-        workspace.warehouse_url,
-        query,
-        spec.content.develop.key,
-        time=spec.content.develop.time,
-    )
+    with naming(batch):
+        profile = input_profile(workspace, spec, package, window)
+        keys = count_keys(
+            workspace.warehouse_url,
+            query,
+            spec.content.develop.key,
+            time=spec.content.develop.time,
+        )
     checks = check_contract(
         profile.summary(newest=keys.newest, key_duplicates=keys.rows - keys.distinct),
         features=spec.content.develop.features,
@@ -134,14 +136,13 @@ def reference_of(package: LoadedModel) -> Profile:
     return Profile.from_json(json.dumps(package.contents.reference))
 
 
-def _ensure_output(workspace: Workspace, spec: Spec, columns: tuple[Column, ...]) -> None:
-    types = {column.name: column.pg_type for column in columns}
+def _ensure_output(workspace: Workspace, spec: Spec, columns: dict[str, str]) -> None:
     ensure_tables(
         workspace.warehouse_url,
         schema=spec.content.deploy.output_schema,
         model=spec.model,
         key=spec.content.develop.key,
-        key_type=types[spec.content.develop.key],
+        key_type=columns[spec.content.develop.key],
     )
 
 

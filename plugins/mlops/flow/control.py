@@ -6,6 +6,7 @@ the live version in one transaction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 from sqlalchemy import text
@@ -20,9 +21,11 @@ from mlops.flow.signatures import REVOKE, require_signed, signed_bytes
 from mlops.flow.signers import Person, refusal, seat_now
 from mlops.flow.workspace import Workspace, now
 from mlops.store.connect import Transaction
-from mlops.store.tables import DeploymentRow, VersionRow
+from mlops.store.tables import DeploymentRow, LedgerRow, VersionRow
 
 ACTIONS = ("rollback", "stop", "resume", "revoke")
+CONTROL_SUFFIX = "_control"
+_STARTED = "run.started"
 
 
 def control(
@@ -56,6 +59,33 @@ def control(
     if action == "revoke":
         return _revoke(workspace, model, person, reason, version, seat)
     return _change(workspace, model, action, person, reason, version)
+
+
+def record_started(workspace: Workspace, *, person: Person) -> None:
+    """Note who started a run, as Airflow's API server authenticated them."""
+    run = workspace.run
+    with workspace.store.transaction() as transaction:
+        transaction.note(
+            actor=person.id,
+            action=_STARTED,
+            subject=f"{run.dag_id}/{run.run_id}",
+            payload={"user_id": person.id, "user_name": person.name},
+        )
+
+
+def started_by(workspace: Workspace) -> Person:
+    """Who started this run: id and name as they were noted, else Airflow's word for both.
+
+    With FAB, whose ids are numbers, somebody whose start was not noted holds no seat.
+    """
+    run = workspace.run
+    with workspace.store.transaction() as transaction:
+        noted = transaction.find(LedgerRow, action=_STARTED, subject=f"{run.dag_id}/{run.run_id}")
+    for entry in noted:
+        said = json.loads(entry.payload)
+        if said["user_name"] == run.triggered_by:
+            return Person(id=said["user_id"], name=said["user_name"])
+    return Person(id=run.triggered_by, name=run.triggered_by)
 
 
 def _change(

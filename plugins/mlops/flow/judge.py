@@ -88,7 +88,7 @@ def _verdict(
         said.insert(0, f"{performance.metric} {performance.measured:.3f}, {performance.bound}")
     if kpi.reached is False:
         said.insert(0, kpi.sentence)
-    kpi_state = "warn" if kpi.reached is False else "ok"
+    kpi_state = {True: "ok", False: "warn", None: "not_enough_data"}[kpi.reached]
     return MonitorResult(
         state=worst_state([*(item.state for item in drifts), performance.state, kpi_state]),  # type: ignore[list-item]
         rows=batch.rows,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
+import numpy as np
 from sqlalchemy import select
 
 from mlops.core.package import LoadedModel, load_model, read
-from mlops.errors import RecordMissing
+from mlops.errors import MlopsError, PredictionError, RecordMissing
 from mlops.flow.workspace import Workspace
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, VersionRow
+
+Predict = Callable[[np.ndarray], np.ndarray]
 
 
 def current_deployment(
@@ -57,3 +61,26 @@ def live_package(workspace: Workspace, version: VersionRow) -> LoadedModel:
         workspace.artifacts.read(version.package_digest), expected_digest=version.package_digest
     )
     return load_model(contents, trusted=spec.content.develop.trusted_types)
+
+
+def naming_the_model(predict: Predict, version: VersionRow) -> Predict:
+    """The same predictions; whatever an estimator raises becomes an error that names the version.
+
+    An estimator that was fitted on rows without a gap may refuse rows with one.
+    """
+
+    def named(matrix: np.ndarray) -> np.ndarray:
+        try:
+            return predict(matrix)
+        except MlopsError:
+            raise
+        except Exception as error:  # whatever a user's estimator raises, the reader needs its name
+            raise PredictionError(
+                f"{version.model} v{version.number} cannot score these rows",
+                found=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
+                expected="a score for every row that keeps the contract",
+                action="let the contract refuse such rows (max_null_share, min, max), or release "
+                "a version that imputes them",
+            ) from error
+
+    return named

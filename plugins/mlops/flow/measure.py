@@ -10,6 +10,7 @@ from mlops.core.period import Period
 from mlops.core.records import to_json
 from mlops.errors import RecordMissing
 from mlops.flow.check_input import input_profile, reference_of
+from mlops.flow.columns import naming
 from mlops.flow.live import live_package
 from mlops.flow.results import Measured
 from mlops.flow.workspace import Workspace, now
@@ -33,27 +34,31 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
     is the one that stands.
 
     :raises RecordMissing: the window was not scored and published.
+    :raises QueryError: SQL of the features, the outcomes or the KPI does not run.
+    :raises DataRefused: the outcomes have a key twice.
     """
     with workspace.store.transaction() as transaction:
         batch = _batch(transaction, model, window)
         version = transaction.get(VersionRow, model, batch.version)
     spec = workspace.spec(version.spec_digest)
     package = live_package(workspace, version)
-    profile = input_profile(workspace, spec, package, window).with_columns_of(
-        window_profile(
-            workspace.warehouse_url,
-            batch_scores(spec.content.deploy.output_schema, model, batch.id),
-            reference_of(package),
-            columns=("score",),
+    with naming(batch.id):
+        profile = input_profile(workspace, spec, package, window).with_columns_of(
+            window_profile(
+                workspace.warehouse_url,
+                batch_scores(spec.content.deploy.output_schema, model, batch.id),
+                reference_of(package),
+                columns=("score",),
+            )
         )
-    )
-    pairs = _pairs(workspace, spec, batch, window)
+        pairs = _pairs(workspace, spec, batch, window)
+        kpi = _kpi(workspace, spec, window, pairs)
     content = {
         "profile": json.loads(profile.to_json()),
         "labels": len(pairs.label),
         "metrics": to_json(metrics(pairs.label, pairs.score)) if len(pairs.label) else None,
         "score_histogram": list(pairs.score_histogram),
-        "kpi": _kpi(workspace, spec, window, pairs),
+        "kpi": kpi,
     }
     digest = digest_json([batch.id, content])
     row = MeasurementRow(

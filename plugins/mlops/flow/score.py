@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from mlops.core.estimator import positive_scores
 from mlops.flow.check_input import scoring_query
-from mlops.flow.live import live_package
+from mlops.flow.live import live_package, naming_the_model
 from mlops.flow.plan import Plan, Scored, Shard
 from mlops.flow.signatures import require_signed
 from mlops.flow.workspace import Workspace, now
@@ -18,7 +21,8 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
 
     :raises NotSigned: a signature no longer holds.
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: the package is not what was signed.
-    :raises PredictionError: an infinite or NaN prediction; nothing of the shard is written.
+    :raises PredictionError: an infinite or NaN prediction, or rows that the estimator refuses;
+        nothing of the shard is written.
     """
     with workspace.store.transaction() as transaction:
         version = transaction.get(VersionRow, plan.model, plan.version)
@@ -38,6 +42,7 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
         version=plan.version,
         threshold=deploy.threshold,
         encoder=package.contents.encoder,
-        predict=package.predict,
+        # Scores that are no numbers are looked for where the rows' keys are known.
+        predict=naming_the_model(partial(positive_scores, package.estimator), version),
     )
     return Scored(batch=plan.batch, shard=shard.shard, rows=scored.rows, unseen=dict(scored.unseen))

@@ -65,7 +65,10 @@ def request(workspace: Workspace, *, model: str, version: int, seat: str) -> Req
         bound = signed_bytes(transaction, row)
         before = _answers_so_far(transaction, row, seat)
     entry = seat_now(workspace, row, seat)
-    users = tuple(user for user in entry.users if not duties(row, Person(user, user)))
+    started_by = workspace.run.triggered_by
+    users = tuple(
+        user for user in entry.users if not duties(row, Person(user, user), asked_by=started_by)
+    )
     if not users:
         raise SignOffError(
             f"{model} v{version}: seat '{seat}' has nobody who may sign",
@@ -107,7 +110,7 @@ def objection(workspace: Workspace, *, gate: GateRow, answer: Answer) -> str:
         row = transaction.get(VersionRow, gate.model, gate.version)
     entry = seat_now(workspace, row, gate.seat)
     with workspace.store.transaction() as transaction:
-        why = _why_not(transaction, row, gate.seat, entry, answer)
+        why = _why_not(transaction, row, gate.seat, entry, answer, gate.id)
         if why:
             bound = signed_bytes(transaction, row)
             record_decision(
@@ -260,7 +263,9 @@ def _record_answer(
             valid_days=entry.valid_days,
         )
         known = transaction.find(DecisionRow, id=row.id)
-        why = known[0].refusal if known else _why_not(transaction, version, seat, entry, answer)
+        why = (
+            known[0].refusal if known else _why_not(transaction, version, seat, entry, answer, gate)
+        )
         row.counted, row.refusal = not why, why
         if not known:
             record_decision(transaction, row)
@@ -281,7 +286,12 @@ def _record_answer(
 
 
 def _why_not(
-    transaction: Transaction, version: VersionRow, seat: str, entry: Seat, answer: Answer
+    transaction: Transaction,
+    version: VersionRow,
+    seat: str,
+    entry: Seat,
+    answer: Answer,
+    gate: str,
 ) -> str:
     return refusal(
         transaction,
@@ -292,6 +302,7 @@ def _why_not(
         choice=answer.choice,
         reason=answer.reason,
         at=answer.at,
+        asked_by=transaction.get(GateRow, gate).triggered_by,
     )
 
 
@@ -339,6 +350,7 @@ def _record_gate(
         run_id=run.run_id,
         task_id=run.task_id,
         try_number=run.try_number,
+        triggered_by=run.triggered_by,
         asked_at=asked_at,
         answer_by=answer_by,
     )

@@ -23,7 +23,7 @@ APPROVE = "Approve"
 REJECT = "Reject"
 REVOKE = "Revoke"
 LAPSE = "Lapse"
-
+MARK_SUCCESS = "mark_success"
 
 _ANSWERS = {
     REJECT: "{} rejected",
@@ -161,9 +161,13 @@ def _standing(
 ) -> Standing:
     """Walk the answers in order: a rejection or a revocation empties the seat."""
     signers: dict[str, str] = {}
-    reason = "nobody has signed"
+    reason, marks = "nobody has signed", []
     for row in decisions:
-        if not row.counted or row.decided_at > at:
+        if row.decided_at > at:
+            continue
+        if not row.counted:
+            if row.method == MARK_SUCCESS:
+                marks.append(f"{row.user_name} marked the gate as a success, but {row.refusal}")
             continue
         fault = _fault(row, bound, at)
         if row.answer != APPROVE:
@@ -183,7 +187,7 @@ def _standing(
         signed_by=tuple(sorted(signers.values())),
         signer_ids=tuple(sorted(signers)),
         holds=holds,
-        reason="signed" if holds else reason,
+        reason="signed" if holds else "; ".join([reason, *marks]),
     )
 
 

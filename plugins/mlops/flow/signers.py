@@ -65,12 +65,16 @@ def refusal(
     choice: str,
     reason: str,
     at: datetime,
+    asked_by: str = "",
 ) -> str:
-    """Why an answer does not count; empty when it does."""
+    """Why an answer does not count; empty when it does.
+
+    :param asked_by: who started the run that asks, which need not be the run that packaged it.
+    """
     title, what = entry.title, f"{version.model} v{version.number}"
     if person.id not in entry.users:
         return f"{person.name} does not hold the seat {title}"
-    duty = duties(version, person)
+    duty = duties(version, person, asked_by=asked_by)
     if duty:
         return duty
     if not reason.strip() and (choice in (REJECT, REVOKE) or entry.reason_needed):
@@ -81,12 +85,12 @@ def refusal(
     return _twice(held, seat, person) or _two_seats(version, held, seat, person)
 
 
-def duties(version: VersionRow, person: Person) -> str:
+def duties(version: VersionRow, person: Person, *, asked_by: str = "") -> str:
     """Separation of duties: nobody signs what they built or set in motion."""
     what = f"{version.model} v{version.number}"
     if person.is_named(version.developer):
         return f"{person.name} developed {what} and cannot sign it"
-    if person.is_named(version.triggered_by):
+    if person.is_named(version.triggered_by) or person.is_named(asked_by):
         return f"{person.name} started the release of {what} and cannot sign it"
     return ""
 

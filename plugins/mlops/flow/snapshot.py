@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from mlops.core.canonical import digest_json
 from mlops.core.period import periods_before
 from mlops.core.summary import Summariser, summary_to_json
+from mlops.errors import NoRows
+from mlops.flow.columns import check_columns, naming
 from mlops.flow.results import Snapshot
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Spec
@@ -24,17 +28,20 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
 
     :param as_of: the run's clock; nothing that became known later is read.
     :raises NoRows: the query returned nothing.
-    :raises QueryError: the SQL does not run, or a column is of a type that cannot be read.
+    :raises QueryError: the SQL does not run, lacks a column, or has one of a type that cannot be
+        read.
+    :raises DataRefused: a column cannot be the feature, the time or the label that the spec says.
     """
     spec = workspace.spec(spec_digest)
     develop = spec.content.develop
     split = develop.split
     periods = periods_before(as_of, split.unit, split.train + split.test)
     start, test_start, end = periods[0].start, periods[split.train].start, periods[-1].end
+    check_columns(workspace, spec, as_of=as_of)
     query = training_query(spec, start=start, end=end, as_of=as_of)
     columns = describe(workspace.warehouse_url, query)
     summariser = Summariser(develop)
-    with workspace.scratch() as folder:
+    with workspace.scratch() as folder, _naming_the_window(spec, start, end, as_of):
         file = write_parquet(
             workspace.warehouse_url, query, folder / "snapshot.parquet", on_batch=summariser.update
         )
@@ -86,7 +93,10 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
 
 
 def training_query(spec: Spec, *, start: datetime, end: datetime, as_of: datetime) -> str:
-    """The spec's features joined with its outcomes, for one window, in a fixed order."""
+    """The spec's features joined with its outcomes, for one window, in a fixed order.
+
+    An outcome that is null is not known yet, and its row is left out, as in monitoring.
+    """
     develop = spec.content.develop
     parameters = {"window_start": start, "window_end": end, "as_of": as_of}
     joined = sql.joined(
@@ -96,4 +106,23 @@ def training_query(spec: Spec, *, start: datetime, end: datetime, as_of: datetim
         features=(develop.time, *develop.features),
         outcomes=(develop.label,),
     )
-    return sql.ordered(joined, (develop.time, develop.key))
+    known = f"{joined}\nWHERE outcomes.{sql.quoted(develop.label)} IS NOT NULL"
+    return sql.ordered(known, (develop.time, develop.key))
+
+
+@contextmanager
+def _naming_the_window(
+    spec: Spec, start: datetime, end: datetime, as_of: datetime
+) -> Iterator[None]:
+    try:
+        with naming(f"{spec.model}: the rows to train on"):
+            yield
+    except NoRows as error:
+        raise NoRows(
+            f"{spec.model}: {spec.content.develop.features_sql} joined with "
+            f"{spec.content.develop.outcomes_sql}",
+            found=f"no row from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC with an "
+            f"outcome known by {as_of:%Y-%m-%d %H:%M}",
+            expected="at least one row",
+            action="look at the run's date, and at the tables that the SQL reads",
+        ) from error

@@ -10,11 +10,11 @@ import numpy as np
 from mlops.core import model_file
 from mlops.core.canonical import digest_json
 from mlops.core.encode import FeatureEncoder
-from mlops.core.estimator import build, code_facts, positive_scores, technique
+from mlops.core.estimator import Estimator, build, code_facts, positive_scores, technique
 from mlops.core.metrics import better, metrics
 from mlops.core.records import CandidateResult, to_json
 from mlops.core.table import Rows, split_by_time
-from mlops.errors import TrainingError
+from mlops.errors import ArtifactRefused, TrainingError
 from mlops.flow.results import Training
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Spec
@@ -63,9 +63,11 @@ def _fit(
             test_start=snapshot.test_start,
         )
     encoder = FeatureEncoder.fit(develop.features, train_rows.table)
+    # All are built before the first one is fitted: an hour's fit is not wasted on a typing error.
+    built = [(candidate, _build(spec, candidate, encoder)) for candidate in develop.candidates]
     fitted = [
-        _candidate(spec, candidate, encoder, train_rows, test_rows)
-        for candidate in develop.candidates
+        (_fit_and_measure(spec, candidate, estimator, encoder, train_rows, test_rows), estimator)
+        for candidate, estimator in built
     ]
     best = better(develop.select_by, [result.metrics for result, _ in fitted])
     results = [replace(result, chosen=index == best) for index, (result, _) in enumerate(fitted)]
@@ -102,32 +104,44 @@ def _fit(
     return row
 
 
-def _candidate(
-    spec: Spec, candidate: Candidate, encoder: FeatureEncoder, train_rows: Rows, test_rows: Rows
-) -> tuple[CandidateResult, object]:
-    """Fit one candidate and measure it; the estimator is packaged at once, to know that it can."""
-    develop = spec.content.develop
-    estimator = build(candidate, encoder.features, seed=develop.seed)
+def _build(spec: Spec, candidate: Candidate, encoder: FeatureEncoder) -> Estimator:
+    """Make an unfitted estimator, of which nothing yet says that it cannot be packaged."""
+    estimator = build(candidate, encoder.features, seed=spec.content.develop.seed)
+    _require_packable(spec, candidate, estimator)
+    return estimator
+
+
+def _fit_and_measure(
+    spec: Spec,
+    candidate: Candidate,
+    estimator: Estimator,
+    encoder: FeatureEncoder,
+    train_rows: Rows,
+    test_rows: Rows,
+) -> CandidateResult:
+    """Fit one candidate and measure it; it is packaged at once, to know that it can be."""
     started = perf_counter()
     try:
         estimator.fit(encoder.encode_table(train_rows.table), train_rows.label)
         scores = positive_scores(estimator, encoder.encode_table(test_rows.table))
     except Exception as error:  # whatever a user's estimator raises, the reader needs its name
         raise TrainingError(
-            f"candidate '{candidate.name}' ({technique(candidate)}) could not be fitted",
-            found=f"{type(error).__name__}: {error}",
+            f"{_named(candidate)} could not be fitted",
+            found=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
             expected="an estimator with fit and predict_proba for a numeric matrix with NaN",
             action="correct its params in the spec, or wrap it in a factory that imputes",
         ) from error
     seconds = perf_counter() - started
     if not np.isfinite(scores).all():
         raise TrainingError(
-            f"candidate '{candidate.name}' ({technique(candidate)})",
-            found=f"{int((~np.isfinite(scores)).sum())} NaN or infinite scores on the test rows",
+            f"{_named(candidate)} gives scores that are no numbers",
+            found=f"{int((~np.isfinite(scores)).sum()):,} NaN or infinite scores on "
+            f"{len(scores):,} test rows",
             expected="finite scores",
+            action="bound the features in the contract, or choose another estimator",
         )
-    model_file.load(model_file.dump(estimator), trusted=develop.trusted_types)
-    result = CandidateResult(
+    _require_packable(spec, candidate, estimator)
+    return CandidateResult(
         name=candidate.name,
         technique=technique(candidate),
         params=tuple(sorted((key, str(value)) for key, value in candidate.params.items())),
@@ -135,4 +149,20 @@ def _candidate(
         fit_seconds=round(seconds, 2),
         chosen=False,
     )
-    return result, estimator
+
+
+def _require_packable(spec: Spec, candidate: Candidate, estimator: Estimator) -> None:
+    """Write the estimator and read it back, as deployment and scoring will."""
+    try:
+        model_file.load(model_file.dump(estimator), trusted=spec.content.develop.trusted_types)
+    except (ArtifactRefused, TrainingError) as error:
+        raise TrainingError(
+            f"{_named(candidate)} cannot be packaged: {error.what}",
+            found=error.found,
+            expected=error.expected,
+            action=error.action,
+        ) from error
+
+
+def _named(candidate: Candidate) -> str:
+    return f"candidate '{candidate.name}' ({technique(candidate)})"

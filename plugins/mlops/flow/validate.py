@@ -9,8 +9,8 @@ from mlops.core.gates import all_passed, failed, judge_gates
 from mlops.core.metrics import evaluate, metrics
 from mlops.core.records import Metrics, to_json
 from mlops.core.table import Rows, split_by_time
-from mlops.errors import DataRefused
-from mlops.flow.live import live_package, live_version
+from mlops.errors import DataRefused, PredictionError
+from mlops.flow.live import live_package, live_version, naming_the_model
 from mlops.flow.results import Validation
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Spec
@@ -105,15 +105,16 @@ def _champion(
     package = live_package(workspace, live)
     try:
         matrix = package.contents.encoder.encode_table(test_rows.table)
-    except DataRefused as error:
+        scores = naming_the_model(package.predict, live)(matrix)
+    except (DataRefused, PredictionError) as error:
         if not any(gate.against for gate in spec.content.develop.gates):
             return live.number, None
         raise DataRefused(
             f"{spec.model}: a gate compares with the live version {live.number}, which cannot "
             "score the new test rows",
             found=str(error),
-            expected="all columns that the live version was trained on",
-            action="keep those columns in the features SQL for this release, or take the gate "
+            expected="rows with all that the live version was trained on",
+            action="keep its columns in the features SQL for this release, or take the gate "
             "against the champion out of the spec, which its approvers will see",
         ) from error
-    return live.number, metrics(test_rows.label, package.predict(matrix))
+    return live.number, metrics(test_rows.label, scores)

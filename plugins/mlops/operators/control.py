@@ -41,15 +41,13 @@ class ControlOperator(StepOperator):
 
     def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
         """Run :func:`mlops.flow.control.control`."""
-        from mlops.flow.control import control
-        from mlops.flow.signers import Person
+        from mlops.flow.control import control, started_by
 
-        who = workspace.run.triggered_by
         return control(
             workspace,
             model=self.model,
             action=self.action,
-            person=Person(id=who, name=who),
+            person=started_by(workspace),
             reason=self.reason,
             version=int(self.version) if self.version not in ("", "None") else None,
             seat=self.seat,

@@ -10,12 +10,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, select, tuple_
+from sqlalchemy import Connection, FromClause, Table, select, tuple_
+from sqlalchemy.exc import DBAPIError
 
 from mlops.core.canonical import digest_json
 from mlops.store.tables import Base
 
-Reference = Mapping[str, Any]
+Key = tuple[Any, ...]
+Said = tuple[int, str]  # number of an entry, and the digest that it gives of a fact
+_TABLES = {table.name: table for table in Base.metadata.sorted_tables}
 
 
 def reference(table: FromClause, row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -29,38 +32,66 @@ def reference(table: FromClause, row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def first_changed(
-    connection: Connection, found: Iterable[tuple[int, Reference]]
+    connection: Connection, found: Iterable[tuple[int, Any]]
 ) -> tuple[int, str] | None:
     """Among ledger entries, the first one whose fact is gone or is not what it was.
 
-    :param found: number of each entry, and the reference that it carries.
+    :param found: number of each entry, and the reference that it carries. Whoever may add to the
+        ledger may add an entry of any shape, so a reference may turn out to be none.
     :return: the entry's number and what is wrong; none where all facts stand.
     """
-    wanted: dict[str, dict[tuple[Any, ...], tuple[int, str]]] = defaultdict(dict)
+    faults: list[tuple[int, str]] = []
+    # A fact may be named twice: an entry that was added later must not speak for the first one.
+    wanted: dict[str, dict[Key, list[Said]]] = defaultdict(lambda: defaultdict(list))
     for seq, item in found:
-        wanted[item["table"]][tuple(item["key"])] = (seq, item["digest"])
-    faults = [fault for name, facts in wanted.items() for fault in _faults(connection, name, facts)]
+        if _is_reference(item):
+            wanted[item["table"]][tuple(item["key"])].append((seq, item["digest"]))
+        else:
+            faults.append((seq, "it points at a fact in a way in which none was ever recorded"))
+    for name, facts in wanted.items():
+        faults += _faults(connection, _TABLES[name], facts)
     return min(faults, default=None)
 
 
+def _is_reference(item: Any) -> bool:
+    if not isinstance(item, dict) or set(item) != {"table", "key", "digest"}:
+        return False
+    table = _TABLES.get(item["table"]) if isinstance(item["table"], str) else None
+    if table is None or not isinstance(item["key"], list):
+        return False
+    kinds = [column.type.python_type for column in table.primary_key]
+    return [type(part) for part in item["key"]] == kinds
+
+
 def _faults(
-    connection: Connection, name: str, facts: Mapping[tuple[Any, ...], tuple[int, str]]
+    connection: Connection, table: Table, facts: Mapping[Key, list[Said]]
 ) -> list[tuple[int, str]]:
-    table = next(t for t in Base.metadata.sorted_tables if t.name == name)
-    key = list(table.primary_key.columns)
-    rows = connection.execute(select(table).where(tuple_(*key).in_(list(facts))))
-    present = {}
-    for row in rows:
-        values = _values(table, row._mapping)
-        present[tuple(values[column.name] for column in key)] = digest_json(values)
+    try:
+        with connection.begin_nested():
+            present = _digests(connection, table, list(facts))
+    except (DBAPIError, ValueError):
+        if len(facts) > 1:  # which of them cannot be read?
+            alone = ({key: said} for key, said in facts.items())
+            return [fault for one in alone for fault in _faults(connection, table, one)]
+        present = dict.fromkeys(facts, "cannot be read")
     faults = []
-    for identity, (seq, digest) in facts.items():
-        what = f"its {name} {'/'.join(str(part) for part in identity)}"
-        if identity not in present:
-            faults.append((seq, f"{what} is gone"))
-        elif present[identity] != digest:
-            faults.append((seq, f"{what} was changed"))
+    for key, said in facts.items():
+        what = f"its {table.name} {'/'.join(str(part) for part in key)}"
+        for seq, digest in said:
+            if key not in present:
+                faults.append((seq, f"{what} is gone"))
+            elif present[key] != digest:
+                faults.append((seq, f"{what} was changed"))
     return faults
+
+
+def _digests(connection: Connection, table: Table, keys: list[Key]) -> dict[Key, str]:
+    columns = list(table.primary_key.columns)
+    found = {}
+    for row in connection.execute(select(table).where(tuple_(*columns).in_(keys))):
+        values = _values(table, row._mapping)
+        found[tuple(values[column.name] for column in columns)] = digest_json(values)
+    return found
 
 
 def _values(table: FromClause, row: Mapping[Any, Any]) -> dict[str, Any]:

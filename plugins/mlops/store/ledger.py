@@ -142,12 +142,19 @@ def verify(connection: Connection) -> tuple[int, Break | None]:
     return count, None
 
 
-def _references(held: list[Entry]) -> Iterator[tuple[int, facts.Reference]]:
-    """The facts that entries point at. An entry that holds says what was written, so it parses."""
+def _references(held: list[Entry]) -> Iterator[tuple[int, Any]]:
+    """What entries point at as their facts."""
     for entry in held:
         found = json.loads(entry.payload).get("fact")
         if found is not None:
             yield entry.seq, found
+
+
+def _is_object(payload: str) -> bool:
+    try:
+        return isinstance(json.loads(payload), dict)
+    except ValueError:
+        return False
 
 
 def _fault(entry: Entry, seq: int, prev: str) -> str | None:
@@ -157,6 +164,8 @@ def _fault(entry: Entry, seq: int, prev: str) -> str | None:
         return f"names {entry.prev_digest} as the entry before, whose digest is {prev}"
     if entry.recompute() != entry.digest:
         return f"its content has digest {entry.recompute()}, its own digest says {entry.digest}"
+    if not _is_object(entry.payload):
+        return "its payload is not a JSON object, so no step of ours wrote it"
     return None
 
 

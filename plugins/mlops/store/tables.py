@@ -172,6 +172,7 @@ class GateRow(Base):
     run_id: Mapped[str]
     task_id: Mapped[str]
     try_number: Mapped[int]
+    triggered_by: Mapped[str]
     asked_at: Mapped[datetime]
     answer_by: Mapped[datetime]
     __table_args__ = (Index(None, "dag_id", "run_id", "task_id"),)

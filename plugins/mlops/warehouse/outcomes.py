@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from psycopg import sql
 
-from mlops.errors import QueryError
+from mlops.errors import DataRefused, QueryError
 from mlops.warehouse.session import reading
-from mlops.warehouse.sql import quoted, text_literal
+from mlops.warehouse.sql import quoted, statement, text_literal
 
 HISTOGRAM_BINS = 20
 
@@ -36,26 +36,37 @@ def scores_with_labels(
 
     :param outcomes: rendered SQL that gives ``key`` and ``label``.
     :raises QueryError: the outcomes do not run.
+    :raises DataRefused: they have a key twice, so that nobody knows what came of it.
     """
     table = sql.Identifier(schema, f"{model}_predictions")
     joined = sql.SQL(
-        "SELECT p.score::float8, o.{label}::boolean FROM {table} AS p "
-        "JOIN (\n{outcomes}\n) AS o ON o.{key} = p.{key} "
-        "WHERE p.batch = %(batch)s AND o.{label} IS NOT NULL ORDER BY p.{key}"
+        "SELECT p.score::float8, o.{label}::boolean, p.{key} = lag(p.{key}) OVER (ORDER BY p.{key})"
+        " FROM {table} AS p JOIN (\n{outcomes}\n) AS o ON o.{key} = p.{key} "
+        "WHERE p.batch = {batch} AND o.{label} IS NOT NULL ORDER BY p.{key}"
     ).format(
         label=sql.Identifier(label),
         table=table,
-        outcomes=sql.SQL(outcomes),
+        outcomes=sql.SQL(statement(outcomes)),
         key=sql.Identifier(key),
+        batch=batch,
     )
     counted = sql.SQL(
         "SELECT least(floor(score * {bins})::int, {last}), count(*) FROM {table} "
-        "WHERE batch = %(batch)s GROUP BY 1"
-    ).format(bins=HISTOGRAM_BINS, last=HISTOGRAM_BINS - 1, table=table)
+        "WHERE batch = {batch} GROUP BY 1"
+    ).format(bins=HISTOGRAM_BINS, last=HISTOGRAM_BINS - 1, table=table, batch=batch)
     with reading(url, what="the outcomes cannot be read") as connection:
         cursor = connection.cursor(binary=True)
-        rows = cursor.execute(joined, {"batch": batch}).fetchall()
-        bins = dict(cursor.execute(counted, {"batch": batch}).fetchall())
+        # Without parameters, so that a percent sign in the outcomes stays one.
+        rows = cursor.execute(joined).fetchall()
+        bins = dict(cursor.execute(counted).fetchall())
+    again = sum(row[2] is True for row in rows)
+    if again:
+        raise DataRefused(
+            f"the outcomes of batch {batch}",
+            found=f"{again:,} rows whose key {key} another row has",
+            expected="one outcome for each key",
+            action="correct the outcomes SQL",
+        )
     return ScoresWithLabels(
         score=np.array([row[0] for row in rows], dtype=np.float64),
         label=np.array([row[1] for row in rows], dtype=bool),

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from mlops.flow.control import CONTROL_SUFFIX, record_started
 from mlops.flow.sign_off import Answer, answered, close, gate_of, marked
 from mlops.flow.sign_off import objection as sign_off_objection
-from mlops.flow.signatures import APPROVE, REJECT
+from mlops.flow.signatures import APPROVE, MARK_SUCCESS, REJECT
 from mlops.flow.signers import Person
 from mlops.flow.workspace import RunIdentity, Workspace
 from mlops.operators.workspace import server_workspace
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mlops.web.witness import Act
 
 Task = Mapping[str, str]
+# What it means to set a gate's state by hand; to skip a gate answers nothing.
+_CHOICES = {MARK_SUCCESS: APPROVE, "mark_failed": REJECT}
 
 
 def objection(act: Act, task: Task) -> str:
@@ -58,6 +61,17 @@ def record_answer(act: Act, task: Task, response: Any) -> None:
     )
 
 
+def record_start(act: Act, dag: Task, response: Any) -> None:
+    """Put on record who started a run that changes what is live, by id as well as by name.
+
+    Airflow tells a run's task only the name; a policy names ids.
+    """
+    if not dag["dag"].endswith(CONTROL_SUFFIX):
+        return
+    run = RunIdentity(dag_id=dag["dag"], run_id=str(response["dag_run_id"]), task_id="")
+    record_started(server_workspace(run), person=_person(act))
+
+
 def record_mark(*, person: Person, task: RunIdentity, operator: str, state: str, note: str) -> None:
     """Put on record that a person set the state of one of our tasks by hand.
 
@@ -78,11 +92,12 @@ def record_mark(*, person: Person, task: RunIdentity, operator: str, state: str,
             },
         )
         gate = gate_of(transaction, dag_id=task.dag_id, run_id=task.run_id, task_id=task.task_id)
-    if gate is None:
+    choice = _CHOICES.get(state)
+    if gate is None or choice is None:
         return
     answer = Answer(
         person=person,
-        choice=APPROVE if state == "mark_success" else REJECT,
+        choice=choice,
         reason=note,
         at=datetime.now(UTC),
         method=state,

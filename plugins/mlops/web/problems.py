@@ -88,7 +88,7 @@ def problem(
 ) -> Response:
     """What is wrong and what to do, as a page where one was asked for, else as JSON."""
     if "text/html" not in request.headers.get("accept", ""):
-        return JSONResponse({"detail": detail or facts[0][1]}, status, headers(NOTHING))
+        return JSONResponse({"detail": detail or facts[0][1]}, int(status), headers(NOTHING))
     page = Problem(
         places=places_of(request),
         status=int(status),
@@ -97,7 +97,7 @@ def problem(
         link=link,
         link_text=link_text,
     )
-    return answer(page, status=status)
+    return answer(page, status=page.status)
 
 
 def _address(request: Request) -> str:

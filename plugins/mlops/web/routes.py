@@ -67,7 +67,9 @@ def model_by_dag(request: Request, dag_id: str) -> Response:
             ),
             title="This DAG is about no model",
         )  # fmt: skip
-    return RedirectResponse(places_of(request).model(model), HTTPStatus.SEE_OTHER, headers(NOTHING))
+    return RedirectResponse(
+        places_of(request).model(model), HTTPStatus.SEE_OTHER.value, headers(NOTHING)
+    )
 
 
 @router.get("/models/{model}")

@@ -1,4 +1,4 @@
-"""Sees, in the API server, what people do to gates, at the moment they do it.
+"""Sees, in the API server, what people do to gates and models, at the moment they do it.
 
 Airflow keeps one answer for each task and forgets it when the task is cleared, or when a worker's
 end and the answer cross. So the answer goes into our ledger before its sender is told that it was
@@ -12,11 +12,11 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote
 
 import anyio.to_thread
 from airflow.api_fastapi.app import get_auth_manager
@@ -36,6 +36,7 @@ _ANSWER = re.compile(
     r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns/(?P<run>[^/]+)/taskInstances/(?P<task>[^/]+)"
     r"/-?\d+/hitlDetails/?$"
 )
+_START = re.compile(r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns/?$")
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Act:
     body: Any = field(default=None)
 
 
+Record = Callable[[Act, dict[str, str], Any], None]
 current_act: ContextVar[Act | None] = ContextVar("mlops_current_act", default=None)
 
 
@@ -69,33 +71,46 @@ class Witness:
         act.body = _parsed(body)
         token = current_act.set(act)
         try:
-            found = _ANSWER.search(scope["path"])
-            if found and scope["method"] == "PATCH":
-                await self._answer(act, found, scope, receive, send)
-            else:
-                await self._app(scope, receive, send)
+            await self._pass_on(act, scope, receive, send)
         finally:
             current_act.reset(token)
 
-    async def _answer(
-        self, act: Act, found: re.Match[str], scope: Scope, receive: Receive, send: Send
+    async def _pass_on(self, act: Act, scope: Scope, receive: Receive, send: Send) -> None:
+        answers = scope["method"] == "PATCH" and _ANSWER.search(scope["path"])
+        starts = scope["method"] == "POST" and _START.search(scope["path"])
+        if answers:
+            task = answers.groupdict()
+            why = await _safely(gatekeeping.objection, act, task)
+            if why:
+                response = JSONResponse({"detail": why}, status_code=HTTPStatus.FORBIDDEN)
+                await response(scope, receive, send)
+                return
+            await self._recorded(gatekeeping.record_answer, act, task, scope, receive, send)
+        elif starts:
+            dag = starts.groupdict()
+            await self._recorded(gatekeeping.record_start, act, dag, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _recorded(
+        self,
+        record: Record,
+        act: Act,
+        what: dict[str, str],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
-        task = {name: unquote(value) for name, value in found.groupdict().items()}
-        why = await _safely(gatekeeping.objection, act, task)
-        if why:
-            response = JSONResponse({"detail": why}, status_code=HTTPStatus.FORBIDDEN)
-            await response(scope, receive, send)
-            return
+        """Let Airflow do it; what it has done is on record before its answer goes out."""
         held: list[Message] = []
 
         async def hold(message: Message) -> None:
             held.append(message)
 
         await self._app(scope, receive, hold)
-        status = held[0]["status"]
-        if status == HTTPStatus.OK:
+        if held and held[0]["status"] == HTTPStatus.OK:
             answer = _parsed(b"".join(message.get("body", b"") for message in held[1:]))
-            await _safely(gatekeeping.record_answer, act, task, answer)
+            await _safely(record, act, what, answer)
         for message in held:
             await send(message)
 

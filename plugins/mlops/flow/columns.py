@@ -1,0 +1,96 @@
+"""What the SQL of a spec returns, asked of the database before a row of it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from mlops.errors import QueryError
+from mlops.flow.workspace import Workspace
+from mlops.spec.load import Spec
+from mlops.warehouse import sql
+from mlops.warehouse.predictions import KEY_TYPES
+from mlops.warehouse.read import Column, describe
+
+
+def check_columns(workspace: Workspace, spec: Spec, *, as_of: datetime) -> None:
+    """Ask the database what each SQL file of a spec returns; nothing is run.
+
+    Scoring is looked at here as well: SQL that could never score must not be trained for, signed
+    and deployed first.
+
+    :raises QueryError: naming the file: it does not run, lacks a column, has a key that no table
+        of predictions can have, or scores other types than it trains on.
+    """
+    develop, scoring = spec.content.develop, spec.content.deploy.scoring_sql
+    features = (develop.key, develop.time, *develop.features)
+    known = columns_of(workspace, spec, develop.features_sql, features, as_of=as_of)
+    columns_of(workspace, spec, develop.outcomes_sql, (develop.key, develop.label), as_of=as_of)
+    if known[develop.key] not in KEY_TYPES:
+        raise QueryError(
+            f"{spec.model}: {develop.features_sql}: the key {develop.key} has a type that no "
+            "table of predictions can have as its key",
+            found=known[develop.key],
+            expected=", ".join(KEY_TYPES),
+            action=f"write {develop.key}::text or {develop.key}::bigint in the SQL",
+        )
+    if scoring is not None:
+        _check_scoring(
+            spec, scoring, known, columns_of(workspace, spec, scoring, features, as_of=as_of)
+        )
+
+
+def columns_of(
+    workspace: Workspace, spec: Spec, file: str, needed: Sequence[str], as_of: datetime
+) -> dict[str, str]:
+    """The type of each column that one SQL file of a spec returns, as Postgres spells it.
+
+    :raises QueryError: naming model and file: it does not run, or lacks a needed column.
+    """
+    moments = {"window_start": as_of, "window_end": as_of, "as_of": as_of}
+    with naming(f"{spec.model}: {file}"):
+        query = sql.render(spec.sql[file], moments)
+        found = types_of(describe(workspace.warehouse_url, query))
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise QueryError(
+            f"{spec.model}: {file}: the query does not return {', '.join(missing)}",
+            found=", ".join(found),
+            expected=", ".join(needed),
+            action="name each column with AS, as the spec names it",
+        )
+    return found
+
+
+def types_of(columns: Sequence[Column]) -> dict[str, str]:
+    """Type by name."""
+    return {column.name: column.pg_type for column in columns}
+
+
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Put the model and the file before what the database says of a query."""
+    try:
+        yield
+    except QueryError as error:
+        raise QueryError(
+            f"{what}: {error.what}",
+            found=error.found,
+            expected=error.expected,
+            action=error.action,
+        ) from error
+
+
+def _check_scoring(spec: Spec, file: str, trained: dict[str, str], scored: dict[str, str]) -> None:
+    develop = spec.content.develop
+    names = (develop.key, develop.time, *develop.features)
+    other = [name for name in names if scored[name] != trained[name]]
+    if other:
+        raise QueryError(
+            f"{spec.model}: {file}: {', '.join(other)} of another type than in "
+            f"{develop.features_sql}",
+            found=", ".join(f"{name} {scored[name]}" for name in other),
+            expected=", ".join(f"{name} {trained[name]}" for name in other),
+            action="cast the columns in one of the two files; training and scoring must agree",
+        )

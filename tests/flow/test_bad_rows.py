@@ -1,0 +1,494 @@
+"""Rows that break the contract, before anything is learnt from them and before they are scored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mlops.core.period import Period, parse
+from mlops.errors import (
+    DataRefused,
+    PredictionError,
+    QueryError,
+    RecordMissing,
+    WarehouseError,
+)
+from mlops.flow.check_data import check_data
+from mlops.flow.intake import intake
+from mlops.flow.judge import judge
+from mlops.flow.measure import measure
+from mlops.flow.publish import publish
+from mlops.flow.results import Judged, Measured
+from mlops.flow.score import score
+from mlops.flow.snapshot import snapshot
+from mlops.flow.train import train
+from mlops.flow.validate import validate
+from mlops.store.tables import BatchRow
+from tests.flow.life import Life, moment
+from tests.flow.refusals import VERDICT, refused
+from tests.flow.small import AS_OF, DAY
+
+SPEC, FEATURES_SQL, OUTCOMES_SQL = (
+    "models/late.yml",
+    "sql/late/features.sql",
+    "sql/late/outcomes.sql",
+)
+LABEL = "coalesce(actual_arrival >= scheduled_arrival + INTERVAL '30 minutes', true)"
+IN_WINDOW = "scheduled_departure >= '2013-07-01' AND scheduled_departure < '2013-07-02'"
+ANY_KEY = "ALTER TABLE flights DROP CONSTRAINT flights_pkey CASCADE"
+ANY_CARRIER = "ALTER TABLE flights DROP CONSTRAINT flights_carrier_fkey"
+NEXT_DAY = parse("2013-07-02", "day")
+
+
+# Before training. The verdict is on record first, and only once.
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "words"),
+    [
+        pytest.param(
+            OUTCOMES_SQL,
+            {LABEL: "true"},
+            ["label has both classes: 100 %", "expected true for some rows and false for others"],
+            id="a constant label",
+        ),
+        pytest.param(
+            OUTCOMES_SQL,
+            {LABEL: "scheduled_departure >= '2013-06-28' AND dep_delay > 30"},
+            ["late, both classes in the training periods: 0 of 6,703 rows are true"],
+            id="a label that is constant where the model learns",
+        ),
+        pytest.param(
+            OUTCOMES_SQL,
+            {"WHERE scheduled": "WHERE scheduled_departure < '2013-06-28' AND scheduled"},
+            ["late, both classes in the test periods: 0 of 0 rows are true"],
+            id="nothing to test on",
+        ),
+        pytest.param(
+            FEATURES_SQL,
+            {"CAST(distance AS float8)": "CAST(NULL AS float8)"},
+            ["distance, missing values: every value (expected none)"],
+            id="a feature that is all null",
+        ),
+        pytest.param(
+            FEATURES_SQL,
+            {"    origin,": "    CAST(NULL AS text) AS origin,"},
+            ["origin, missing values: every value (expected none)"],
+            id="a category that is all null",
+        ),
+        pytest.param(
+            FEATURES_SQL,
+            {
+                "CAST(distance AS float8)": "CASE WHEN flight_id % 999 > 0 THEN 1"
+                " ELSE CAST('infinity' AS float8) END"
+            },
+            ["distance, range: 1 to inf (expected finite)"],
+            id="an infinite feature",
+        ),
+        pytest.param(
+            FEATURES_SQL,
+            {"    flight_id,": "    flight_id / 2 * 2 AS flight_id,"},
+            ["one row for each key", "duplicates (expected no duplicates)"],
+            id="duplicate keys",
+        ),
+        pytest.param(
+            FEATURES_SQL,
+            {
+                "    scheduled_departure,": "    CASE WHEN flight_id % 2 = 0 THEN"
+                " scheduled_departure END AS scheduled_departure,"
+            },
+            ["scheduled_departure, a time in every row", "rows without one"],
+            id="rows without a time",
+        ),
+        pytest.param(
+            SPEC,
+            {"min_rows: 1000,": "min_rows: 10000,"},
+            ["enough rows: 9,217 (expected at least 10,000)"],
+            id="too few rows",
+        ),
+    ],
+)
+def test_rows_that_nothing_may_be_learnt_from(
+    fresh: Life, file: str, changes: dict[str, str], words: list[str]
+) -> None:
+    fresh.edit(file, changes)
+    digest = intake(fresh.workspace, model="late").spec_digest
+    taken = snapshot(fresh.workspace, spec_digest=digest, as_of=moment(AS_OF))
+    for adds in (VERDICT, {}):
+        with refused(
+            fresh,
+            DataRefused,
+            f"late/snapshot/{taken.snapshot_id[:12]} breaks its contract",
+            *words,
+            "ask the owner of the tables",
+            adds=adds,
+        ):
+            check_data(fresh.workspace, snapshot_id=taken.snapshot_id)
+    assert fresh.rows("SELECT passed FROM mlops.check_result") == [(False,)]
+
+
+# Before scoring. Nothing of the window is written, and applications read what they read before.
+
+
+@pytest.mark.parametrize(
+    ("statements", "words"),
+    [
+        pytest.param(
+            [
+                ANY_CARRIER,
+                f"UPDATE flights SET carrier = 'ZZ' WHERE {IN_WINDOW} AND flight_id % 20 = 0",
+            ],
+            ["1 of 18 checks", "carrier, categories new since training: 4.9 % (expected ≤ 2 %)"],
+            id="too many unseen categories",
+        ),
+        pytest.param(
+            [
+                ANY_KEY,
+                f"INSERT INTO flights SELECT * FROM flights WHERE {IN_WINDOW} ORDER BY 1 LIMIT 3",
+            ],
+            ["one row for each key: 3 duplicates (expected no duplicates)"],
+            id="duplicate keys",
+        ),
+        pytest.param(
+            [f"DELETE FROM flights WHERE {IN_WINDOW}"],
+            ["enough rows: 0 (expected at least 100)"],
+            id="no rows",
+        ),
+        pytest.param(
+            [
+                "ALTER TABLE flights ALTER distance DROP NOT NULL",
+                f"UPDATE flights SET distance = NULL WHERE {IN_WINDOW}",
+            ],
+            ["distance, missing values: every value (expected none)"],
+            id="a feature that is all null",
+        ),
+        pytest.param(
+            ["ALTER TABLE flights ALTER carrier TYPE varchar(3)"],
+            ["carrier, same type as at training: character varying (expected text)"],
+            id="a column of another type than at training",
+        ),
+        pytest.param(
+            ["ALTER TABLE flights ALTER flight_id TYPE text"],
+            ["flight_id, same type as at training: text (expected bigint)"],
+            id="a key of another type than at training",
+        ),
+    ],
+)
+def test_rows_that_may_not_be_scored(small: Life, statements: list[str], words: list[str]) -> None:
+    small.run(*statements)
+    for adds in (VERDICT, {}):
+        with refused(
+            small, DataRefused, "late/2013-07-01/v1/input breaks its contract", *words, adds=adds
+        ):
+            small.plan(DAY)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        (
+            "ALTER TABLE flights DROP carrier",
+            ["line 4: carrier,", 'column "carrier" does not exist'],
+        ),
+        ("ALTER TABLE flights RENAME TO flight", ["line 8: FROM flights", "does not exist"]),
+    ],
+)
+def test_a_column_or_table_that_is_gone_since_training(
+    small: Life, statement: str, words: list[str]
+) -> None:
+    small.run(statement)
+    with refused(
+        small, QueryError, "late/2013-07-01/v1: features.sql: the SQL does not run", *words
+    ):
+        small.plan(DAY)
+
+
+def test_few_unseen_categories_are_scored_as_unknown_and_counted(small: Life) -> None:
+    small.run(
+        ANY_CARRIER, f"UPDATE flights SET carrier = 'ZZ' WHERE {IN_WINDOW} AND flight_id % 100 = 0"
+    )
+    unseen = small.value(f"SELECT count(*) FROM flights WHERE {IN_WINDOW} AND carrier = 'ZZ'")
+    assert unseen > 5
+    plan, scored, published = small.publish(DAY)
+    assert plan.unseen == {"carrier": unseen}
+    assert sum(item.unseen["carrier"] for item in scored) == unseen
+    with small.workspace.store.transaction() as transaction:
+        assert transaction.get(BatchRow, published.batch).summary["unseen"]["carrier"] == unseen
+    assert (
+        small.value(
+            "SELECT count(score) FROM ml.late JOIN flights USING (flight_id) WHERE carrier = 'ZZ'"
+        )
+        == unseen
+    )
+    assert published.rows == small.value(f"SELECT count(*) FROM flights WHERE {IN_WINDOW}")
+
+
+def with_estimator(life: Life, name: str) -> None:
+    """The small model with another estimator, live; distances may be missing, and of any size."""
+    life.edit(
+        SPEC,
+        {
+            "sklearn.ensemble.HistGradientBoostingClassifier": name,
+            "{max_iter: 5, max_leaf_nodes: 7}": "{}",
+            "distance: {}": "distance: {max_null_share: 0.2}",
+            "at_least: 0.55": "at_least: 0.4",
+        },
+    )
+    life.run(
+        "ALTER TABLE flights ALTER distance TYPE float8",
+        "ALTER TABLE flights ALTER distance DROP NOT NULL",
+    )
+    life.live(life.release(AS_OF))
+
+
+def odd_flight(life: Life, distance: str, day: Period = DAY) -> int:
+    """Give the first flight of a day another distance; which flight it is."""
+    found: int = life.value(
+        "SELECT min(flight_id) FROM flights WHERE scheduled_departure >= %s"
+        " AND scheduled_departure < %s",
+        day.start,
+        day.end,
+    )
+    life.run(f"UPDATE flights SET distance = {distance} WHERE flight_id = {found}")
+    return found
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning:sklearn")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning:scipy")
+def test_a_prediction_that_is_no_number_is_told_by_its_key(fresh: Life) -> None:
+    # So far from every flight of training that both densities of the model are zero.
+    with_estimator(fresh, "sklearn.naive_bayes.GaussianNB")
+    flight = odd_flight(fresh, "1e300")
+    plan = fresh.plan(DAY)
+    shard = next(s for s in plan.shards if not scores(fresh, plan, s))
+    with refused(
+        fresh,
+        PredictionError,
+        f"shard {shard.shard} of batch late/2013-07-01/v1",
+        f"where flight_id is {flight}",
+        "found nan, and 1 such scores among",
+        "expected a finite number for each row",
+        "look at this row's features; nothing of the shard was written",
+    ):
+        score(fresh.workspace, plan=plan, shard=shard)
+
+
+def scores(life: Life, plan: Any, shard: Any) -> bool:
+    """Whether a shard can be scored; nothing of it is left."""
+    try:
+        score(life.workspace, plan=plan, shard=shard)
+    except PredictionError:
+        return False
+    life.run(f"DELETE FROM ml.late_predictions WHERE shard = {shard.shard}")
+    return True
+
+
+def test_rows_that_the_estimator_refuses_are_told_in_its_words(fresh: Life) -> None:
+    with_estimator(fresh, "sklearn.linear_model.LogisticRegression")
+    odd_flight(fresh, "NULL")
+    plan = fresh.plan(DAY)
+    shard = next(s for s in plan.shards if not scores(fresh, plan, s))
+    with refused(
+        fresh,
+        PredictionError,
+        "late v1 cannot score these rows; found ValueError: Input X contains NaN.;",
+        "max_null_share",
+    ):
+        score(fresh.workspace, plan=plan, shard=shard)
+
+
+def test_a_shard_that_fails_leaves_the_scores_that_stood_there(fresh: Life) -> None:
+    with_estimator(fresh, "sklearn.linear_model.LogisticRegression")
+    plan, _, _ = fresh.publish(DAY)
+    odd_flight(fresh, "NULL")
+    for shard in plan.shards:
+        if not scores_again(fresh, plan, shard):
+            break
+    else:
+        pytest.fail("every shard was scored")
+
+
+def scores_again(life: Life, plan: Any, shard: Any) -> bool:
+    """Score a shard once more; where it is refused, everything stands as before."""
+    rows = life.content()
+    try:
+        score(life.workspace, plan=plan, shard=shard)
+    except PredictionError:
+        assert life.content() == rows
+        return False
+    return True
+
+
+def test_a_champion_that_cannot_score_the_new_test_rows_has_not_lost(fresh: Life) -> None:
+    fresh.edit(
+        SPEC,
+        {"at_least: 0.55}": "at_least: 0.55}\n    - {metric: auc, against: champion, at_least: 0}"},
+    )
+    with_estimator(fresh, "sklearn.linear_model.LogisticRegression")
+    odd_flight(fresh, "NULL", NEXT_DAY)
+    fresh.edit(SPEC, {"sklearn.linear_model.LogisticRegression": "sklearn.dummy.DummyClassifier"})
+    digest = intake(fresh.workspace, model="late").spec_digest
+    taken = snapshot(fresh.workspace, spec_digest=digest, as_of=moment("2013-07-03"))
+    training = train(fresh.workspace, snapshot_id=taken.snapshot_id)
+    with refused(
+        fresh,
+        DataRefused,
+        "late: a gate compares with the live version 1, which cannot score the new test rows",
+        "Input X contains NaN",
+        "take the gate against the champion out of the spec",
+    ):
+        validate(fresh.workspace, training_id=training.training_id)
+
+
+# Before a batch is shown.
+
+
+def test_a_batch_without_all_its_shards_is_not_shown(small: Life) -> None:
+    plan = small.plan(DAY)
+    scored = [score(small.workspace, plan=plan, shard=shard) for shard in plan.shards]
+    with refused(
+        small,
+        WarehouseError,
+        "batch late/2013-07-01/v1; found no scores of shard 1; expected all 2 shards",
+        "clear the failed shards",
+    ):
+        publish(small.workspace, plan=plan, scored=scored[:1])
+    assert small.rows("SELECT * FROM ml.late") == []
+
+
+def test_a_batch_of_which_rows_are_gone_is_not_shown(small: Life) -> None:
+    plan = small.plan(DAY)
+    scored = [score(small.workspace, plan=plan, shard=shard) for shard in plan.shards]
+    small.run(
+        "DELETE FROM ml.late_predictions"
+        " WHERE flight_id = (SELECT min(flight_id) FROM ml.late_predictions)"
+    )
+    rows = sum(item.rows for item in scored)
+    with refused(
+        small,
+        WarehouseError,
+        "batch late/2013-07-01/v1 is not complete",
+        f"found {rows - 1} rows",
+        f"expected {rows} rows of version 1",
+        "clear the task 'score'",
+    ):
+        publish(small.workspace, plan=plan, scored=scored)
+    assert small.rows("SELECT * FROM ml.late") == []
+
+
+# Before a verdict.
+
+
+def test_a_window_that_was_not_scored_cannot_be_measured(small: Life) -> None:
+    with refused(
+        small,
+        RecordMissing,
+        "late: window 2013-07-02",
+        "no published batch",
+        "run late_score for 2013-07-02 first",
+    ):
+        measure(small.workspace, model="late", window=NEXT_DAY)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        (
+            "ALTER TABLE flights DROP actual_arrival",
+            ["the outcomes cannot be read", "actual_arrival"],
+        ),
+        (
+            "ALTER TABLE flights RENAME TO flight",
+            ["cannot be profiled", '"flights" does not exist'],
+        ),
+    ],
+)
+def test_a_window_whose_tables_are_gone_is_named(
+    small: Life, statement: str, words: list[str]
+) -> None:
+    small.publish(DAY)
+    small.run(statement)
+    with refused(small, QueryError, "late/2013-07-01/v1: ", *words):
+        measure(small.workspace, model="late", window=DAY)
+
+
+def test_outcomes_that_tell_a_row_twice_are_refused(fresh: Life) -> None:
+    twice = " UNION ALL SELECT flight_id, true FROM told_twice"
+    fresh.run("CREATE TABLE told_twice AS SELECT 0::bigint AS flight_id")
+    fresh.edit(OUTCOMES_SQL, {"'30 minutes') < :as_of\n": f"'30 minutes') < :as_of\n{twice}\n"})
+    fresh.live(fresh.release(AS_OF))
+    fresh.publish(DAY)
+    fresh.run("INSERT INTO told_twice SELECT min(flight_id) FROM ml.late")
+    with refused(
+        fresh,
+        DataRefused,
+        "the outcomes of batch late/2013-07-01/v1",
+        "found 1 rows whose key flight_id another row has",
+        "expected one outcome for each key",
+        "correct the outcomes SQL",
+    ):
+        measure(fresh.workspace, model="late", window=DAY)
+
+
+def verdict(life: Life) -> tuple[Measured, Judged]:
+    """Measure and judge the window."""
+    measured = measure(life.workspace, model="late", window=DAY)
+    return measured, judge(life.workspace, measurement=measured.measurement)
+
+
+def test_a_window_without_a_label_is_judged_as_far_as_it_can_be(small: Life) -> None:
+    small.publish(DAY)
+    small.run("UPDATE flights SET actual_arrival = NULL, scheduled_arrival = '2199-01-01'")
+    measured, judged = verdict(small)
+    assert measured.labels == 0 and judged.state == "ok"
+    ((result,),) = small.rows("SELECT result FROM mlops.monitor_result")
+    assert result["performance"]["state"] == "not_enough_data"
+    assert result["kpi"]["value"] is None and result["kpi"]["reached"] is None
+
+
+def test_a_window_is_measured_anew_when_more_labels_have_arrived(small: Life) -> None:
+    small.publish(DAY)
+    late = "UPDATE flights SET scheduled_arrival = '2199-01-01' WHERE flight_id % 2 = 0"
+    before = small.value(f"SELECT count(*) FROM flights WHERE {IN_WINDOW} AND flight_id % 2 = 1")
+    small.run(
+        "CREATE TABLE was AS SELECT flight_id, scheduled_arrival, actual_arrival FROM flights",
+        late,
+        "UPDATE flights SET actual_arrival = NULL WHERE flight_id % 2 = 0",
+    )
+    first, _ = verdict(small)
+    small.run(
+        "UPDATE flights AS f SET scheduled_arrival = w.scheduled_arrival,"
+        " actual_arrival = w.actual_arrival FROM was AS w WHERE w.flight_id = f.flight_id"
+    )
+    second, _ = verdict(small)
+    assert (first.labels, second.labels) == (before, second.rows)
+    assert first.measurement != second.measurement
+    assert verdict(small)[0] == second
+    labels = small.rows("SELECT content->>'labels' FROM mlops.measurement ORDER BY id")
+    assert labels == [(str(first.labels),), (str(second.labels),)]
+
+
+def test_outcomes_may_hold_a_percent_sign_and_end_with_a_semicolon(fresh: Life) -> None:
+    fresh.edit(
+        OUTCOMES_SQL,
+        {
+            "  AND least(": "  AND carrier LIKE '%' AND flight_id % 1 = 0\n  AND least(",
+            "< :as_of\n": "< :as_of;\n",
+        },
+    )
+    fresh.live(fresh.release(AS_OF))
+    fresh.publish(DAY)
+    assert verdict(fresh)[0].labels > 100
+
+
+def test_a_verdict_needs_its_measurement(small: Life) -> None:
+    with refused(small, RecordMissing, "measurement abc", "run the step before this one again"):
+        judge(small.workspace, measurement="abc")
+
+
+def test_a_plan_of_a_version_that_nobody_knows(small: Life) -> None:
+    plan = replace(small.plan(DAY), version=7)
+    with refused(small, RecordMissing, "version late/7", "no such row in the store"):
+        score(small.workspace, plan=plan, shard=plan.shards[0])
