@@ -16,7 +16,7 @@ from mlops.core.period import Period, parse
 from mlops.flow.results import Deployed
 from mlops.store.migrate import upgrade
 from tests.flow.life import TASK_ROLE, Life, Release, Window, life, reduced_flight_delay
-from tests.flow.small import AS_OF, keep_two_weeks, migrate, small_life, write_include
+from tests.flow.small import AS_OF, MODEL, keep_two_weeks, migrate, small_life, write_include
 
 FIRST_WEEK = parse("2013-W27", "week")
 
@@ -111,3 +111,18 @@ def small(
     shutil.copytree(small_template.folder, tmp_path, dirs_exist_ok=True)
     yield small_life(postgres, database, tmp_path)
     postgres.drop_database(database.rpartition("/")[2])
+
+
+@pytest.fixture
+def lost_store(tmp_path: Path) -> Life:
+    """The small model with a store that nobody answers for."""
+    nowhere = "postgresql://somebody:a-secret@127.0.0.1:1/nothing"
+    folder = write_include(tmp_path / "include").parent
+    return life(nowhere, model=MODEL, include=folder / "include", artifacts=folder / "artifacts")
+
+
+@pytest.fixture
+def bare_store(database: str, tmp_path: Path) -> Life:
+    """The small model with a database that has no tables at all."""
+    folder = write_include(tmp_path / "include").parent
+    return life(database, model=MODEL, include=folder / "include", artifacts=folder / "artifacts")

@@ -1,4 +1,4 @@
-"""Every step may be run again: by a person who clears a task, by a retry, by two workers at once."""
+"""Every step may be run again: by a person who clears a task, by a retry, by two at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from demo.postgres import EmbeddedPostgres
 from mlops.core.package import read
 from mlops.flow.check_data import check_data
 from mlops.flow.check_input import check_input
-from mlops.flow.deploy import deploy
 from mlops.flow.document import document
 from mlops.flow.intake import intake
 from mlops.flow.judge import judge

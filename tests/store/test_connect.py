@@ -16,7 +16,7 @@ from mlops.spec.load import Include, Spec
 from mlops.store import ledger
 from mlops.store.connect import Store, Transaction, engine_url, head_revision
 from mlops.store.migrate import upgrade
-from mlops.store.tables import CaseRow, DeploymentRow, LedgerRow, ReportRow, SpecRow
+from mlops.store.tables import Base, CaseRow, DeploymentRow, LedgerRow, ReportRow, SpecRow
 
 PROJECT = Path(__file__).parents[2]
 AT = datetime(2026, 3, 14, 1, 59, 26, 535897, tzinfo=UTC)
@@ -44,10 +44,10 @@ def case(name: str, **changed: Any) -> CaseRow:
     return CaseRow(**{**values, **changed})
 
 
-def record(transaction: Transaction, row: CaseRow) -> bool:
-    """Record a case the way in which steps do."""
+def record(transaction: Transaction, row: Base, subject: str = "") -> bool:
+    """Record a fact the way in which steps do; a case's entry is about the case."""
     return transaction.record(
-        row, actor="bea", action="case.opened", subject=row.id, payload={"cause": row.cause}
+        row, actor="bea", action="a.b", subject=subject or getattr(row, "id", ""), payload={}
     )
 
 
@@ -114,7 +114,7 @@ def test_of_two_transactions_with_the_same_fact_the_second_finds_it(store: Store
 
 def test_a_fact_is_read_as_it_was_written(store: Store) -> None:
     with store.transaction() as transaction:
-        transaction.insert(case("kept", version=2**40, finding="ß 'quoted' %s :x"))
+        record(transaction, case("kept", version=2**40, finding="ß 'quoted' %s :x"))
     with store.transaction() as transaction:
         kept = transaction.get(CaseRow, "kept")
         assert (kept.version, kept.finding) == (2**40, "ß 'quoted' %s :x")
@@ -131,16 +131,15 @@ def test_a_registered_spec_keeps_its_digest_and_the_order_of_its_features(store:
     written["content"]["manage"]["kpi"]["target"] = -0.0
     written["content"]["develop"]["candidates"][0]["params"] = {"zz": 1e16, "a": 1e-320, "b": 2.0}
     spec = Spec.from_json(written)
+    row = SpecRow(
+        digest=spec.digest,
+        model=spec.model,
+        criteria_digest=spec.criteria_digest,
+        content=spec.to_json(),
+        registered_at=AT,
+    )
     with store.transaction() as transaction:
-        transaction.insert(
-            SpecRow(
-                digest=spec.digest,
-                model=spec.model,
-                criteria_digest=spec.criteria_digest,
-                content=spec.to_json(),
-                registered_at=AT,
-            )
-        )
+        assert record(transaction, row, "spec") is True
     with store.transaction() as transaction:
         again = Spec.from_json(transaction.get(SpecRow, spec.digest).content)
     assert again.digest == spec.digest
@@ -174,7 +173,7 @@ def test_a_statement_that_the_database_refuses_is_named_and_undone(store: Store)
     )
     with pytest.raises(StoreError) as raised, store.transaction() as transaction:
         record(transaction, case("before the refusal"))
-        transaction.insert(deployment)
+        record(transaction, deployment, "deployment")
     assert type(raised.value) is StoreError
     assert not raised.value.retryable
     assert str(raised.value).startswith(f"the store at {store.place} refused a statement; found ")

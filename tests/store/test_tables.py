@@ -16,7 +16,7 @@ from demo.postgres import EmbeddedPostgres
 from mlops.store import ledger
 from mlops.store.connect import Store
 from mlops.store.migrate import upgrade
-from mlops.store.tables import SCHEMA, Base, CaseRow, MeasurementRow
+from mlops.store.tables import SCHEMA, Base, BatchRow, CaseRow, MeasurementRow
 
 TASKS = "mlops_tasks"
 AT = datetime(2026, 3, 14, tzinfo=UTC)
@@ -199,15 +199,24 @@ def test_the_tasks_can_write_facts_and_their_entries(tasks: str) -> None:
 
 
 def test_the_tasks_need_no_right_to_numbers_that_the_database_gives(tasks: str) -> None:
-    row = {"digest": "d", "model": "churn", "version": 1, "batch": "b", "content": {}}
-    statement = (
-        "INSERT INTO mlops.scoring_batch (id, model, version, package_digest, window_start,"
-        " window_end, rows, summary, run, published_at)"
-        " VALUES ('b', 'churn', 1, '', now(), now(), 0, '{}', '{}', now())"
+    batch = BatchRow(
+        id="b",
+        model="churn",
+        version=1,
+        package_digest="",
+        window_start=AT,
+        window_end=AT,
+        rows=0,
+        summary={},
+        run={},
+        published_at=AT,
+    )
+    measurement = MeasurementRow(
+        digest="d", model="churn", version=1, batch="b", content={}, measured_at=AT
     )
     with Store(tasks).transaction() as transaction:
-        transaction.session.connection().exec_driver_sql(statement)
-        assert transaction.insert(MeasurementRow(**row, measured_at=AT)) is True
+        assert transaction.record(batch, **ENTRY) is True
+        assert transaction.record(measurement, **ENTRY) is True
         assert transaction.get(MeasurementRow, "d").id >= 1
 
 

@@ -41,6 +41,17 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Objection:
+    """Why an answer does not count.
+
+    :ivar outside: whether it was given by somebody who does not hold the seat at all.
+    """
+
+    why: str
+    outside: bool
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a person did at a gate.
 
@@ -101,8 +112,8 @@ def answered(
     return _record_answer(workspace, row, seat, entry, answer, gate)
 
 
-def objection(workspace: Workspace, *, gate: GateRow, answer: Answer) -> str:
-    """Why an answer that is about to be given would not count; empty when it would.
+def objection(workspace: Workspace, *, gate: GateRow, answer: Answer) -> Objection | None:
+    """Why an answer that is about to be given would not count; none when it would.
 
     A refusal is put on record, with who tried; nothing else is written.
     """
@@ -119,7 +130,7 @@ def objection(workspace: Workspace, *, gate: GateRow, answer: Answer) -> str:
                     row, gate.seat, answer, bound, gate=gate.id, run=workspace.run, refused=why
                 ),
             )
-    return why
+    return Objection(why, outside=answer.person.id not in entry.users) if why else None
 
 
 def unread(workspace: Workspace) -> DecisionRow | None:

@@ -56,7 +56,12 @@ class ApprovalSensor(ApprovalOperator):
         super().__init__(
             subject="Sign-off",
             params={
-                "reason": Param("", type="string", title="Reason", description="Always on reject")
+                "reason": Param(
+                    "",
+                    type=["null", "string"],
+                    title="Reason",
+                    description="Always on reject",
+                )
             },
             **kwargs,
         )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops.flow.control import CONTROL_SUFFIX, record_started
-from mlops.flow.sign_off import Answer, answered, close, gate_of, marked
+from mlops.flow.sign_off import Answer, Objection, answered, close, gate_of, marked
 from mlops.flow.sign_off import objection as sign_off_objection
 from mlops.flow.signatures import APPROVE, MARK_SUCCESS, REJECT
 from mlops.flow.signers import Person
@@ -23,14 +23,14 @@ Task = Mapping[str, str]
 _CHOICES = {MARK_SUCCESS: APPROVE, "mark_failed": REJECT}
 
 
-def objection(act: Act, task: Task) -> str:
-    """Why the answer that is about to be given would not count; empty where it would.
+def objection(act: Act, task: Task) -> Objection | None:
+    """Why the answer that is about to be given would not count; none where it would.
 
     A refusal is in the ledger when this returns.
     """
     workspace, gate = _gate(task)
     if gate is None or not isinstance(act.body, dict):
-        return ""
+        return None
     chosen = (act.body.get("chosen_options") or [""])[0]
     answer = Answer(
         person=_person(act),

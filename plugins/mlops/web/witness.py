@@ -29,6 +29,10 @@ from mlops.web import gatekeeping
 
 log = logging.getLogger(__name__)
 
+# Airflow's pages put a fixed phrase in place of the reason of every status that they know, 403
+# and 409 among them; of one that no standard assigns they show what it says. To a program it
+# means what 400 means (RFC 9110, 15).
+NOT_COUNTED = 460
 _CHANGES = frozenset({"PATCH", "POST", "PUT", "DELETE"})
 _MOST_BYTES = 1 << 20
 _PUBLIC_API = "/api/v2/"
@@ -80,9 +84,10 @@ class Witness:
         starts = scope["method"] == "POST" and _START.search(scope["path"])
         if answers:
             task = answers.groupdict()
-            why = await _safely(gatekeeping.objection, act, task)
-            if why:
-                response = JSONResponse({"detail": why}, status_code=HTTPStatus.FORBIDDEN)
+            found = await _safely(gatekeeping.objection, act, task)
+            if found is not None:
+                status = HTTPStatus.FORBIDDEN if found.outside else NOT_COUNTED
+                response = JSONResponse({"detail": found.why}, status_code=status)
                 await response(scope, receive, send)
                 return
             await self._recorded(gatekeeping.record_answer, act, task, scope, receive, send)

@@ -93,9 +93,10 @@ def test_a_spec_file_that_changes_while_people_sign_changes_nothing_they_sign(si
         site.sign(gate, "bea")
         assert site.deployed(gate) == "success"
         ((_, _, payload),) = site.entries(f"late/v{version}", "signature.given")
-        assert payload["criteria"] == site.life("late").workspace.spec(
-            release.intake.spec_digest
-        ).criteria_digest
+        assert (
+            payload["criteria"]
+            == site.life("late").workspace.spec(release.intake.spec_digest).criteria_digest
+        )
         other = site.release("late")
         assert other.packaged.version != version, "lower gates make another version"
     finally:
@@ -220,9 +221,10 @@ def test_a_pickle_is_refused_before_it_is_constructed(site: Site) -> None:
 def test_two_releases_at_once_go_live_one_after_the_other(site: Site) -> None:
     versions = [site.version("late"), site.version("late")]
     gates = [site.ask("late", version) for version in versions]
-    assert site.at_once(
-        lambda: site.sign(gates[0], "bea"), lambda: site.sign(gates[1], "bea")
-    ) == [0, 0]
+    assert site.at_once(lambda: site.sign(gates[0], "bea"), lambda: site.sign(gates[1], "bea")) == [
+        0,
+        0,
+    ]
     assert [site.deployed(gate) for gate in gates] == ["success", "success"]
     query = (
         "SELECT version, valid_from FROM mlops.deployment WHERE model = 'late' ORDER BY id DESC"

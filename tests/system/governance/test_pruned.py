@@ -85,7 +85,8 @@ def test_whatever_a_superuser_edits_verify_names(site: Site, table: str, edit: s
     assert mlops(site, "ledger", "verify").returncode == 0
     with psycopg.connect(site.database) as connection:
         saved = connection.execute(
-            f"SELECT to_jsonb(t) FROM mlops.{table} AS t WHERE {columns[table]} = %s".encode(), [key]
+            f"SELECT to_jsonb(t) FROM mlops.{table} AS t WHERE {columns[table]} = %s".encode(),
+            [key],
         ).fetchone()
         assert saved is not None
         connection.execute("SET session_replication_role = replica")
