@@ -16,6 +16,7 @@ BENCHES = {
     "memory": "the peak of memory with four times the rows",
     "drift": "a window against a reference, from the table and in memory",
     "artifacts": "a model loaded from its file",
+    "ledger": "appends of many processes, and the walk over a million entries",
     "dags": "DAG files parsed and serialised",
 }
 

@@ -7,6 +7,7 @@ answer within seconds.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,18 +105,25 @@ MODELS = {
 }
 
 
-def policies(smtp_from: str = "airflow@example.org") -> dict[str, dict[str, object]]:
-    """Both policies: ``quick`` gives a day for an answer, ``soon`` a few seconds."""
-    people = dict.fromkeys((*OWNERS, *RISK))
+def policies(ids: Mapping[str, str] | None = None) -> dict[str, dict[str, object]]:
+    """Both policies: ``quick`` gives a day for an answer, ``soon`` a few seconds.
+
+    :param ids: ids of people by name, where they differ.
+    """
+    people = {user: (ids or {}).get(user, user) for user in (*OWNERS, *RISK)}
     quick = {
         "policy": "quick",
         "title": "The policy of the small models",
         "answer_days": 1,
         "seats": {
-            "owner": {"title": "Owner", "users": list(OWNERS), "signs": "that it is of use"},
+            "owner": {
+                "title": "Owner",
+                "users": [people[user] for user in OWNERS],
+                "signs": "that it is of use",
+            },
             "risk": {
                 "title": "Model risk",
-                "users": list(RISK),
+                "users": [people[user] for user in RISK],
                 "people": 2,
                 "signs": "that the risk is known",
             },
@@ -127,11 +135,11 @@ def policies(smtp_from: str = "airflow@example.org") -> dict[str, dict[str, obje
         "notify": {
             "params": {
                 "to": "{to}",
-                "from_email": smtp_from,
+                "from_email": "airflow@example.org",
                 "subject": "{subject}",
                 "html_content": "{message}",
             },
-            "addresses": {user: f"{user}@example.org" for user in people},
+            "addresses": {id_: f"{user}@example.org" for user, id_ in people.items()},
             "remind_hours_before": 48,
             "escalate_hours_before": 36,
             "escalate_to": ["head@example.org"],
@@ -141,12 +149,12 @@ def policies(smtp_from: str = "airflow@example.org") -> dict[str, dict[str, obje
     return {"quick": quick, "soon": soon}
 
 
-def write_include(root: Path) -> Path:
+def write_include(root: Path, ids: Mapping[str, str] | None = None) -> Path:
     """The include folder of the small models, with the project's report templates."""
     for name in ("models", "policies"):
         (root / name).mkdir(parents=True)
     shutil.copytree(PROJECT / "include" / "reports", root / "reports")
-    for name, policy in policies().items():
+    for name, policy in policies(ids).items():
         (root / "policies" / f"{name}.yml").write_text(yaml.safe_dump(policy, sort_keys=False))
     for model, words in MODELS.items():
         (root / "models" / f"{model}.yml").write_text(SPEC.format(model=model, **words))

@@ -19,6 +19,10 @@ from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, CaseRow, MeasurementRow, MonitorRow, VersionRow
 
 
+# How many reasons a task hands on; the report has all of them.
+BRIEF = 5
+
+
 def judge(workspace: Workspace, *, measurement: str) -> Judged:
     """Judge drift, performance and KPI of one measurement.
 
@@ -65,8 +69,15 @@ def judge(workspace: Workspace, *, measurement: str) -> Judged:
         version=measured.version,
         window=window.label(),
         state=result.state,
-        reasons=result.reasons,
+        reasons=brief(result.reasons),
     )
+
+
+def brief(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """The first reasons, which are the weightiest, and how many more there are."""
+    if len(reasons) <= BRIEF:
+        return reasons
+    return (*reasons[:BRIEF], f"and {len(reasons) - BRIEF} more, see the report")
 
 
 def _verdict(

@@ -28,7 +28,8 @@ from demo.platform import Platform
 from demo.ports import free_port
 from demo.postgres import EmbeddedPostgres
 from demo.rest import AirflowRefused
-from demo.tasks import TaskRef
+from demo.tasks import HumanRequest, TaskRef
+from mlops.flow.signers import Person
 from mlops.store.migrate import upgrade
 from tests.flow.life import PROJECT, Life, Release
 from tests.governance.small import MODELS, fill, sign, small_life, write_include
@@ -101,6 +102,10 @@ class GovernedPlatform(Platform):
             ),
         }
 
+    def make_people(self) -> dict[str, str]:
+        """See to it that everybody has an account; gives ids by name, where they differ."""
+        return {}
+
     def _make_folders(self) -> None:
         super()._make_folders()
         self.places.passwords.write_text(json.dumps({user: user for user in ROLES}))
@@ -112,13 +117,15 @@ class Site:
 
     :ivar database: URL of warehouse and store as their superuser.
     :ivar folder: with ``include`` and ``artifacts``.
+    :ivar ids: ids of people by name, where they differ.
     """
 
-    platform: Platform
+    platform: GovernedPlatform
     client: AirflowClient
     database: str
     store_url: str
     folder: Path
+    ids: dict[str, str] = field(default_factory=dict)
     _days: Iterator[int] = field(default_factory=lambda: itertools.count(5))
     _runs: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -151,6 +158,16 @@ class Site:
         """Approve as a user."""
         self.client.respond(user, gate, "Approve", {"reason": reason})
 
+    def asked_again(self, gate: TaskRef) -> HumanRequest:
+        """The request of a gate's next try, once it waits."""
+
+        def newer() -> bool:
+            now = self.client.request("GET", gate.instance_path)
+            return now["state"] == "awaiting_input" and now["try_number"] > 1
+
+        self.wait(newer)
+        return self.client.hitl_waiting(gate.dag_id, gate.run_id)[0]
+
     def deployed(self, gate: TaskRef) -> str:
         """The state that a run's deploy task ends in."""
         return self.client.wait_task(deploy_of(gate), ["success", "failed", "skipped"])
@@ -161,7 +178,7 @@ class Site:
         life = self.life(model)
         people = {"late_two": ["lin", "lea"]}.get(model, ["bea"])
         for user in people:
-            sign(life, number, SEATS[model], user)
+            sign(life, number, SEATS[model], Person(self.ids.get(user, user), user))
         life.deploy(number)
         return number
 
@@ -241,11 +258,13 @@ def deploy_of(gate: TaskRef) -> TaskRef:
 
 
 @contextmanager
-def running(smtp_port: int) -> Iterator[Site]:
+def running(
+    smtp_port: int, platform_class: type[GovernedPlatform] = GovernedPlatform
+) -> Iterator[Site]:
     """Start everything, and remove it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="mlops-tests-"))
     folder.chmod(0o711)
-    site = make(folder, smtp_port)
+    site = make(folder, smtp_port, platform_class)
     try:
         start(site)
         with site.client:
@@ -287,8 +306,9 @@ def make(
 
 def start(site: Site) -> None:
     """Write the models, fill the warehouse and start Airflow."""
+    site.ids = site.platform.make_people()
     for name in ("include", "parsed"):
-        write_include(site.folder / name)
+        write_include(site.folder / name, site.ids)
     dags = site.platform.places.dags
     dags.mkdir()
     (dags / "all.py").write_text(DAG_FILE.format(seats=SEATS, include=str(site.folder / "parsed")))

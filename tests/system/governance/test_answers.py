@@ -68,7 +68,7 @@ def test_nobody_counts_twice_for_a_seat_of_two(site: Site) -> None:
     subject = f"late_two/v{version}"
     gate = site.ask("late_two", version)
     site.sign(gate, "lin")
-    waiting = again(site, gate)
+    waiting = site.asked_again(gate)
     assert "1 of 2 different people have signed" in site.client.log(gate, try_number=1)
     assert "lin: Approve" in waiting.body
     said = refused(site, "lin", gate)
@@ -81,17 +81,6 @@ def test_nobody_counts_twice_for_a_seat_of_two(site: Site) -> None:
     assert site.live("late_two") == version
 
 
-def again(site: Site, gate):
-    """The request of a gate's next try, once it waits."""
-
-    def newer() -> bool:
-        now = site.client.request("GET", gate.instance_path)
-        return now["state"] == "awaiting_input" and now["try_number"] > 1
-
-    site.wait(newer)
-    return site.client.hitl_waiting(gate.dag_id, gate.run_id)[0]
-
-
 def test_two_answers_at_once_are_one_answer_each(site: Site) -> None:
     """The same person sends an approval twice at the same time: one is taken, one is refused."""
     version = site.version("late_two")
@@ -101,7 +90,7 @@ def test_two_answers_at_once_are_one_answer_each(site: Site) -> None:
         lambda: site.sign(gate, "lin"),
     )
     assert sorted(outcomes) in ([0, 460], [0, 409])
-    again(site, gate)
+    site.asked_again(gate)
     given = site.entries(f"late_two/v{version}", "signature.given")
     assert [actor for actor, _, _ in given] == ["lin"]
     assert site.live("late_two") != version
