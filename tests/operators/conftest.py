@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +21,6 @@ from demo.postgres import EmbeddedPostgres
 from mlops import settings
 from tests.flow.life import TASK_ROLE, Life
 from tests.flow.small import keep_two_weeks, migrate, small_life, write_include
-
-Run = Callable[..., Any]
 
 
 @dataclass
@@ -67,38 +66,28 @@ class Desk:
 def desk(postgres: EmbeddedPostgres, make_database, flights_template: str) -> Iterator[Desk]:
     """The small model before its first release, with the configuration that points to it."""
     database = make_database(template=flights_template)
+    name = database.rpartition("/")[2]
     keep_two_weeks(database)
     migrate(postgres, database)
-    with (
-        tempfile.TemporaryDirectory(prefix="mlops-tests-") as name,
-        configured(
-            Path(name),
-            warehouse=database,
-            store=postgres.url(database.rpartition("/")[2], user=TASK_ROLE),
-        ),
-    ):
-        write_include(Path(name) / "include")
-        yield Desk(small_life(postgres, database, Path(name)))
-    postgres.drop_database(database.rpartition("/")[2])
+    connections = {"warehouse": database, "mlops_store": postgres.url(name, user=TASK_ROLE)}
+    with tempfile.TemporaryDirectory(prefix="mlops-tests-") as folder:
+        write_include(Path(folder) / "include")
+        with configured(Path(folder), connections):
+            yield Desk(small_life(postgres, database, Path(folder)))
+    postgres.drop_database(name)
 
 
-class configured(pytest.MonkeyPatch):  # noqa: N801 - used as a function is
+@contextmanager
+def configured(folder: Path, connections: Mapping[str, str]) -> Iterator[None]:
     """Airflow's configuration and connections, for as long as the block lasts."""
-
-    def __init__(self, folder: Path, *, warehouse: str, store: str) -> None:
-        super().__init__()
-        self.setenv("AIRFLOW__MLOPS__INCLUDE_FOLDER", str(folder / "include"))
-        self.setenv("AIRFLOW__MLOPS__ARTIFACT_ROOT", (folder / "artifacts").as_uri())
-        for conn_id, url in {"warehouse": warehouse, "mlops_store": store}.items():
-            self.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", url.replace("postgresql:", "postgres:"))
-
-    def __enter__(self) -> configured:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__MLOPS__INCLUDE_FOLDER", str(folder / "include"))
+        patch.setenv("AIRFLOW__MLOPS__ARTIFACT_ROOT", (folder / "artifacts").as_uri())
+        for conn_id, url in connections.items():
+            patch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", url.replace("postgresql:", "postgres:"))
         forget_settings()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.undo()
-        forget_settings()
+        yield
+    forget_settings()
 
 
 def forget_settings() -> None:

@@ -1,3 +1,286 @@
 """The life of a model through its operators, one task after the other."""
 
 from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+)
+
+from mlops import errors
+from mlops.flow.judge import brief
+from mlops.flow.results import Judged
+from mlops.operators.alarm import AlarmOperator
+from mlops.operators.base import StepOperator, plain, translated
+from mlops.operators.check_data import CheckDataOperator
+from mlops.operators.check_input import CheckInputOperator
+from mlops.operators.control import ControlOperator
+from mlops.operators.deploy import DeployOperator
+from mlops.operators.document import DocumentOperator
+from mlops.operators.intake import IntakeOperator
+from mlops.operators.judge import JudgeOperator
+from mlops.operators.measure import MeasureOperator
+from mlops.operators.monitor_report import MonitorReportOperator
+from mlops.operators.names import OURS
+from mlops.operators.package import PackageOperator
+from mlops.operators.publish import PublishOperator
+from mlops.operators.score import ScoreOperator
+from mlops.operators.snapshot import SnapshotOperator
+from mlops.operators.train import TrainOperator
+from mlops.operators.validate import ValidateOperator
+from tests.flow.life import SEATS
+
+if TYPE_CHECKING:
+    from tests.operators.conftest import Desk
+
+MODEL = "late"
+XCOM_BYTES = 1_000
+PLAN_BYTES = 2_000
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a task gave, and what it told of its datasets before and after."""
+
+    operator: Any
+    value: dict[str, Any]
+    before: Any
+    after: Any
+
+
+@pytest.fixture(scope="module")
+def story(desk: Desk) -> dict[str, Told]:
+    """Every step of the life once; each takes from the ones before what an XCom would hand on."""
+    told: dict[str, Told] = {}
+
+    def run(operator: StepOperator, desk: Desk = desk, map_index: int = -1) -> dict[str, Any]:
+        before = operator.get_openlineage_facets_on_complete(None)
+        # What an XCom holds is JSON: a task gets it as it was read back.
+        value = json.loads(json.dumps(desk.run(operator, map_index)))
+        after = operator.get_openlineage_facets_on_complete(None)
+        told[type(operator).__name__] = Told(operator, value, before, after)
+        return value
+
+    def task(kind: type[StepOperator], **kwargs: Any) -> StepOperator:
+        return kind(task_id=kind.__name__, model=MODEL, **kwargs)
+
+    intake = run(task(IntakeOperator))
+    snapshot = run(task(SnapshotOperator, spec_digest=intake["spec_digest"]))
+    checked = run(task(CheckDataOperator, snapshot_id=snapshot["snapshot_id"]))
+    trained = run(task(TrainOperator, snapshot_id=checked["snapshot_id"]))
+    validated = run(task(ValidateOperator, training_id=trained["training_id"]))
+    packaged = run(
+        task(PackageOperator, training_id=validated["training_id"], champion=validated["champion"])
+    )
+    version = str(packaged["version"])
+    run(task(DocumentOperator, version=version))
+    desk.life.sign(int(version), [seat for seat in SEATS if seat in intake["seats"]])
+    run(task(DeployOperator, version=version))
+
+    next_day = desk.at("2013-07-02")
+    plan = run(task(CheckInputOperator, unit="day", shards=2), next_day)
+    scored = [run(task(ScoreOperator, plan=plan, shard=i), next_day, i) for i in range(2)]
+    run(task(PublishOperator, plan=plan, scored=scored), next_day)
+    measured = run(task(MeasureOperator, window="2013-07-01", unit="day"), desk.at("2013-09-01"))
+    judged = run(task(JudgeOperator, measurement=measured["measurement"]))
+    run(task(MonitorReportOperator, measurement=judged["measurement"]))
+    run(task(ControlOperator, action="stop", reason="a strike"), desk.by("bea"))
+    return told
+
+
+STEPS = sorted(OURS - {"ApprovalSensor"})
+
+
+def test_every_operator_of_a_model_is_in_the_story(story: dict[str, Told]) -> None:
+    assert {kind.__name__ for kind in StepOperator.__subclasses__()} == set(STEPS) == set(story)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_xcom_is_a_pointer_and_a_few_numbers(story: dict[str, Told], step: str) -> None:
+    value = story[step].value
+    assert value and all(isinstance(name, str) for name in value)
+    bound = PLAN_BYTES if step == "CheckInputOperator" else XCOM_BYTES
+    assert len(json.dumps(value).encode()) < bound
+    # Each field is an XCom of its own, by which a later task takes a single id.
+    assert story[step].operator.multiple_outputs
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_tells_what_it_read_and_wrote_when_it_is_done(
+    story: dict[str, Told], step: str
+) -> None:
+    told = story[step]
+    assert told.before is None, "nothing is claimed before it is done"
+    assert told.after.inputs and told.after.outputs
+    for dataset in (*told.after.inputs, *told.after.outputs):
+        assert dataset.namespace.startswith(("postgres://", "mlops://", "file"))
+        assert dataset.name and "None" not in dataset.name
+        assert "@" not in dataset.namespace, "no password in the name of a dataset"
+    assert not {item.name for item in told.after.inputs} & {
+        item.name for item in told.after.outputs
+    }
+
+
+def names(datasets: Any) -> set[str]:
+    """The names of datasets, without that of the database."""
+    return {dataset.name.partition(".")[2] or dataset.name for dataset in datasets}
+
+
+def test_lineage_leads_from_the_customer_s_tables_to_the_stable_view(
+    story: dict[str, Told],
+) -> None:
+    assert names(story["SnapshotOperator"].after.inputs) == {"public.flights"}
+    assert names(story["ScoreOperator"].after.outputs) == {"ml.late_predictions"}
+    assert names(story["PublishOperator"].after.inputs) == {"ml.late_predictions"}
+    assert names(story["PublishOperator"].after.outputs) == {"ml.late"}
+    chain = [
+        "SnapshotOperator",
+        "TrainOperator",
+        "PackageOperator",
+        "DeployOperator",
+        "ScoreOperator",
+        "PublishOperator",
+    ]
+    for first, then in pairwise(chain):
+        written = {(item.namespace, item.name) for item in story[first].after.outputs}
+        read = {(item.namespace, item.name) for item in story[then].after.inputs}
+        assert written & read, f"{then} reads nothing that {first} wrote"
+
+
+def test_a_run_s_own_date_is_its_clock_and_its_window(story: dict[str, Told]) -> None:
+    assert story["SnapshotOperator"].value["test_end"] == "2013-07-01T00:00:00+00:00"
+    assert story["CheckInputOperator"].value["window"] == "2013-07-01"
+
+
+def test_facts_name_the_task_and_who_started_its_run(desk: Desk, story: dict[str, Told]) -> None:
+    ((version, run),) = desk.life.rows("SELECT triggered_by, run FROM mlops.version")
+    assert version == "dora"
+    assert run == {
+        "dag_id": "late_release",
+        "run_id": "release-1",
+        "task_id": "PackageOperator",
+        "try_number": 1,
+        "map_index": -1,
+        "triggered_by": "dora",
+    }
+    actors = {actor for (actor,) in desk.life.rows("SELECT DISTINCT actor FROM mlops.ledger")}
+    assert {"task:late_release.TrainOperator", "bea", "lin"} <= actors
+
+
+def test_a_task_of_a_stopped_model_is_skipped(desk: Desk, story: dict[str, Told]) -> None:
+    operator = CheckInputOperator(task_id="check_input", model=MODEL, unit="day")
+    with pytest.raises(AirflowSkipException, match="late"):
+        desk.at("2013-07-02").run(operator)
+    assert operator.get_openlineage_facets_on_complete(None) is None
+
+
+# Errors.
+
+
+def every_error(kind: type[errors.MlopsError] = errors.MlopsError) -> list[type[errors.MlopsError]]:
+    """The error tree, flat."""
+    return [kind, *(found for child in kind.__subclasses__() for found in every_error(child))]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in every_error() if kind is not errors.NoDecision])
+def test_only_an_error_that_a_second_try_may_cure_is_retried(kind: type[errors.MlopsError]) -> None:
+    error = kind("the thing", found=1, expected=2, action="do it")
+    with pytest.raises(AirflowException) as raised, translated():
+        raise error
+    # Airflow retries every AirflowException but this kind.
+    assert isinstance(raised.value, AirflowFailException) is not kind.retryable
+    assert str(raised.value) == (
+        f"{kind.__name__}: the thing; found 1; expected 2; what to do: do it."
+    )
+    assert raised.value.__cause__ is error
+
+
+def test_the_errors_that_are_retried() -> None:
+    assert {kind.__name__ for kind in every_error() if kind.retryable} == {
+        "StoreUnreachable",
+        "WarehouseUnreachable",
+    }
+
+
+def test_a_task_that_fails_claims_no_datasets(desk: Desk, story: dict[str, Told]) -> None:
+    operator = SnapshotOperator(task_id="snapshot", model=MODEL, spec_digest="0" * 64)
+    with pytest.raises(AirflowFailException, match="RecordMissing: spec 000"):
+        desk.run(operator)
+    assert operator.get_openlineage_facets_on_complete(None) is None
+
+
+def test_a_store_that_does_not_answer_is_worth_another_try(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MLOPS_STORE", "postgres://a:a-secret@127.0.0.1:1/nothing")
+    with pytest.raises(AirflowException, match="StoreUnreachable: the store at 127") as raised:
+        desk.run(IntakeOperator(task_id="intake", model=MODEL))
+    assert not isinstance(raised.value, AirflowFailException)
+    assert "a-secret" not in str(raised.value)
+
+
+def test_a_store_that_is_not_migrated_is_not_tried_again(
+    desk: Desk, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = database.replace("postgresql:", "postgres:")
+    monkeypatch.setenv("AIRFLOW_CONN_BARE", url)
+    operator = IntakeOperator(task_id="intake", model=MODEL, store_conn_id="bare")
+    with pytest.raises(AirflowFailException, match="python -m mlops db upgrade"):
+        desk.run(operator)
+
+
+@pytest.mark.parametrize(
+    ("operator", "said"),
+    [
+        (
+            SnapshotOperator(task_id="a", model=MODEL, spec_digest="0", as_of="July"),
+            "SpecError: 'as_of' of the run; found 'July'; expected a date as 2013-07-01",
+        ),
+        (CheckInputOperator(task_id="b", model=MODEL, window="July", unit="day"), "'July'"),
+        (MeasureOperator(task_id="c", model=MODEL, window="2013-W99", unit="week"), "'2013-W99'"),
+    ],
+)
+def test_what_a_person_typed_wrong_is_said(desk: Desk, operator: Any, said: str) -> None:
+    with pytest.raises(AirflowFailException) as raised:
+        desk.run(operator)
+    assert said in str(raised.value)
+
+
+# An alarm.
+
+
+def test_only_an_alarm_passes(desk: Desk) -> None:
+    AlarmOperator(task_id="alarm", state="alarm").execute({})
+    for state in ("ok", "warn", "not_enough_data"):
+        with pytest.raises(AirflowSkipException, match=f"the window is {state}"):
+            AlarmOperator(task_id=f"alarm_{state}", state=state).execute({})
+
+
+# Construction: nothing is read, computed or changed before a task runs.
+
+
+@pytest.mark.parametrize("kind", StepOperator.__subclasses__(), ids=lambda kind: kind.__name__)
+def test_templated_parameters_are_kept_as_they_were_given(kind: type[StepOperator]) -> None:
+    given = {name: f"{{{{ params.{name} }}}}" for name in kind.template_fields}
+    extra = {"shard": 0} if kind is ScoreOperator else {}
+    operator = kind(task_id="task", **given, **extra)
+    assert {name: getattr(operator, name) for name in kind.template_fields} == given
+    assert "model" in kind.template_fields
+
+
+def test_a_result_is_plain_json() -> None:
+    record = Judged("m", "late", 1, "2013-07-01", "alarm", ("one", "two"))
+    assert plain(record)["reasons"] == ["one", "two"]
+
+
+def test_the_reasons_of_a_verdict_are_few() -> None:
+    sentences = tuple(f"feature_{i} has drifted" for i in range(21))
+    assert brief(sentences) == (*sentences[:5], "and 16 more, see the report")
+    assert brief(sentences[:5]) == sentences[:5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -93,7 +94,7 @@ def _add_url(command: argparse.ArgumentParser, whose: str) -> None:
 
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -103,10 +104,11 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _upgrade(options: argparse.Namespace) -> int:
-    from mlops.settings import task_role
     from mlops.store.migrate import upgrade
 
-    role = options.task_role or task_role()
+    role = options.task_role or _task_role()
+    # Where Airflow was imported, Alembic would tell of each of its steps.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     revision = upgrade(options.url or _store_url(), task_role=role)
     print(f"schema mlops is at revision {revision}; role {role} may read and add, nothing else")
     return 0
@@ -152,6 +154,12 @@ def _include() -> Path:
     from mlops.settings import include_folder
 
     return include_folder()
+
+
+def _task_role() -> str:
+    from mlops.settings import task_role
+
+    return task_role()
 
 
 def _store_url() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from mlops.flow.plan import Plan, Scored
 from mlops.flow.results import (
     Checked,
+    Controlled,
     Decision,
     Deployed,
     Documented,
@@ -106,6 +107,15 @@ def _(result: Deployed, workspace: Workspace, names: Names) -> Both:
     approval = names.ours(f"approvals/{result.model}/{result.version}")
     slot = names.ours(f"deployments/{result.model}/prod")
     return [_version(workspace, names, version), approval], [slot]
+
+
+@_of.register
+def _(result: Controlled, workspace: Workspace, names: Names) -> Both:
+    version = _row(workspace, VersionRow, result.model, result.version)
+    slot = names.ours(f"deployments/{result.model}/prod")
+    if result.action == "revoke":
+        slot = names.ours(f"approvals/{result.model}/{result.version}")
+    return [_version(workspace, names, version)], [slot]
 
 
 @_of.register

@@ -18,7 +18,6 @@ from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, CaseRow, MeasurementRow, MonitorRow, VersionRow
 
-
 # How many reasons a task hands on; the report has all of them.
 BRIEF = 5
 

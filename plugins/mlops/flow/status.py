@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.flow.live import current_deployment
+from mlops.flow.signatures import APPROVE
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, SnapshotRow, VersionRow
 
 
 @dataclass(frozen=True)
 class Status:
-    """One model at one moment."""
+    """One model at one moment.
+
+    :ivar undone_by: rejections, revocations and lapses up to then.
+    """
 
     version: int
     package_digest: str
@@ -23,6 +27,7 @@ class Status:
     live_since: datetime
     action: str
     signed_by: tuple[str, ...]
+    undone_by: tuple[str, ...]
 
     def lines(self) -> tuple[tuple[str, str], ...]:
         """The facts as name and text, in the order in which an auditor asks."""
@@ -32,6 +37,7 @@ class Status:
             ("spec", f"sha256 {self.spec_digest}"),
             ("snapshot", f"sha256 {self.snapshot_sha256}, {self.rows:,} rows, {self.trained_on}"),
             *(("signed by", line) for line in self.signed_by),
+            *(("undone by", line) for line in self.undone_by),
         )
 
 
@@ -42,8 +48,9 @@ def status_as_of(transaction: Transaction, model: str, moment: datetime) -> Stat
         return None
     version = transaction.get(VersionRow, model, deployment.version)
     snapshot = transaction.get(SnapshotRow, version.snapshot_id)
-    decisions = transaction.find(
-        DecisionRow, model=model, version=version.number, counted=True, answer="Approve"
+    decisions = transaction.find(DecisionRow, model=model, version=version.number, counted=True)
+    past = sorted(
+        (row for row in decisions if row.decided_at <= moment), key=lambda row: row.decided_at
     )
     return Status(
         version=version.number,
@@ -54,9 +61,11 @@ def status_as_of(transaction: Transaction, model: str, moment: datetime) -> Stat
         trained_on=f"{snapshot.train_start:%Y-%m-%d} to {snapshot.test_end:%Y-%m-%d}",
         live_since=deployment.valid_from,
         action=deployment.action,
-        signed_by=tuple(
-            f"{row.user_name} as {row.seat} on {row.decided_at:%Y-%m-%d %H:%M}"
-            for row in sorted(decisions, key=lambda row: row.decided_at)
-            if row.decided_at <= moment
-        ),
+        signed_by=tuple(_answer(row) for row in past if row.answer == APPROVE),
+        undone_by=tuple(_answer(row) for row in past if row.answer != APPROVE),
     )
+
+
+def _answer(row: DecisionRow) -> str:
+    word = "" if row.answer == APPROVE else f" ({row.answer.lower()})"
+    return f"{row.user_name} as {row.seat} on {row.decided_at:%Y-%m-%d %H:%M}{word}"

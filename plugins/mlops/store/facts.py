@@ -10,14 +10,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Table, select, tuple_
+from sqlalchemy import Connection, FromClause, Table, func, select, tuple_
 from sqlalchemy.exc import DBAPIError
 
 from mlops.core.canonical import digest_json
-from mlops.store.tables import Base
+from mlops.store.tables import Base, LedgerRow
 
 Key = tuple[Any, ...]
 Said = tuple[int, str]  # number of an entry, and the digest that it gives of a fact
+_UNRECORDED = """
+    SELECT f.{key} AS key, f.model || '/v' || f.version AS subject FROM mlops.{table} AS f
+    WHERE NOT EXISTS (
+        SELECT FROM mlops.ledger AS l
+        WHERE l.subject = f.model || '/v' || f.version
+        AND l.payload::jsonb #>> '{{fact,table}}' = '{table}'
+        AND l.payload::jsonb #> '{{fact,key}}' = jsonb_build_array(f.{key})
+    )
+    ORDER BY 1 LIMIT 1
+"""
 _TABLES = {table.name: table for table in Base.metadata.sorted_tables}
 
 
@@ -51,6 +61,36 @@ def first_changed(
     for name, facts in wanted.items():
         faults += _faults(connection, _TABLES[name], facts)
     return min(faults, default=None)
+
+
+def without_entry(connection: Connection, known: Mapping[str, int]) -> str | None:
+    """Which table holds more facts than the ledger knows; none where each has its entry.
+
+    :param known: how many facts of each table the ledger's entries point at.
+    """
+    for name, table in _TABLES.items():
+        if name == LedgerRow.__tablename__:
+            continue
+        rows = connection.execute(select(func.count()).select_from(table)).scalar_one()
+        if rows > known.get(name, 0):
+            return (
+                f"there is no entry for {rows - known.get(name, 0)} of {rows} rows of {name}: "
+                "they were added by hand, or entries were cut off at the end"
+            )
+    return None
+
+
+def unrecorded(connection: Connection) -> str | None:
+    """A signature or a deployment that no ledger entry speaks of; none where there is none.
+
+    Both are about a version, as their entries are, so that the entries' index on it is used.
+    """
+    for name in ("decision", "deployment"):
+        (key,) = _TABLES[name].primary_key
+        found = connection.execute(text(_UNRECORDED.format(table=name, key=key.name))).first()
+        if found is not None:
+            return f"{name} {found.key} of {found.subject} was never entered"
+    return None
 
 
 def _is_reference(item: Any) -> bool:

@@ -7,6 +7,7 @@ the entry before. Changing, deleting, inserting or reordering a row breaks the c
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -119,9 +120,13 @@ def entries(connection: Connection, *, batch_rows: int = BATCH) -> Generator[Ent
 def verify(connection: Connection) -> tuple[int, Break | None]:
     """Walk the whole chain, and hold each fact against the entry that was written with it.
 
+    A fact without an entry shows as well: one that somebody added by hand, or one whose entry was
+    cut off at the ledger's end.
+
     :return: how many entries hold, and the first one that does not.
     """
     prev, count = GENESIS, 0
+    known: Counter[str] = Counter()
     with closing(entries(connection)) as walk:
         while batch := list(islice(walk, BATCH)):
             held: list[Entry] = []
@@ -136,10 +141,12 @@ def verify(connection: Connection) -> tuple[int, Break | None]:
             changed = facts.first_changed(connection, _references(held))
             if changed is not None:
                 return changed[0] - 1, Break(seq=changed[0], reason=changed[1])
+            known.update(item["table"] for _, item in _references(held))
             count += len(held)
             if broken is not None:
                 return count, broken
-    return count, None
+    missing = facts.without_entry(connection, known)
+    return count, Break(seq=count + 1, reason=missing) if missing else None
 
 
 def _references(held: list[Entry]) -> Iterator[tuple[int, Any]]:

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-DEPTH = 2
+DEPTH = 1
 _PATIENCE_SECONDS = 0.1
 
 

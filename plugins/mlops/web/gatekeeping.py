@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from airflow.models.hitl import HITLDetail
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from sqlalchemy import select
 
 from mlops.flow.control import CONTROL_SUFFIX, record_started
 from mlops.flow.sign_off import Answer, Objection, answered, close, gate_of, marked
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from mlops.web.witness import Act
 
 Task = Mapping[str, str]
+GATE_OPERATOR = "ApprovalSensor"
 # What it means to set a gate's state by hand; to skip a gate answers nothing.
 _CHOICES = {MARK_SUCCESS: APPROVE, "mark_failed": REJECT}
 
@@ -70,6 +77,24 @@ def record_start(act: Act, dag: Task, response: Any) -> None:
         return
     run = RunIdentity(dag_id=dag["dag"], run_id=str(response["dag_run_id"]), task_id="")
     record_started(server_workspace(run), person=_person(act))
+
+
+def renew_request(task_instance: str, asked: Any, response: Any) -> None:  # noqa: ARG001
+    """Put a gate's newest text and people before its readers.
+
+    Airflow keeps those of a task's first request through all later tries: nobody could be told why
+    a gate still waits, and whoever took over a seat could not answer.
+    """
+    ours = TaskInstance.operator == GATE_OPERATOR
+    with create_session() as session:
+        row = session.scalar(
+            select(HITLDetail)
+            .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
+            .where(HITLDetail.ti_id == UUID(task_instance), ours)
+        )
+        if row is not None and not row.response_received:
+            row.subject, row.body = asked["subject"], asked["body"]
+            row.assignees = [dict(user) for user in asked["assigned_users"]]
 
 
 def record_mark(*, person: Person, task: RunIdentity, operator: str, state: str, note: str) -> None:

@@ -41,6 +41,8 @@ _ANSWER = re.compile(
     r"/-?\d+/hitlDetails/?$"
 )
 _START = re.compile(r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns/?$")
+_REQUEST = re.compile(r"^/execution/hitlDetails/(?P<ti>[0-9a-f-]{36})/?$")
+_DONE = (HTTPStatus.OK, HTTPStatus.CREATED)
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Act:
     body: Any = field(default=None)
 
 
-Record = Callable[[Act, dict[str, str], Any], None]
+Record = Callable[[Any, Any, Any], None]
 current_act: ContextVar[Act | None] = ContextVar("mlops_current_act", default=None)
 
 
@@ -64,6 +66,19 @@ class Witness:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with who asks on record for the listeners of task states."""
+        asks = _is_request(scope)
+        if asks:
+            body, receive = await _read(receive)
+            await _recorded(
+                self._app,
+                gatekeeping.renew_request,
+                asks["ti"],
+                _parsed(body),
+                scope,
+                receive,
+                send,
+            )
+            return
         if not _is_change(scope):
             await self._app(scope, receive, send)
             return
@@ -90,34 +105,42 @@ class Witness:
                 response = JSONResponse({"detail": found.why}, status_code=status)
                 await response(scope, receive, send)
                 return
-            await self._recorded(gatekeeping.record_answer, act, task, scope, receive, send)
+            await _recorded(self._app, gatekeeping.record_answer, act, task, scope, receive, send)
         elif starts:
             dag = starts.groupdict()
-            await self._recorded(gatekeeping.record_start, act, dag, scope, receive, send)
+            await _recorded(self._app, gatekeeping.record_start, act, dag, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def _recorded(
-        self,
-        record: Record,
-        act: Act,
-        what: dict[str, str],
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        """Let Airflow do it; what it has done is on record before its answer goes out."""
-        held: list[Message] = []
 
-        async def hold(message: Message) -> None:
-            held.append(message)
+async def _recorded(
+    app: ASGIApp,
+    record: Record,
+    who: Any,
+    what: Any,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Let Airflow do it; what it has done is on record before its answer goes out."""
+    held: list[Message] = []
 
-        await self._app(scope, receive, hold)
-        if held and held[0]["status"] == HTTPStatus.OK:
-            answer = _parsed(b"".join(message.get("body", b"") for message in held[1:]))
-            await _safely(record, act, what, answer)
-        for message in held:
-            await send(message)
+    async def hold(message: Message) -> None:
+        held.append(message)
+
+    await app(scope, receive, hold)
+    if held and held[0]["status"] in _DONE:
+        answer = _parsed(b"".join(message.get("body", b"") for message in held[1:]))
+        await _safely(record, who, what, answer)
+    for message in held:
+        await send(message)
+
+
+def _is_request(scope: Scope) -> re.Match[str] | None:
+    """Whether a worker puts a request before people."""
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    return _REQUEST.search(scope["path"])
 
 
 def _is_change(scope: Scope) -> bool:

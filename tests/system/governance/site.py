@@ -172,6 +172,12 @@ class Site:
         """The state that a run's deploy task ends in."""
         return self.client.wait_task(deploy_of(gate), ["success", "failed", "skipped"])
 
+    def deploy_again(self, gate: TaskRef) -> str:
+        """Clear a run's deploy task once the run has ended; gives the state it ends in."""
+        self.client.wait_run(gate.dag_id, gate.run_id)
+        self.client.clear(gate.dag_id, gate.run_id, ["deploy"])
+        return self.deployed(gate)
+
     def go_live(self, model: str, version: int | None = None) -> int:
         """A version that was signed and deployed, in this process; for what comes after it."""
         number = self.version(model) if version is None else version

@@ -116,6 +116,7 @@ def test_clearing_a_gate_keeps_the_first_answer_and_asks_anew(site: Site) -> Non
     gate = site.ask("late", version)
     site.sign(gate, "bea", "the first answer")
     assert site.deployed(gate) == "success"
+    site.client.wait_run(gate.dag_id, gate.run_id)
     site.client.clear(gate.dag_id, gate.run_id, [gate.task_id])
     (request,) = site.client.wait_hitl(gate.dag_id, gate.run_id)
     assert "bea: Approve" in request.body

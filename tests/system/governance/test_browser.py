@@ -117,7 +117,7 @@ def test_mark_success_by_a_stranger_on_the_page(site: Site, open_as: Open, what:
     page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
     site.client.wait_task(gate, ["success"])
     if what == "the run":
-        site.client.clear(gate.dag_id, gate.run_id, ["deploy"])
+        site.deploy_again(gate)
     assert site.deployed(gate) == "failed"
     assert "eve marked the gate as a success" in site.log(deploy_of(gate))
     ((actor, _, payload),) = site.entries(f"late/v{version}", "signature.refused")

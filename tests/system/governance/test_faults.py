@@ -49,8 +49,7 @@ def test_listener_that_fails_while_a_member_marks_a_gate(site: Site) -> None:
         assert site.deployed(gate) == "failed"
         assert "StoreUnreachable" in site.log(deploy_of(gate))
     assert not site.entries(f"late/v{version}", "signature.given")
-    site.client.clear(gate.dag_id, gate.run_id, ["deploy"])
-    assert site.deployed(gate) == "failed"
+    assert site.deploy_again(gate) == "failed"
     assert "nobody has signed" in site.log(deploy_of(gate))
     assert site.live("late") != version
 

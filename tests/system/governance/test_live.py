@@ -58,8 +58,7 @@ def test_a_byte_that_changed_after_the_signature_stops_deploy_and_scoring(site: 
     assert f"sha256 {file.name}" in said
     assert site.live("late_two") == before
     file.write_bytes(whole)
-    site.client.clear(gate.dag_id, gate.run_id, ["deploy"])
-    assert site.deployed(gate) == "success"
+    assert site.deploy_again(gate) == "success"
     change_a_byte(file)
     run, state = site.score("late_two", "2026-03-02")
     assert state == "failed"

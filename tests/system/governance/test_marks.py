@@ -76,7 +76,7 @@ def test_a_mark_by_a_member_is_that_persons_approval(site: Site, mark: Mark) -> 
     if mark in OF_RUNS:
         # Airflow skips what had not begun; the signature holds when deploy is asked for again.
         assert site.client.task_states(gate.dag_id, gate.run_id)["deploy"] == "skipped"
-        site.client.clear(gate.dag_id, gate.run_id, ["deploy"])
+        site.deploy_again(gate)
     assert site.deployed(gate) == "success"
     assert site.live("late") == version
 
@@ -98,7 +98,7 @@ def refused_after(site: Site, mark: Mark, user: str) -> None:
     mark(site, user, gate)
     assert site.client.task_states(gate.dag_id, gate.run_id)[gate.task_id] == "success"
     if mark in OF_RUNS:
-        site.client.clear(gate.dag_id, gate.run_id, ["deploy"])
+        site.deploy_again(gate)
     assert site.deployed(gate) == "failed"
     said = site.log(deploy_of(gate))
     assert "NotSigned" in said

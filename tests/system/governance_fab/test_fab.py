@@ -94,6 +94,7 @@ def test_marks_by_hand(site: Site) -> None:
     site.client.mark("admin", gate, "success", note="urgent")
     assert site.deployed(gate) == "failed"
     assert "admin marked the gate as a success" in site.log(deploy_of(gate))
+    site.client.wait_run(gate.dag_id, gate.run_id)
     site.client.clear(gate.dag_id, gate.run_id, [gate.task_id, "deploy"])
     site.client.wait_hitl(gate.dag_id, gate.run_id)
     site.client.mark("bea", gate, "success", note="I read the report")

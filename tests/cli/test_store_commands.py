@@ -1,0 +1,157 @@
+"""``db upgrade``, ``ledger verify`` and ``status`` against a real store."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from demo.postgres import EmbeddedPostgres
+from mlops.store.connect import Store
+from mlops.store.tables import LedgerRow, SnapshotRow, VersionRow
+from tests.cli.conftest import mlops
+from tests.flow.life import TASK_ROLE, Life, content
+
+NOWHERE = "postgresql://somebody:a-secret@127.0.0.1:1/nothing"
+
+
+def test_an_upgrade_makes_the_store_and_a_second_one_changes_nothing(
+    postgres: EmbeddedPostgres, database: str
+) -> None:
+    postgres.ensure_role(TASK_ROLE)
+    first = mlops("db", "upgrade", "--url", database, "--task-role", TASK_ROLE)
+    assert (first.code, first.err) == (0, "")
+    assert re.fullmatch(
+        r"schema mlops is at revision \d+; role mlops_tasks may read and add, nothing else\n",
+        first.out,
+    )
+    made = content(database)
+    assert "mlops.ledger" in made
+    second = mlops("db", "upgrade", "--url", database, "--task-role", TASK_ROLE)
+    assert (second.code, second.out) == (0, first.out)
+    assert content(database) == made
+    tasks = postgres.url(database.rpartition("/")[2], user=TASK_ROLE)
+    with Store(tasks).transaction() as transaction:
+        assert transaction.find(LedgerRow) == []
+
+
+def test_an_upgrade_for_a_role_that_is_not_there_makes_nothing(database: str) -> None:
+    answer = mlops("db", "upgrade", "--url", database, "--task-role", "nobody_of_that_name")
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith("role 'nobody_of_that_name' of the tasks; found no such role")
+    assert "CREATE ROLE nobody_of_that_name LOGIN" in answer.err
+    assert content(database) == {}
+
+
+@pytest.mark.parametrize("command", [["ledger", "verify"], ["status", "late"], ["db", "upgrade"]])
+def test_a_server_that_does_not_answer(command: list[str]) -> None:
+    role = ["--task-role", TASK_ROLE] if command[0] == "db" else []
+    answer = mlops(*command, "--url", NOWHERE, *role)
+    assert (answer.code, answer.out) == (1, "")
+    assert "cannot be reached" in answer.err and "a-secret" not in answer.err
+
+
+@pytest.mark.parametrize("command", [["ledger", "verify"], ["status", "late"]])
+def test_a_store_that_is_not_migrated(database: str, command: list[str]) -> None:
+    answer = mlops(*command, "--url", database)
+    assert (answer.code, answer.out) == (1, "")
+    assert "found no tables of mlops" in answer.err
+    assert "what to do: run: python -m mlops db upgrade" in answer.err
+
+
+def tasks_url(postgres: EmbeddedPostgres, life: Life) -> str:
+    """The store as the tasks' role, which may read it."""
+    return postgres.url(life.database.rpartition("/")[2], user=TASK_ROLE)
+
+
+def test_a_whole_ledger(postgres: EmbeddedPostgres, live: Life) -> None:
+    entries = live.value("SELECT count(*) FROM mlops.ledger")
+    answer = mlops("ledger", "verify", "--url", tasks_url(postgres, live))
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith(f"the ledger is whole: {entries} entries")
+
+
+def test_the_url_is_the_connection_s_unless_it_is_named(
+    postgres: EmbeddedPostgres, live: Life, tmp_path: Path
+) -> None:
+    url = tasks_url(postgres, live).replace("postgresql:", "postgres:")
+    answer = mlops(
+        "ledger", "verify", AIRFLOW_CONN_MLOPS_STORE=url, AIRFLOW_HOME=str(tmp_path / "home")
+    )
+    assert answer.code == 0
+    assert answer.out.startswith("the ledger is whole: ")
+
+
+@pytest.mark.parametrize(
+    ("statement", "seq", "why"),
+    [
+        ("UPDATE mlops.ledger SET actor = 'eve' WHERE seq = 4", 4, "its content has digest"),
+        ("DELETE FROM mlops.ledger WHERE seq = 4", 5, "entry 4 is missing"),
+        ("UPDATE mlops.version SET developer = 'eve'", None, "version"),
+    ],
+)
+def test_a_broken_ledger_is_told_by_its_first_broken_entry(
+    live: Life, make_database, statement: str, seq: int | None, why: str
+) -> None:
+    copy = make_database(template=live.database.rpartition("/")[2])
+    with psycopg.connect(copy) as connection:
+        connection.execute("ALTER TABLE mlops.ledger DISABLE TRIGGER ALL")
+        connection.execute(statement.encode())
+    answer = mlops("ledger", "verify", "--url", copy)
+    assert (answer.code, answer.out) == (1, "")
+    found = re.search(r"the ledger is broken at entry (\d+): ", answer.err)
+    assert found is not None and why in answer.err
+    assert seq is None or int(found[1]) == seq
+
+
+def test_status_says_what_is_live_and_who_signed_it(postgres: EmbeddedPostgres, live: Life) -> None:
+    with live.workspace.store.transaction() as transaction:
+        version = transaction.get(VersionRow, "late", 1)
+        snapshot = transaction.get(SnapshotRow, version.snapshot_id)
+    answer = mlops("status", "late", "--url", tasks_url(postgres, live))
+    assert (answer.code, answer.err) == (0, "")
+    head, *lines = answer.out.splitlines()
+    assert re.fullmatch(r"late as of \d{4}-\d\d-\d\d \d\d:\d\d UTC", head)
+    facts = [line.strip().split(maxsplit=1) for line in lines]
+    told = "\n".join(lines)
+    assert facts[0][0] == "version" and facts[0][1].startswith("1 (deploy, since ")
+    assert f"sha256 {version.package_digest}" in told
+    assert f"sha256 {version.spec_digest}" in told
+    assert f"sha256 {snapshot.sha256}, 9,217 rows, 2013-06-21 to 2013-07-01" in told
+    assert "bea as business_owner on " in told and "lin as lead_data_scientist on " in told
+
+
+def test_status_as_of_a_date(postgres: EmbeddedPostgres, live: Life) -> None:
+    url = tasks_url(postgres, live)
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    before = mlops("status", "late", "--as-of", yesterday, "--url", url)
+    assert (before.code, before.err) == (1, "")
+    assert before.out == f"late: nothing was live on {yesterday} 00:00 UTC\n"
+    after = mlops("status", "late", "--as-of", "2100-01-01T12:30+02:00", "--url", url)
+    assert after.code == 0
+    assert after.out.startswith("late as of 2100-01-01 10:30 UTC\n")
+
+
+def test_status_of_a_model_that_nobody_knows(postgres: EmbeddedPostgres, live: Life) -> None:
+    answer = mlops("status", "churn", "--url", tasks_url(postgres, live))
+    assert (answer.code, answer.err) == (1, "")
+    assert answer.out.startswith("churn: nothing was live on ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["ledger"], ["status"], ["status", "late", "--as-of", "yesterday"], ["check", "--all"]],
+)
+def test_wrong_usage_has_a_code_of_its_own(arguments: list[str]) -> None:
+    answer = mlops(*arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("usage: python -m mlops")
+
+
+def test_help_names_every_command() -> None:
+    answer = mlops("--help")
+    assert (answer.code, answer.err) == (0, "")
+    assert {"check", "db", "ledger", "status"} <= set(answer.out.split())
