@@ -78,6 +78,14 @@ def test_making_the_tables_again_changes_nothing(url):
         connection.execute("DROP ROLE clerk")
 
 
+def test_making_the_tables_again_waits_for_no_reader(url):
+    with psycopg.connect(url) as reader, psycopg.connect(url) as writer:
+        reader.execute("SELECT * FROM ml.delay")
+        writer.execute("LOCK TABLE ml.delay_predictions IN ROW EXCLUSIVE MODE")
+        impatient = f"{url}?options=-c%20lock_timeout%3D2000"
+        ensure_tables(impatient, **NAMES, key="id", key_type="bigint")
+
+
 def test_many_at_once_make_the_tables_once(database):
     errors = []
 

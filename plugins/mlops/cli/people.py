@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +50,30 @@ def reassign(root: Path, url: str, user: str, successor: str, reason: str) -> in
     for file, text in changed.items():
         _check(file, text)
     who = os.environ.get("SUDO_USER") or getpass.getuser()
-    with Store(url).transaction() as transaction:
+    parts = {file: file.with_suffix(".part") for file in changed}
+    for file, part in parts.items():
+        part.write_text(changed[file], encoding="utf-8")
+    with _removed(parts.values()), Store(url).transaction() as transaction:
         transaction.note(
             actor=who,
             action="seats.reassigned",
             subject=f"{user} to {successor}",
             payload={"from": user, "to": successor, "seats": seats, "reason": reason},
         )
-        for file, text in changed.items():
-            part = file.with_suffix(".part")
-            part.write_text(text, encoding="utf-8")
+        for file, part in parts.items():
             part.replace(file)
     print(f"{successor} takes over from {user}: {', '.join(seats)}")
     return 0
+
+
+@contextmanager
+def _removed(parts: Iterable[Path]) -> Iterator[None]:
+    """Whatever happens, no part of a file stays."""
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
 
 
 def _places(text: str, user: str) -> list[tuple[str, int, int]]:

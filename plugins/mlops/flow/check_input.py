@@ -11,8 +11,9 @@ from mlops.core.profile import Profile
 from mlops.errors import NoDecision
 from mlops.flow.check_data import record_checks
 from mlops.flow.columns import naming, types_of
+from mlops.flow.deployments import needed_live_version
 from mlops.flow.fallback import choose
-from mlops.flow.live import live_package, needed_live_version
+from mlops.flow.live import live_package
 from mlops.flow.plan import Plan, Shard
 from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.spec.load import Spec

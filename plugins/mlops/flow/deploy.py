@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from mlops.core.canonical import digest_json
-from mlops.flow.live import current_deployment, live_package
+from mlops.flow.deployments import current_deployment
+from mlops.flow.live import live_package
 from mlops.flow.results import Deployed
 from mlops.flow.signatures import require_signed
 from mlops.flow.workspace import Workspace, now

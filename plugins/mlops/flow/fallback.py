@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from mlops.errors import NotSigned
-from mlops.flow.live import current_deployment
+from mlops.flow.deployments import current_deployment
 from mlops.flow.signatures import require_signed
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, VersionRow

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from mlops.core.period import add_months
 from mlops.errors import StoreError
-from mlops.flow.live import current_deployment
+from mlops.flow.deployments import current_deployment
 from mlops.flow.results import LedgerVerified, Reviewed
 from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.spec.load import Include, tier_of

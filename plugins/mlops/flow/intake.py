@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlops.errors import SpecError
 from mlops.flow.results import Intake
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Include, Spec, tier_of
@@ -45,7 +46,8 @@ def intake(workspace: Workspace, *, model: str) -> Intake:
 def check_sql(include: Include, spec: Spec) -> None:
     """Check each SQL file of a spec without a database.
 
-    :raises SpecError: it does not parse, is not one SELECT, or lacks a named column.
+    :raises SpecError: with a line for each file that does not parse, is not one SELECT, or lacks
+        a named column.
     """
     develop, kpi = spec.content.develop, spec.content.manage.kpi
     features = (develop.key, develop.time, *develop.features)
@@ -58,5 +60,11 @@ def check_sql(include: Include, spec: Spec) -> None:
     if spec.content.deploy.scoring_sql is not None:
         needed[spec.content.deploy.scoring_sql] = features
     folder = include.root / "sql" / spec.model
+    problems: list[str] = []
     for name, columns in needed.items():
-        sql.check(spec.sql[name], columns, folder / name)
+        try:
+            sql.check(spec.sql[name], columns, folder / name)
+        except SpecError as error:
+            problems.append(str(error))
+    if problems:
+        raise SpecError("\n".join(problems))

@@ -1,54 +1,17 @@
-"""Which version is live, and its package, checked against the bytes that were signed."""
+"""A version's package, checked against the bytes that were signed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 import numpy as np
-from sqlalchemy import select
 
 from mlops.core.package import LoadedModel, load_model, read
-from mlops.errors import MlopsError, PredictionError, RecordMissing
+from mlops.errors import MlopsError, PredictionError
 from mlops.flow.workspace import Workspace
-from mlops.store.connect import Transaction
-from mlops.store.tables import DeploymentRow, VersionRow
+from mlops.store.tables import VersionRow
 
 Predict = Callable[[np.ndarray], np.ndarray]
-
-
-def current_deployment(
-    transaction: Transaction, model: str, *, as_of: datetime | None = None
-) -> DeploymentRow | None:
-    """The deployment in force, now or as of a past moment; none before the first."""
-    query = select(DeploymentRow).where(DeploymentRow.model == model)
-    if as_of is not None:
-        query = query.where(DeploymentRow.valid_from <= as_of)
-    return transaction.session.scalars(query.order_by(DeploymentRow.id.desc()).limit(1)).first()
-
-
-def live_version(
-    transaction: Transaction, model: str, *, as_of: datetime | None = None
-) -> VersionRow | None:
-    """The version that scores, now or as of a past moment; none before the first deployment."""
-    deployment = current_deployment(transaction, model, as_of=as_of)
-    return None if deployment is None else transaction.get(VersionRow, model, deployment.version)
-
-
-def needed_live_version(transaction: Transaction, model: str) -> VersionRow:
-    """The version that scores now.
-
-    :raises RecordMissing: nothing was deployed yet.
-    """
-    version = live_version(transaction, model)
-    if version is None:
-        raise RecordMissing(
-            f"{model} has no live version",
-            found="no deployment",
-            expected=f"a release that was signed and deployed ({model}_release)",
-            action=f"trigger {model}_release, have it signed, then run this again",
-        )
-    return version
 
 
 def live_package(workspace: Workspace, version: VersionRow) -> LoadedModel:

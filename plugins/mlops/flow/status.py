@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops.flow.live import current_deployment
+from mlops.flow.deployments import current_deployment
 from mlops.flow.signatures import APPROVE
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, SnapshotRow, VersionRow

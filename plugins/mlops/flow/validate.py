@@ -10,7 +10,8 @@ from mlops.core.metrics import evaluate, metrics
 from mlops.core.records import Metrics, to_json
 from mlops.core.table import Rows, split_by_time
 from mlops.errors import DataRefused, PredictionError
-from mlops.flow.live import live_package, live_version, naming_the_model
+from mlops.flow.deployments import live_version
+from mlops.flow.live import live_package, naming_the_model
 from mlops.flow.results import Validation
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.load import Spec

@@ -18,16 +18,6 @@ from mlops.store.tables import Base, LedgerRow
 
 Key = tuple[Any, ...]
 Said = tuple[int, str]  # number of an entry, and the digest that it gives of a fact
-_UNRECORDED = """
-    SELECT f.{key} AS key, f.model || '/v' || f.version AS subject FROM mlops.{table} AS f
-    WHERE NOT EXISTS (
-        SELECT FROM mlops.ledger AS l
-        WHERE l.subject = f.model || '/v' || f.version
-        AND l.payload::jsonb #>> '{{fact,table}}' = '{table}'
-        AND l.payload::jsonb #> '{{fact,key}}' = jsonb_build_array(f.{key})
-    )
-    ORDER BY 1 LIMIT 1
-"""
 _TABLES = {table.name: table for table in Base.metadata.sorted_tables}
 
 
@@ -63,33 +53,28 @@ def first_changed(
     return min(faults, default=None)
 
 
-def without_entry(connection: Connection, known: Mapping[str, int]) -> str | None:
+def counts(connection: Connection) -> dict[str, int]:
+    """How many facts of each kind there are."""
+    return {
+        name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+        for name, table in _TABLES.items()
+        if name != LedgerRow.__tablename__
+    }
+
+
+def without_entry(present: Mapping[str, int], known: Mapping[str, int]) -> str | None:
     """Which table holds more facts than the ledger knows; none where each has its entry.
 
+    :param present: as :func:`counts` gave it before the ledger was read. A fact becomes visible
+        together with its entry, so what was counted before has its entry among those read later.
     :param known: how many facts of each table the ledger's entries point at.
     """
-    for name, table in _TABLES.items():
-        if name == LedgerRow.__tablename__:
-            continue
-        rows = connection.execute(select(func.count()).select_from(table)).scalar_one()
+    for name, rows in present.items():
         if rows > known.get(name, 0):
             return (
                 f"there is no entry for {rows - known.get(name, 0)} of {rows} rows of {name}: "
                 "they were added by hand, or entries were cut off at the end"
             )
-    return None
-
-
-def unrecorded(connection: Connection) -> str | None:
-    """A signature or a deployment that no ledger entry speaks of; none where there is none.
-
-    Both are about a version, as their entries are, so that the entries' index on it is used.
-    """
-    for name in ("decision", "deployment"):
-        (key,) = _TABLES[name].primary_key
-        found = connection.execute(text(_UNRECORDED.format(table=name, key=key.name))).first()
-        if found is not None:
-            return f"{name} {found.key} of {found.subject} was never entered"
     return None
 
 

@@ -146,6 +146,9 @@ def ensure_tables(url: str, *, schema: str, model: str, key: str, key_type: str)
                 sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema))
             )
         _refuse_other_key(connection, names, key, key_type)
+        if _are_made(connection, names):
+            # Making the view again would wait for its readers, and its readers for us.
+            return
         connection.execute(
             sql.SQL(_TABLES).format(
                 predictions=names.predictions,
@@ -262,6 +265,12 @@ def _refuse_other_key(connection: Connection, names: Names, key: str, key_type: 
             expected=f"{key} {key_type}",
             action="cast the key in the SQL to the type before, or give the model a new name",
         )
+
+
+def _are_made(connection: Connection, names: Names) -> bool:
+    wanted = [n.as_string(connection) for n in (names.predictions, names.batches, names.view)]
+    query = "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) AS name"
+    return bool(_one(connection, query, [wanted]))
 
 
 def _require_complete(

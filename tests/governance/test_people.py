@@ -1,0 +1,68 @@
+"""Somebody leaves: who would be missed, and who takes over, in one command and on record."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mlops.cli.main import main
+from tests.governance.conftest import LifeOf
+from tests.governance.small import sign
+
+
+def test_seats_are_handed_over_in_every_policy_and_on_record(life_of: LifeOf, capsys) -> None:
+    life = life_of("late")
+    version = life.release("2026-01-05").packaged.version
+    places = ["--include", str(life.include), "--url", life.database]
+    file = life.include / "policies" / "quick.yml"
+    file.write_text("# Who signs what.\n" + file.read_text().replace("- bea", "- bea  # since May"))
+    assert main(["people", "reassign", "bea", "zoe", "--reason", "bea left", *places]) == 0
+    assert "zoe takes over from bea: quick.owner, soon.owner" in capsys.readouterr().out
+    text = file.read_text()
+    assert text.startswith("# Who signs what.\n")
+    assert "- zoe  # since May" in text
+    ((payload,),) = life.rows("SELECT payload FROM mlops.ledger WHERE action = 'seats.reassigned'")
+    said = json.loads(payload)
+    assert said["seats"] == ["quick.owner", "soon.owner"]
+    assert (said["from"], said["to"], said["reason"]) == ("bea", "zoe", "bea left")
+    assert sign(life, version, "owner", "bea").why == "bea does not hold the seat Owner"
+    assert sign(life, version, "owner", "zoe").enough
+
+
+def test_whoever_holds_no_seat_hands_nothing_over(life_of: LifeOf, capsys) -> None:
+    life = life_of("late")
+    places = ["--include", str(life.include), "--url", life.database]
+    assert main(["people", "reassign", "eve", "zoe", "--reason", "why not", *places]) == 1
+    assert "eve holds no seat" in capsys.readouterr().err
+    assert life.value("SELECT count(*) FROM mlops.ledger") == 0
+
+
+def test_a_hand_over_that_would_leave_a_seat_too_few_people_changes_nothing(
+    life_of: LifeOf, capsys
+) -> None:
+    life = life_of("late")
+    file = life.include / "policies" / "quick.yml"
+    file.write_text(file.read_text().replace("    - lou\n", ""))
+    before = file.read_text()
+    places = ["--include", str(life.include), "--url", life.database]
+    assert main(["people", "reassign", "lea", "lin", "--reason", "she left", *places]) == 1
+    assert "needs 2 different people" in capsys.readouterr().err
+    assert file.read_text() == before
+    assert life.value("SELECT count(*) FROM mlops.ledger") == 0
+    assert [place.name for place in file.parent.iterdir() if place.suffix != ".yml"] == []
+
+
+@pytest.mark.parametrize(("user", "code"), [("lou", 0), ("bea", 0), ("eve", 0)])
+def test_nobody_is_missed_while_others_can_sign(life_of: LifeOf, user: str, code: int) -> None:
+    life = life_of("late")
+    assert main(["people", "leaving", user, "--include", str(life.include)]) == code
+
+
+def test_whoever_would_be_missed_is_named(life_of: LifeOf, capsys) -> None:
+    life = life_of("late")
+    file = life.include / "policies" / "quick.yml"
+    file.write_text(file.read_text().replace("    - lou\n", ""))
+    assert main(["people", "leaving", "lin", "--include", str(life.include)]) == 1
+    said = capsys.readouterr().out
+    assert said == "late_two: seat risk needs 2, without lin it has lea\n"

@@ -1,0 +1,205 @@
+"""Who may sign, how often, for how long; and what is said where a signature does not count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+
+from mlops.errors import NotSigned, SignOffError, SpecError, StoreUnreachable
+from mlops.flow import governance
+from mlops.flow.notices import due
+from mlops.flow.sign_off import gate_id, lapsed, request
+from mlops.flow.signers import Person
+from mlops.operators.notify import tell
+from mlops.store.connect import Store
+from tests.flow.life import Life, elsewhere
+from tests.governance.conftest import LifeOf
+from tests.governance.small import sign
+
+DAY = "2026-01-05"
+
+
+def policy_of(life: Life, name: str = "quick") -> dict:
+    """The policy's file, as values."""
+    return yaml.safe_load((life.include / "policies" / f"{name}.yml").read_text())
+
+
+def write_policy(life: Life, policy: dict) -> None:
+    """The policy's file anew."""
+    place = life.include / "policies" / f"{policy['policy']}.yml"
+    place.write_text(yaml.safe_dump(policy, sort_keys=False))
+
+
+def version_of(life: Life, day: str = DAY) -> int:
+    return life.release(day).packaged.version
+
+
+def started_by(life: Life, user: str) -> Life:
+    """The same life, in a run that somebody else started."""
+    return elsewhere(life, run=replace(life.workspace.run, triggered_by=user))
+
+
+def test_whoever_started_the_run_that_asks_does_not_answer_it(life_of: LifeOf) -> None:
+    """Also where another run, of somebody else, had packaged the same version before."""
+    life = life_of("late")
+    version = version_of(life)
+    again = started_by(life, "bea")
+    assert version_of(again) == version
+    refused = sign(again, version, "owner", "bea")
+    assert refused.why == f"bea started the release of late v{version} and cannot sign it"
+    assert sign(again, version, "owner", "ben").enough
+
+
+def test_a_seat_whose_people_all_have_other_duties_is_an_error(life_of: LifeOf) -> None:
+    life = life_of("late")
+    version = version_of(life)
+    policy = policy_of(life)
+    policy["seats"]["owner"]["users"] = ["sam", "dora"]
+    write_policy(life, policy)
+    with pytest.raises(SignOffError, match="seat 'owner' has nobody who may sign"):
+        sign(life, version, "owner", "bea")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_one_person_fills_two_seats_only_where_the_policy_names_them(
+    life_of: LifeOf, shared: bool
+) -> None:
+    life = life_of("late")
+    policy = policy_of(life)
+    policy["tiers"] = [{"name": "low", "seats": ["owner", "risk"]}]
+    policy["seats"]["risk"].update(users=["bea", "lin"], people=1)
+    policy["seats_shared"] = [["risk", "owner"]] if shared else []
+    write_policy(life, policy)
+    version = version_of(life)
+    assert sign(life, version, "owner", "bea").enough
+    second = sign(life, version, "risk", "bea")
+    assert second.enough is shared
+    if not shared:
+        assert second.why == (
+            "bea has signed as Owner already; one person fills one seat of a version"
+        )
+
+
+@pytest.mark.parametrize("choice", ["Approve", "Reject"])
+def test_an_answer_without_a_reason_where_the_policy_asks_for_one(
+    life_of: LifeOf, choice: str
+) -> None:
+    life = life_of("late")
+    policy = policy_of(life)
+    policy["seats"]["owner"]["reason_needed"] = True
+    write_policy(life, policy)
+    version = version_of(life)
+    assert "has no reason" in sign(life, version, "owner", "bea", choice=choice, reason=" ").why
+    with pytest.raises(NotSigned, match="nobody has signed"):
+        life.deploy(version)
+
+
+def test_somebody_called_like_an_id_holds_nothing(life_of: LifeOf) -> None:
+    """With FAB an id is a number, and anybody may be called '3'."""
+    life = life_of("late")
+    version = version_of(life)
+    refused = sign(life, version, "owner", Person(id="7", name="bea"))
+    assert refused.why == "bea does not hold the seat Owner"
+    refused = sign(life, version, "owner", Person(id="bea", name="sam"))
+    assert "sam developed" in refused.why
+    assert sign(life, version, "owner", Person(id="bea", name="Beatrice")).enough
+
+
+def test_a_rejection_empties_the_seat(life_of: LifeOf) -> None:
+    life = life_of("late_two")
+    version = version_of(life)
+    for user in ("lin", "lea"):
+        sign(life, version, "risk", user)
+    sign(life, version, "risk", "lou", choice="Reject", reason="unfair")
+    with pytest.raises(NotSigned, match="lou rejected: unfair"):
+        life.deploy(version)
+    sign(life, version, "risk", "lou")
+    with pytest.raises(NotSigned, match="1 of 2 different people"):
+        life.deploy(version)
+
+
+def test_a_signature_ends_with_its_days(life_of: LifeOf) -> None:
+    life = life_of("late")
+    version = version_of(life)
+    now = datetime.now(UTC)
+    sign(life, version, "owner", "bea", at=now - timedelta(days=364))
+    life.deploy(version)
+    now = datetime.now(UTC)
+    with life.workspace.store.transaction() as transaction:
+        (line,) = governance.expiring(transaction, at=now, within=timedelta(days=30))
+        assert line.startswith(f"late v{version}: bea as owner")
+        assert not governance.expiring(transaction, at=now, within=timedelta(hours=1))
+    other = version_of(life, "2026-01-06")
+    sign(life, other, "owner", "bea", at=now - timedelta(days=366))
+    with pytest.raises(NotSigned, match="the signature of bea expired on "):
+        life.deploy(other)
+
+
+def test_a_review_is_due_so_many_months_after_packaging(life_of: LifeOf) -> None:
+    life = life_of("late")
+    version = version_of(life)
+    sign(life, version, "owner", "bea")
+    life.deploy(version)
+    with life.workspace.store.transaction() as transaction:
+        (before,) = governance.reviews(transaction, at=datetime.now(UTC))
+        later = datetime.now(UTC) + timedelta(days=400)
+        (after,) = governance.reviews(transaction, at=later)
+    assert (before.model, before.version, before.overdue) == ("late", version, False)
+    assert after.overdue
+    assert governance.review(life.workspace).overdue == ()
+
+
+def test_nobody_is_told_twice_and_a_mail_server_that_is_down_undoes_nothing(
+    life_of: LifeOf,
+) -> None:
+    life = life_of("late")
+    version = version_of(life)
+    request(life.workspace, model="late", version=version, seat="owner")
+    now = datetime.now(UTC)
+    kinds = [notice.kind for notice in due(life.workspace, at=now)]
+    assert kinds == ["reminder", "escalation"]
+    policy = policy_of(life)
+    policy["notify"]["notifier"] = "mlops.nowhere.Notifier"
+    write_policy(life, policy)
+    notices = due(life.workspace, at=now)
+    assert not any(tell(life.workspace, notice, {}) for notice in notices)
+    assert [notice.kind for notice in due(life.workspace, at=now)] == kinds
+
+
+def test_a_lapse_takes_earlier_answers_with_it(life_of: LifeOf) -> None:
+    life = life_of("late_two")
+    version = version_of(life)
+    sign(life, version, "risk", "lin")
+    request(life.workspace, model="late_two", version=version, seat="risk")
+    notice = lapsed(life.workspace, model="late_two", version=version, seat="risk")
+    assert notice.gate == gate_id(life.workspace.run)
+    query = "SELECT decided_at FROM mlops.decision WHERE answer = 'Lapse'"
+    after = life.value(query) + timedelta(seconds=1)
+    sign(life, version, "risk", "lea", at=after)
+    with pytest.raises(NotSigned):
+        life.deploy(version)
+
+
+def test_a_policy_without_people_for_a_seat_is_refused(life_of: LifeOf) -> None:
+    life = life_of("late")
+    version = version_of(life)
+    policy = policy_of(life)
+    policy["seats"]["owner"]["users"] = []
+    write_policy(life, policy)
+    with pytest.raises(SpecError, match="needs 1 different people and names 0"):
+        life.workspace.include.policy("quick")
+    with pytest.raises(SpecError):
+        sign(life, version, "owner", "bea")
+
+
+def test_a_store_that_cannot_be_reached_opens_nothing(life_of: LifeOf) -> None:
+    life = life_of("late")
+    version = version_of(life)
+    sign(life, version, "owner", "bea")
+    away = elsewhere(life, store=Store("postgresql://nobody@127.0.0.1:1/none"))
+    with pytest.raises(StoreUnreachable):
+        away.deploy(version)
+    assert life.value("SELECT count(*) FROM mlops.deployment") == 0
