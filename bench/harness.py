@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -40,6 +40,14 @@ def measure(way: str, job: Mapping[str, Any]) -> Run:
 
     :raises RuntimeError: it failed.
     """
+    return run([sys.executable, "-m", "bench.ways", way, json.dumps(job)])
+
+
+def run(command: Sequence[str]) -> Run:
+    """Run a program that prints a :class:`Run` as its last line.
+
+    :raises RuntimeError: it failed.
+    """
     environment = {
         **os.environ,
         # Threads that spin while they wait take the time of those that work.
@@ -47,20 +55,24 @@ def measure(way: str, job: Mapping[str, Any]) -> Run:
         "PYTHONPATH": os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)]),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "bench.ways", way, json.dumps(job)],
-        env=environment,
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
+        command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise RuntimeError(f"bench.ways {way} failed:\n{done.stderr}")
+        raise RuntimeError(f"{' '.join(command[1:4])} failed:\n{done.stderr}")
     return Run(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def compare(ways: Mapping[str, str], job: Mapping[str, Any], *, rounds: int) -> Runs:
-    """Run all ways ``rounds`` times, in turn; each is once the first of a round."""
+def compare(
+    ways: Mapping[str, str],
+    job: Mapping[str, Any],
+    *,
+    rounds: int,
+    measure: Callable[[str, Mapping[str, Any]], Run] = measure,
+) -> Runs:
+    """Run all ways ``rounds`` times, in turn; each is once the first of a round.
+
+    :param measure: runs one way in a fresh process.
+    """
     runs: Runs = {way: [] for way in ways}
     names = list(ways)
     for number in range(rounds):

@@ -10,12 +10,12 @@ import sys
 import pytest
 
 from bench import copy as copy_bench
-from bench import drift, drift_ways, memory, score, server, snapshot, ways
+from bench import drift, drift_ways, memory, peers, score, server, snapshot, ways
 from bench.__main__ import BENCHES
 from bench.harness import PROJECT, Run, compare, measure, must_agree, ratio, reach
 
 
-def run(wall_s: float, check: float = 1.0) -> Run:
+def timed(wall_s: float, check: float = 1.0) -> Run:
     return Run(wall_s=wall_s, cpu_s=0.0, peak_mb=0.0, rows=1, check=check)
 
 
@@ -30,17 +30,19 @@ def test_every_way_that_is_compared_exists():
     for listed in (snapshot.WAYS, score.WAYS, copy_bench.WAYS, memory.WAYS):
         assert listed.keys() <= known
     assert {*drift.FROM_TABLE, *drift.IN_MEMORY} <= known
+    assert drift.TARGETS.keys() == drift.PEERS.keys()
+    assert all(callable(getattr(peers, name)) for name in drift.PEERS)
 
 
 def test_a_ratio_is_the_median_over_rounds():
-    runs = {"a": [run(2.0), run(9.0), run(4.0)], "b": [run(1.0), run(3.0), run(4.0)]}
+    runs = {"a": [timed(2.0), timed(9.0), timed(4.0)], "b": [timed(1.0), timed(3.0), timed(4.0)]}
     assert ratio(runs, "a", "b") == 2.0
 
 
 def test_ways_that_did_different_things_are_not_compared():
-    must_agree({"a": [run(1.0, 5.0)], "b": [run(1.0, 5.0 + 1e-9)]}, "a", "b")
+    must_agree({"a": [timed(1.0, 5.0)], "b": [timed(1.0, 5.0 + 1e-9)]}, "a", "b")
     with pytest.raises(RuntimeError, match="did not do the same thing"):
-        must_agree({"a": [run(1.0, 5.0)], "b": [run(1.0, 6.0)]}, "a", "b")
+        must_agree({"a": [timed(1.0, 5.0)], "b": [timed(1.0, 6.0)]}, "a", "b")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from mlops.errors import NotSigned, SignOffError, SpecError, StoreUnreachable
+from mlops.errors import NotSigned, RecordMissing, SignOffError, SpecError, StoreUnreachable
 from mlops.flow import governance
+from mlops.flow.control import control
 from mlops.flow.notices import due
 from mlops.flow.sign_off import gate_id, lapsed, request
 from mlops.flow.signers import Person
@@ -203,3 +204,28 @@ def test_a_store_that_cannot_be_reached_opens_nothing(life_of: LifeOf) -> None:
     with pytest.raises(StoreUnreachable):
         away.deploy(version)
     assert life.value("SELECT count(*) FROM mlops.deployment") == 0
+
+
+def test_a_second_rollback_goes_further_back_and_not_to_what_was_wrong(life_of: LifeOf) -> None:
+    life = life_of("late")
+    days = ("2026-01-05", "2026-01-06", "2026-01-07")
+    versions = [version_of(life, day) for day in days]
+    for version in versions:
+        sign(life, version, "owner", "bea")
+        life.deploy(version)
+
+    def rollback(run: str) -> int:
+        there = elsewhere(life, run=replace(life.workspace.run, run_id=run)).workspace
+        ben = Person("ben", "ben")
+        done = control(there, model="late", action="rollback", person=ben, reason="wrong scores")
+        return done.version
+
+    assert [rollback("one"), rollback("one"), rollback("two")] == [
+        versions[1],
+        versions[1],
+        versions[0],
+    ]
+    with pytest.raises(RecordMissing, match="a version to roll back to"):
+        rollback("three")
+    elsewhere(life, run=replace(life.workspace.run, run_id="again")).deploy(versions[2])
+    assert rollback("four") == versions[0]

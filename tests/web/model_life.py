@@ -104,10 +104,12 @@ class Life:
         self.policy: Policy = Include(INCLUDE).policy("standard")
 
     def add(self, row: Base, action: str) -> None:
-        """Write a fact with its ledger entry."""
+        """Write a fact with its ledger entry, about the version where the fact is of one."""
+        version = getattr(row, "version", None)
+        subject = self.model if version is None else f"{self.model}/v{version}"
         with self.store.transaction() as transaction:
             assert transaction.record(
-                row, actor="test", action=action, subject=self.model, payload={"model": self.model}
+                row, actor="test", action=action, subject=subject, payload={"model": self.model}
             )
 
     def register(self, at: str) -> None:

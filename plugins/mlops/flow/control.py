@@ -13,11 +13,11 @@ from sqlalchemy import text
 
 from mlops.core.canonical import digest_json
 from mlops.errors import RecordMissing, SignOffError
+from mlops.flow.decisions import Answer, decision_row, record_decision
 from mlops.flow.deployments import current_deployment
 from mlops.flow.fallback import STOP, previous_version
 from mlops.flow.live import live_package
 from mlops.flow.results import Controlled
-from mlops.flow.sign_off import Answer, decision_row, record_decision
 from mlops.flow.signatures import REVOKE, require_signed, signed_bytes
 from mlops.flow.signers import Person, refusal, seat_now
 from mlops.flow.workspace import Workspace, now

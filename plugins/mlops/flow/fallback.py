@@ -14,6 +14,7 @@ from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, VersionRow
 
 STOP = "stop"
+ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,32 @@ def _fall_back(
 def previous_version(
     transaction: Transaction, live: VersionRow, *, at: datetime
 ) -> VersionRow | None:
-    """The version that was live before, whose signatures still hold; none where there is none."""
-    rows = transaction.session.scalars(
-        select(DeploymentRow)
-        .where(DeploymentRow.model == live.model, DeploymentRow.action != STOP)
-        .order_by(DeploymentRow.id.desc())
-    )
-    seen = {live.number}
-    for row in rows:
-        if row.version in seen:
-            continue
-        seen.add(row.version)
-        version = transaction.get(VersionRow, live.model, row.version)
+    """The version that was live before, whose signatures still hold; none where there is none.
+
+    A version that was rolled back from is not gone back to.
+    """
+    for number in reversed(_before(transaction, live)):
+        version = transaction.get(VersionRow, live.model, number)
         try:
             require_signed(transaction, version, at=at)
         except NotSigned:
             continue
         return version
     return None
+
+
+def _before(transaction: Transaction, live: VersionRow) -> list[int]:
+    """The versions that went live before this one and were not rolled back from, in order."""
+    rows = transaction.session.scalars(
+        select(DeploymentRow)
+        .where(DeploymentRow.model == live.model, DeploymentRow.action.in_(("deploy", ROLLBACK)))
+        .order_by(DeploymentRow.id)
+    )
+    numbers: list[int] = []
+    for row in rows:
+        if row.version in numbers and row.action == ROLLBACK:
+            del numbers[numbers.index(row.version) :]
+        elif row.version in numbers:
+            numbers.remove(row.version)
+        numbers.append(row.version)
+    return [number for number in numbers if number != live.number]

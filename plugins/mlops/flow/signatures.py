@@ -106,10 +106,19 @@ def seats_needed(version: VersionRow) -> dict[str, Seat]:
 def standings(
     transaction: Transaction, version: VersionRow, *, at: datetime
 ) -> tuple[Standing, ...]:
-    """How every needed seat stands at ``at``."""
+    """How every needed seat stands at ``at``.
+
+    Only answers that the ledger vouches for are looked at: a row that somebody added to the
+    decisions by hand is no signature.
+    """
     bound = signed_bytes(transaction, version)
     decisions = sorted(
-        transaction.find(DecisionRow, model=version.model, version=version.number),
+        transaction.vouched(
+            DecisionRow,
+            subject=f"{version.model}/v{version.number}",
+            model=version.model,
+            version=version.number,
+        ),
         key=lambda row: row.decided_at,
     )
     return tuple(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
@@ -77,7 +78,7 @@ class ApprovalSensor(ApprovalOperator):
 
         workspace = self._workspace(context)
         with translated():
-            earlier = unread(workspace)
+            earlier = unread(workspace, since=_came_to_be(context))
             if earlier is not None:
                 return self._finish(context, _event(earlier), gate=earlier.gate)
             asked = request(
@@ -156,6 +157,12 @@ class ApprovalSensor(ApprovalOperator):
             warehouse_conn_id=self.warehouse_conn_id,
             store_conn_id=self.store_conn_id or store_conn_id(),
         )
+
+
+def _came_to_be(context: Context) -> datetime:
+    """When Airflow made this try: its id is a UUID of version 7, which begins with the time."""
+    milliseconds = UUID(str(context["ti"].id)).int >> 80
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _event(row: Any) -> dict[str, Any]:

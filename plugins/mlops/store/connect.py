@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property
@@ -18,7 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from mlops.errors import RecordMissing, StoreError, StoreNotMigrated, StoreUnreachable
 from mlops.store import facts, ledger
-from mlops.store.tables import SCHEMA, Base
+from mlops.store.tables import SCHEMA, Base, LedgerRow
 
 Row = TypeVar("Row", bound=Base)
 
@@ -177,6 +178,25 @@ class Transaction:
     def find(self, kind: type[Row], /, **equal: Any) -> list[Row]:
         """All rows whose columns have these values."""
         return list(self.session.scalars(select(kind).filter_by(**equal)))
+
+    def vouched(self, kind: type[Row], /, *, subject: str, **equal: Any) -> list[Row]:
+        """Those rows with these values for which an entry of the ledger vouches, as they are.
+
+        A row that was added or edited by hand is not among them.
+
+        :param subject: of the entries that were written with such rows.
+        """
+        payloads = self.session.scalars(
+            select(LedgerRow.payload).where(LedgerRow.subject == subject)
+        )
+        said = [json.loads(payload).get("fact") for payload in payloads]
+        columns = kind.__table__.columns
+        return [
+            row
+            for row in self.find(kind, **equal)
+            if facts.reference(kind.__table__, {c.name: getattr(row, c.name) for c in columns})
+            in said
+        ]
 
 
 def _first_line(error: DBAPIError) -> str:

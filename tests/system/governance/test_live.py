@@ -148,7 +148,7 @@ def test_a_revoked_version_is_not_scored_with(site: Site) -> None:
 def test_stop_and_resume(site: Site) -> None:
     """With the policy's fallback 'no_decision' a stopped model scores nothing."""
     version = site.go_live("late_soon")
-    assert site.control("late_soon", "bea", action="stop", reason="  ") == "failed"
+    assert site.control("late_soon", "bea", action="stop", reason="   ") == "failed"
     assert site.control("late_soon", "eve", action="stop", reason="wrong scores") == "success"
     run, _ = site.score("late_soon", "2026-03-05")
     states = site.client.task_states("late_soon_score", run)
@@ -173,7 +173,7 @@ def test_rollback_takes_one_task_and_less_than_a_minute(site: Site, capsys) -> N
     run, state = site.score("late", "2026-03-06")
     took = time.monotonic() - click
     assert (state, scored_by(site, "late", run)) == ("success", before)
-    query = "SELECT DISTINCT version FROM ml.late WHERE visit_id IN"
+    query = "SELECT DISTINCT model_version FROM ml.late WHERE visit_id IN"
     query += " (SELECT visit_id FROM visits WHERE started::date = '2026-03-06')"
     assert site.rows(query) == [(before,)]
     ((actor, _, payload),) = site.entries(f"late/v{before}", "version.rolled_back")

@@ -55,51 +55,52 @@ def test_as_of_every_moment_after_airflow_forgot_everything(site: Site) -> None:
     assert mlops(site, "status", "late", "--as-of", early).returncode == 1
 
 
-@pytest.mark.parametrize(
-    ("table", "edit"),
-    [
-        ("decision", "UPDATE mlops.decision SET user_id = 'ceo' WHERE id = %s"),
-        ("decision", "DELETE FROM mlops.decision WHERE id = %s"),
-        ("deployment", "UPDATE mlops.deployment SET reason = 'as agreed' WHERE key = %s"),
-        ("ledger", "UPDATE mlops.ledger SET actor = 'ceo' WHERE digest = %s"),
-        ("ledger", "DELETE FROM mlops.ledger WHERE digest = %s"),
-    ],
-)
-def test_whatever_a_superuser_edits_verify_names(site: Site, table: str, edit: str) -> None:
-    """In a copy of the store, so that nothing else is disturbed."""
-    version = site.version("late")
-    sign(site.life("late"), version, "owner", "bea")
-    site.life("late").deploy(version)
-    columns = {"decision": "id", "deployment": "key", "ledger": "digest"}
-    action = {"decision": "signature.given"}.get(table, "version.deployed")
-    ((seq, digest),) = site.rows(
-        "SELECT seq, digest FROM mlops.ledger WHERE subject = %s AND action = %s",
-        f"late/v{version}", action,
-    )  # fmt: skip
-    key = digest
-    if table != "ledger":
-        ((key,),) = site.rows(
-            f"SELECT {columns[table]} FROM mlops.{table} WHERE model = 'late' AND version = %s",
-            version,
-        )
-    assert mlops(site, "ledger", "verify").returncode == 0
+EDITS = [
+    ("decision", "UPDATE mlops.decision SET user_id = 'ceo' WHERE id = %s"),
+    ("decision", "DELETE FROM mlops.decision WHERE id = %s"),
+    ("deployment", "UPDATE mlops.deployment SET reason = 'as agreed' WHERE key = %s"),
+    ("ledger", "UPDATE mlops.ledger SET actor = 'ceo' WHERE digest = %s"),
+    ("ledger", "DELETE FROM mlops.ledger WHERE digest = %s"),
+]
+KEYS = {"decision": "id", "deployment": "key", "ledger": "digest"}
+
+
+def test_whatever_a_superuser_edits_verify_names(site: Site) -> None:
+    """Each edit is undone again, to the byte."""
+    version = site.go_live("late")
+    for table, edit in EDITS:
+        action = {"decision": "signature.given"}.get(table, "version.deployed")
+        ((seq, key),) = site.rows(
+            "SELECT seq, digest FROM mlops.ledger WHERE subject = %s AND action = %s",
+            f"late/v{version}", action,
+        )  # fmt: skip
+        if table != "ledger":
+            ((key,),) = site.rows(
+                f"SELECT {KEYS[table]} FROM mlops.{table} WHERE model = 'late' AND version = %s",
+                version,
+            )
+        found = edited(site, table, key, edit)
+        gone = table == "ledger" and edit.startswith("DELETE")
+        assert found.returncode == 1, edit
+        assert f"broken at entry {seq + 1 if gone else seq}:" in found.stderr
+    whole = mlops(site, "ledger", "verify")
+    assert whole.returncode == 0, whole.stderr
+
+
+def edited(site: Site, table: str, key: str, edit: str) -> subprocess.CompletedProcess[str]:
+    """What ``ledger verify`` says after an edit, which is then undone."""
     with psycopg.connect(site.database) as connection:
-        saved = connection.execute(
-            f"SELECT to_jsonb(t) FROM mlops.{table} AS t WHERE {columns[table]} = %s".encode(),
-            [key],
+        row = connection.execute(
+            f"SELECT to_jsonb(t) FROM mlops.{table} AS t WHERE {KEYS[table]} = %s".encode(), [key]
         ).fetchone()
-        assert saved is not None
+        assert row is not None
         connection.execute("SET session_replication_role = replica")
         connection.execute(edit.encode(), [key])
         connection.commit()
         try:
-            found = mlops(site, "ledger", "verify")
+            return mlops(site, "ledger", "verify")
         finally:
-            restore(connection, table, columns[table], key, saved[0])
-    deleted = table == "ledger" and edit.startswith("DELETE")
-    assert found.returncode == 1
-    assert f"broken at entry {seq + 1 if deleted else seq}:" in found.stderr
-    assert mlops(site, "ledger", "verify").returncode == 0
+            restore(connection, table, KEYS[table], key, row[0])
 
 
 def restore(

@@ -1,0 +1,301 @@
+"""Two models' lives in a real Airflow, driven as people drive them: REST, browser, shell."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import zip_longest
+
+import psycopg
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from demo.environment import TASK_ROLE
+from demo.rest import AirflowRefused
+from demo.tasks import HumanRequest, TaskRef
+from tests.flow.life import added
+from tests.system.site import Site, running
+
+pytestmark = pytest.mark.system
+
+RELEASE, SCORE, MONITOR = (f"flight_delay_{phase}" for phase in ("release", "score", "monitor"))
+FIRST, SECOND, WEEK = "release-2013-07-01", "release-2013-07-15", "week-27"
+TASKS = {
+    (RELEASE, FIRST): [
+        "intake",
+        "snapshot",
+        "check_data",
+        "train",
+        "validate",
+        "package",
+        "document",
+        "deploy",
+    ],
+    (SCORE, WEEK): ["check_input", "score", "publish"],
+    (MONITOR, WEEK): ["measure", "judge", "document"],
+}
+GATES = ["sign_off.business_owner", "sign_off.lead_data_scientist", "sign_off.model_risk"]
+SECONDS = 60_000
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """One Airflow for all tests here."""
+    with running() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def asked(site: Site) -> dict[str, HumanRequest]:
+    """The first release, whose seats have been asked; other runs are on their way beside it."""
+    site.trigger("cancellation_score", "too-early", "2013-07-08")
+    site.trigger(RELEASE, FIRST, "2013-07-01")
+    site.trigger("cancellation_release", FIRST, "2013-07-01")
+    return site.gates(RELEASE, FIRST, 3)
+
+
+@pytest.fixture(scope="module")
+def deployed(site: Site, asked: dict[str, HumanRequest]) -> None:
+    """The first release, signed by whoever has not signed yet, and deployed."""
+    # The second release must not be packaged first; from here on it runs beside everything else.
+    site.trigger(RELEASE, SECOND, "2013-07-15")
+    for request in site.client.hitl_waiting(RELEASE, FIRST):
+        site.approve(request)
+    site.finish(RELEASE, FIRST)
+
+
+@pytest.fixture(scope="module")
+def monitored(site: Site, deployed: None) -> None:
+    """The first week, scored, published, measured, judged and documented."""
+    site.trigger(SCORE, WEEK, "2013-07-08")
+    site.finish(SCORE, WEEK)
+    site.trigger(MONITOR, WEEK, "2013-07-08")
+    site.finish(MONITOR, WEEK)
+
+
+def test_a_model_that_is_not_live_fails_at_once_and_says_what_to_do(
+    site: Site, asked: dict[str, HumanRequest]
+) -> None:
+    site.finish("cancellation_score", "too-early", state="failed")
+    task = TaskRef("cancellation_score", "too-early", "check_input")
+    assert site.client.request("GET", task.instance_path)["try_number"] == 1
+    log = site.client.log(task)
+    assert "RecordMissing: cancellation has no live version" in log
+    assert "trigger cancellation_release, have it signed, then run this again" in log
+
+
+def test_each_seat_is_asked_with_the_evidence(asked: dict[str, HumanRequest]) -> None:
+    assert {seat: request.assigned for seat, request in asked.items()} == {
+        "business_owner": ("bea",),
+        "lead_data_scientist": ("lin",),
+        "model_risk": ("max",),
+    }
+    for request in asked.values():
+        assert "sign flight_delay version 1?" in request.subject
+        assert request.options == ("Approve", "Reject")
+        assert request.body is not None
+        for word in (
+            "Will this flight arrive 30 minutes late",
+            "AUC",
+            "validation-",
+            "You sign as",
+        ):
+            assert word in request.body
+
+
+@pytest.mark.parametrize("user", ["sam", "dora", "lin", "amy"])
+def test_nobody_but_the_seat_s_people_can_sign(
+    site: Site, asked: dict[str, HumanRequest], user: str
+) -> None:
+    """sam developed the model, dora started the run, lin holds another seat, amy may only read."""
+    with pytest.raises(AirflowRefused) as refusal:
+        site.client.respond(user, asked["model_risk"].task, "Approve", {"reason": "why not"})
+    assert refusal.value.status == 403
+    state = site.client.task_states(RELEASE, FIRST)["sign_off.model_risk"]
+    assert state == "awaiting_input"
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+def test_the_business_owner_reads_the_evidence_and_clicks_approve(
+    site: Site, asked: dict[str, HumanRequest]
+) -> None:
+    gate = asked["business_owner"].task
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        page = browser.new_page(
+            base_url=site.platform.url, viewport={"width": 1280, "height": 1300}
+        )
+        page.set_default_timeout(SECONDS)
+        page.goto(f"/dags/{RELEASE}/runs/{FIRST}/tasks/{gate.task_id}/required_actions")
+        page.fill("input[name=username]", "bea")
+        page.fill("input[name=password]", "bea")
+        page.click("button[type=submit]")
+        expect(
+            page.get_by_text("Business owner: sign flight_delay version 1?").first
+        ).to_be_visible(timeout=SECONDS)
+        body = page.locator("body")
+        for word in (
+            "Will this flight arrive 30 minutes late",
+            "that the model answers the business question and its KPI is worth having",
+            "AUC",
+        ):
+            expect(body).to_contain_text(word, timeout=SECONDS)
+        approve = page.get_by_role("button", name="Approve")
+        expect(approve).to_be_enabled(timeout=SECONDS)
+        expect(page.get_by_role("button", name="Reject")).to_be_visible()
+        approve.click()
+        assert site.client.wait_task(gate, ["success"]) == "success"
+        browser.close()
+    assert site.rows(
+        "SELECT user_id, answer, method, counted FROM mlops.decision"
+        " WHERE model = 'flight_delay' AND version = 1 AND seat = 'business_owner' AND counted"
+    ) == [("bea", "Approve", "required_action", True)]
+
+
+def test_a_release_signed_by_all_seats_goes_live(site: Site, deployed: None) -> None:
+    states = site.client.task_states(RELEASE, FIRST)
+    assert states == dict.fromkeys([*TASKS[RELEASE, FIRST], *GATES], "success")
+    assert site.rows(
+        "SELECT version, action, run->>'run_id' FROM mlops.deployment WHERE model = 'flight_delay'"
+    ) == [(1, "deploy", FIRST)]
+    signed = site.rows(
+        "SELECT DISTINCT seat, user_id FROM mlops.decision"
+        " WHERE model = 'flight_delay' AND version = 1 AND counted ORDER BY 1"
+    )
+    assert signed == [
+        ("business_owner", "bea"),
+        ("lead_data_scientist", "lin"),
+        ("model_risk", "max"),
+    ]
+    told = site.mlops("status", "flight_delay", "--url", tasks_url(site))
+    assert (told.returncode, "  version      1 (deploy" in told.stdout) == (0, True)
+
+
+def tasks_url(site: Site) -> str:
+    """Our own tables, as the role of the tasks."""
+    return site.platform.postgres.url("warehouse", user=TASK_ROLE)
+
+
+def test_a_week_is_scored_and_watched(site: Site, monitored: None) -> None:
+    week = "scheduled_departure >= '2013-07-01' AND scheduled_departure < '2013-07-08'"
+    flights = site.rows(f"SELECT flight_id FROM flights WHERE {week} ORDER BY 1")
+    assert site.rows("SELECT flight_id FROM ml.flight_delay ORDER BY 1") == flights
+    assert site.client.task_states(SCORE, WEEK) == dict.fromkeys(
+        ["check_input", "score[0]", "score[1]", "publish"], "success"
+    )
+    assert site.client.task_states(MONITOR, WEEK) == dict.fromkeys(TASKS[MONITOR, WEEK], "success")
+    assert site.rows("SELECT model, version, period FROM mlops.monitor_result") == [
+        ("flight_delay", 1, "2013-W27")
+    ]
+
+
+def test_a_second_model_lives_without_a_line_of_python(
+    site: Site, asked: dict[str, HumanRequest]
+) -> None:
+    requests = site.gates("cancellation_release", FIRST, 2)
+    assert set(requests) == {"business_owner", "lead_data_scientist"}
+    for request in requests.values():
+        site.approve(request)
+    site.finish("cancellation_release", FIRST)
+    site.trigger("cancellation_score", "july", "2013-08-01")
+    site.finish("cancellation_score", "july")
+    july = "scheduled_departure >= '2013-07-01' AND scheduled_departure < '2013-08-01'"
+    assert site.rows("SELECT count(*) FROM ml.cancellation") == site.rows(
+        f"SELECT count(*) FROM flights WHERE {july}"
+    )
+
+
+def test_one_rejection_deploys_nothing(site: Site, deployed: None) -> None:
+    requests = site.gates(RELEASE, SECOND, 3)
+    risk = requests.pop("model_risk")
+    site.client.respond("max", risk.task, "Reject", {"reason": "two weeks are not a season"})
+    for request in requests.values():
+        site.approve(request)
+    site.finish(RELEASE, SECOND)
+    states = site.client.task_states(RELEASE, SECOND)
+    assert states["deploy"] == "skipped"
+    assert {states[gate] for gate in GATES} == {"success"}
+    assert site.rows(
+        "SELECT seat, answer, reason FROM mlops.decision WHERE model = 'flight_delay'"
+        " AND version = 2 AND answer = 'Reject'"
+    ) == [("model_risk", "Reject", "two weeks are not a season")]
+    assert site.rows("SELECT version FROM mlops.deployment WHERE model = 'flight_delay'") == [(1,)]
+
+
+def test_a_dag_written_by_hand_with_the_same_operators_runs_green(
+    site: Site, monitored: None
+) -> None:
+    versions = site.rows("SELECT count(*) FROM mlops.version WHERE model = 'flight_delay'")
+    site.client.trigger("flight_delay_rehearsal", "rehearsal")
+    site.finish("flight_delay_rehearsal", "rehearsal")
+    assert site.client.task_states("flight_delay_rehearsal", "rehearsal") == dict.fromkeys(
+        ["intake", "snapshot", "check_data", "train", "validate"], "success"
+    )
+    assert versions == site.rows("SELECT count(*) FROM mlops.version WHERE model = 'flight_delay'")
+
+
+def test_any_task_that_is_cleared_runs_again_and_changes_nothing(
+    site: Site, monitored: None
+) -> None:
+    """One task of each of the three DAGs at a time; nobody has to sign again."""
+    for request in site.client.hitl_waiting(RELEASE, SECOND):
+        site.approve(request)
+    before = site.content()
+    for tasks in zip_longest(*TASKS.values()):
+        cleared = [(run, task) for run, task in zip(TASKS, tasks, strict=True) if task]
+        for (dag_id, run_id), task in cleared:
+            assert site.client.clear(dag_id, run_id, [task]) == [task]
+        for (dag_id, run_id), _ in cleared:
+            site.finish(dag_id, run_id)
+        after = site.content()
+        assert added(before, after) == {}, f"after clearing {tasks}"
+        assert after == before, f"after clearing {tasks}"
+    for (dag_id, run_id), task in ((run, tasks[0]) for run, tasks in TASKS.items()):
+        task_ref = TaskRef(dag_id, run_id, task)
+        assert site.client.request("GET", task_ref.instance_path)["try_number"] == 2
+
+
+def test_what_tasks_hand_on_is_small(site: Site, monitored: None) -> None:
+    with psycopg.connect(site.airflow_database) as connection:
+        largest = connection.execute(
+            "SELECT dag_id || '.' || task_id || '.' || key, octet_length(value::text)"
+            " FROM xcom ORDER BY 2 DESC LIMIT 10"
+        ).fetchall()
+    assert largest[0][1] > 100
+    for name, size in largest:
+        bound = 2_000 if name.endswith("_score.check_input.return_value") else 1_000
+        assert size < bound, name
+
+
+def test_every_task_of_ours_tells_what_it_read_and_wrote(site: Site, monitored: None) -> None:
+    expected = {f"{dag_id}.{task}" for (dag_id, _), tasks in TASKS.items() for task in tasks}
+    expected |= {f"{RELEASE}.{gate}" for gate in GATES}
+
+    def told() -> dict[str, list[dict]]:
+        complete: dict[str, list[dict]] = {}
+        for event in site.events():
+            if event["eventType"] == "COMPLETE":
+                complete.setdefault(event["job"]["name"], []).append(event)
+        return complete
+
+    # A listener writes after the task's state is known.
+    site.wait(lambda: expected <= set(told()))
+    for name in sorted(expected):
+        for event in told()[name]:
+            assert event["inputs"] and event["outputs"], f"{name} at {event['eventTime']}"
+    text = site.platform.places.lineage.read_text()
+    assert site.platform.postgres.password not in text
+    assert tasks_url(site).split(":")[2].partition("@")[0] not in text
+
+
+def test_the_ledger_is_whole_at_the_end(site: Site, monitored: None) -> None:
+    verified = site.mlops("ledger", "verify")
+    entries = site.rows("SELECT count(*) FROM mlops.ledger")[0][0]
+    assert verified.returncode == 0, verified.stderr
+    assert f"the ledger is whole: {entries} entries" in verified.stdout
+
+
+def test_no_dag_file_is_broken(site: Site) -> None:
+    assert site.client.import_errors() == {}
