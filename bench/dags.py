@@ -207,7 +207,9 @@ def _python(folder: Path, *command: str) -> str:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"bench.dags {' '.join(command)} failed:\n{done.stderr}")
+        raise RuntimeError(
+            f"bench.dags {' '.join(command)} ended with {done.returncode}:\n{done.stderr}"
+        )
     return done.stdout
 
 

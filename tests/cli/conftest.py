@@ -9,12 +9,16 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from demo.postgres import EmbeddedPostgres
 from tests.flow.life import PROJECT, Life
 from tests.flow.small import AS_OF, keep_two_weeks, migrate, small_life, write_include
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeDatabase
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,9 @@ def mlops(*arguments: str | Path, **variables: str) -> Answer:
 
 
 @pytest.fixture(scope="module")
-def live(postgres: EmbeddedPostgres, make_database, flights_template: str) -> Iterator[Life]:
+def live(
+    postgres: EmbeddedPostgres, make_database: MakeDatabase, flights_template: str
+) -> Iterator[Life]:
     """A store in which the small model is live."""
     database = make_database(template=flights_template)
     keep_two_weeks(database)

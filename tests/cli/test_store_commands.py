@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -14,6 +15,9 @@ from mlops.store.connect import Store
 from mlops.store.tables import LedgerRow, SnapshotRow, VersionRow
 from tests.cli.conftest import mlops
 from tests.flow.life import TASK_ROLE, Life, content
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeDatabase
 
 NOWHERE = "postgresql://somebody:a-secret@127.0.0.1:1/nothing"
 
@@ -94,7 +98,7 @@ def test_the_url_is_the_connection_s_unless_it_is_named(
     ],
 )
 def test_a_broken_ledger_is_told_by_its_first_broken_entry(
-    live: Life, make_database, statement: str, seq: int | None, why: str
+    live: Life, make_database: MakeDatabase, statement: str, seq: int | None, why: str
 ) -> None:
     copy = make_database(template=live.database.rpartition("/")[2])
     with psycopg.connect(copy) as connection:

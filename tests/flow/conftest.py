@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from threadpoolctl import threadpool_limits
@@ -17,6 +18,9 @@ from mlops.flow.results import Deployed
 from mlops.store.migrate import upgrade
 from tests.flow.life import TASK_ROLE, Life, Release, Window, life, reduced_flight_delay
 from tests.flow.small import AS_OF, MODEL, keep_two_weeks, migrate, small_life, write_include
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeDatabase
 
 FIRST_WEEK = parse("2013-W27", "week")
 
@@ -40,7 +44,9 @@ class Lived:
 
 
 @pytest.fixture(scope="session")
-def lived(postgres: EmbeddedPostgres, make_database, flights_template: str) -> Iterator[Lived]:
+def lived(
+    postgres: EmbeddedPostgres, make_database: MakeDatabase, flights_template: str
+) -> Iterator[Lived]:
     """The whole life once."""
     database = make_database(template=flights_template)
     postgres.ensure_role(TASK_ROLE)
@@ -61,27 +67,29 @@ def lived(postgres: EmbeddedPostgres, make_database, flights_template: str) -> I
 
 @dataclass(frozen=True)
 class Template:
-    """A database and a folder in which the small model is live; both are only ever copied."""
+    """A database, by name, and a folder in which the small model is live; only ever copied."""
 
     database: str
     folder: Path
 
 
 @pytest.fixture(scope="session")
-def flights_of_two_weeks(make_database, flights_template: str) -> str:
-    """The name of a database with two weeks of flights, to be copied."""
+def fresh_template(
+    postgres: EmbeddedPostgres, make_database: MakeDatabase, flights_template: str
+) -> str:
+    """The name of a database with two weeks of flights and an empty store; only ever copied."""
     url = make_database(template=flights_template)
     keep_two_weeks(url)
+    migrate(postgres, url)
     return url.rpartition("/")[2]
 
 
 @pytest.fixture(scope="session")
 def small_template(
-    postgres: EmbeddedPostgres, make_database, flights_of_two_weeks: str
+    postgres: EmbeddedPostgres, make_database: MakeDatabase, fresh_template: str
 ) -> Iterator[Template]:
     """The small model, released and deployed once."""
-    database = make_database(template=flights_of_two_weeks)
-    migrate(postgres, database)
+    database = make_database(template=fresh_template)
     with tempfile.TemporaryDirectory(prefix="mlops-tests-") as name:
         folder = Path(name)
         write_include(folder / "include")
@@ -92,11 +100,10 @@ def small_template(
 
 @pytest.fixture
 def fresh(
-    postgres: EmbeddedPostgres, make_database, flights_of_two_weeks: str, tmp_path: Path
+    postgres: EmbeddedPostgres, make_database: MakeDatabase, fresh_template: str, tmp_path: Path
 ) -> Iterator[Life]:
     """The small model before its first release, in places of its own."""
-    database = make_database(template=flights_of_two_weeks)
-    migrate(postgres, database)
+    database = make_database(template=fresh_template)
     write_include(tmp_path / "include")
     yield small_life(postgres, database, tmp_path)
     postgres.drop_database(database.rpartition("/")[2])
@@ -104,7 +111,10 @@ def fresh(
 
 @pytest.fixture
 def small(
-    postgres: EmbeddedPostgres, make_database, small_template: Template, tmp_path: Path
+    postgres: EmbeddedPostgres,
+    make_database: MakeDatabase,
+    small_template: Template,
+    tmp_path: Path,
 ) -> Iterator[Life]:
     """The small model with version 1 live, in places of its own."""
     database = make_database(template=small_template.database)

@@ -36,4 +36,5 @@ def with_a_lambda(*, features: Any, seed: int) -> Any:
 
 def broken(*, features: Any, seed: int) -> Any:
     """A mistake of the user's."""
-    return {}["nope"]
+    nothing: dict[str, Any] = {}
+    return nothing["nope"]

@@ -69,7 +69,14 @@ def test_unknown_keys_and_wrong_types_are_all_said_at_once(fresh: Life) -> None:
 
 def test_sql_that_does_not_parse(fresh: Life) -> None:
     fresh.edit(FEATURES_SQL, {"    CAST(distance AS float8)": "    CAST distance AS float8)"})
-    with refused(fresh, SpecError, "sql/late/features.sql: the SQL does not parse at line 6"):
+    with refused(
+        fresh,
+        SpecError,
+        "sql/late/features.sql: the SQL does not parse at line 6",
+        "found 'AS', ",
+        "expected one SELECT as Postgres reads it",
+        "correct the SQL at or before this place",
+    ):
         intake(fresh.workspace, model="late")
 
 

@@ -33,6 +33,7 @@ from mlops.store.tables import (
 from tests.flow.life import counts, moment
 
 if TYPE_CHECKING:
+    from tests.conftest import MakeDatabase
     from tests.flow.conftest import Lived
 
 # The outcome of a flight is known when it has arrived, and at the latest 30 minutes after its
@@ -313,7 +314,7 @@ def test_the_ledger_is_whole_and_has_one_entry_for_each_fact(lived: Lived) -> No
     assert {entry.actor for entry in entries} >= {"bea", "lin", "max"}
 
 
-def test_a_changed_fact_shows_in_the_ledger(lived: Lived, make_database) -> None:
+def test_a_changed_fact_shows_in_the_ledger(lived: Lived, make_database: MakeDatabase) -> None:
     other = make_database(template=lived.life.database.rpartition("/")[2])
     with Store(other).engine.begin() as connection:
         connection.exec_driver_sql("UPDATE mlops.deployment SET reason = 'as agreed'")

@@ -32,6 +32,7 @@ from mlops.store.tables import ValidationRow, VersionRow
 from tests.flow.life import TASK_ROLE, Release, elsewhere, life, moment
 
 if TYPE_CHECKING:
+    from tests.conftest import MakeDatabase
     from tests.flow.conftest import Lived
 
 STEPS: dict[str, Callable[[Lived], tuple[Any, Any]]] = {
@@ -133,7 +134,7 @@ def test_two_workers_at_once_leave_what_one_leaves(lived: Lived, step: str) -> N
 
 @pytest.fixture(scope="module")
 def second(
-    lived: Lived, postgres: EmbeddedPostgres, make_database
+    lived: Lived, postgres: EmbeddedPostgres, make_database: MakeDatabase
 ) -> Iterator[tuple[Lived, Release]]:
     """A copy of the life in which a second version was released two weeks later."""
     database = make_database(template=lived.life.database.rpartition("/")[2])
@@ -160,6 +161,7 @@ def test_the_second_version_was_compared_with_the_first(second: tuple[Lived, Rel
     with lived.life.workspace.store.transaction() as transaction:
         row = transaction.get(ValidationRow, release.training.training_id, 1)
         version = transaction.get(VersionRow, "flight_delay", 2)
+    assert row.champion_metrics is not None
     ours, theirs = row.evaluation["metrics"]["auc"], row.champion_metrics["auc"]
     against = next(gate for gate in row.gates if gate["name"] == "auc against champion")
     assert against["measured"] == pytest.approx(ours - theirs)
@@ -207,7 +209,7 @@ def test_a_window_that_a_second_version_scores_again_is_a_batch_of_its_own(
 
 @pytest.fixture(scope="module")
 def twin(
-    lived: Lived, postgres: EmbeddedPostgres, make_database, flights_template: str
+    lived: Lived, postgres: EmbeddedPostgres, make_database: MakeDatabase, flights_template: str
 ) -> Iterator[Release]:
     """The same release in an empty store, with an empty artifact folder, in another database."""
     database = make_database(template=flights_template)

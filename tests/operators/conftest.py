@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,17 +12,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 # Airflow makes folders in its home when it is imported; they must not be the user's.
-os.environ.setdefault("AIRFLOW_HOME", str(Path(tempfile.gettempdir()) / "mlops-tests-airflow"))
+if "AIRFLOW_HOME" not in os.environ:
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="mlops-tests-")
+    atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 from demo.postgres import EmbeddedPostgres
 from mlops import settings
 from tests.flow.life import TASK_ROLE, Life
 from tests.flow.small import keep_two_weeks, migrate, small_life, write_include
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeDatabase
 
 
 @dataclass
@@ -63,7 +70,9 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(postgres: EmbeddedPostgres, make_database, flights_template: str) -> Iterator[Desk]:
+def desk(
+    postgres: EmbeddedPostgres, make_database: MakeDatabase, flights_template: str
+) -> Iterator[Desk]:
     """The small model before its first release, with the configuration that points to it."""
     database = make_database(template=flights_template)
     name = database.rpartition("/")[2]

@@ -63,7 +63,7 @@ def story(desk: Desk) -> dict[str, Told]:
     def run(operator: StepOperator, desk: Desk = desk, map_index: int = -1) -> dict[str, Any]:
         before = operator.get_openlineage_facets_on_complete(None)
         # What an XCom holds is JSON: a task gets it as it was read back.
-        value = json.loads(json.dumps(desk.run(operator, map_index)))
+        value: dict[str, Any] = json.loads(json.dumps(desk.run(operator, map_index)))
         after = operator.get_openlineage_facets_on_complete(None)
         told[type(operator).__name__] = Told(operator, value, before, after)
         return value
@@ -268,8 +268,8 @@ def test_only_an_alarm_passes(desk: Desk) -> None:
 
 @pytest.mark.parametrize("kind", StepOperator.__subclasses__(), ids=lambda kind: kind.__name__)
 def test_templated_parameters_are_kept_as_they_were_given(kind: type[StepOperator]) -> None:
-    given = {name: f"{{{{ params.{name} }}}}" for name in kind.template_fields}
-    extra = {"shard": 0} if kind is ScoreOperator else {}
+    given: dict[str, Any] = {name: f"{{{{ params.{name} }}}}" for name in kind.template_fields}
+    extra: dict[str, Any] = {"shard": 0} if kind is ScoreOperator else {}
     operator = kind(task_id="task", **given, **extra)
     assert {name: getattr(operator, name) for name in kind.template_fields} == given
     assert "model" in kind.template_fields

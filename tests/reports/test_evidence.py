@@ -24,7 +24,7 @@ def test_it_says_what_is_signed_and_where_the_rest_lies(evidence, validation):
     text = evidence_markdown(evidence)
     assert "**You sign as Model risk**: that the risk of the model is known, limited" in text
     assert "Without an answer by 2013-07-15 04:20\N{NO-BREAK SPACE}UTC, the seat lapses." in text
-    assert "The whole report: reports/5c5c.html" in text
+    assert "[The whole report](reports/5c5c.html)" in text
     assert validation.subject.title in text
     assert validation.identity.package_sha256[:12] in text
     assert validation.identity.package_sha256 not in text
@@ -46,6 +46,9 @@ def test_a_missed_gate_stands_first(evidence, validation):
 
 def test_nothing_breaks_out_of_its_place(evidence, hostile):
     text = evidence_markdown(replace(evidence, validation=hostile))
+    link = "[The whole report](reports/5c5c.html)"
+    assert text.count(link) == 1
+    text = text.replace(link, "")
     assert re.search(r"(?<!\\)[<>\[\]]", text) is None
     assert "\n# big" not in text
     assert "\\| a \\| b" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from itertools import zip_longest
+from typing import Any
 
 import psycopg
 import pytest
@@ -273,8 +274,8 @@ def test_every_task_of_ours_tells_what_it_read_and_wrote(site: Site, monitored: 
     expected = {f"{dag_id}.{task}" for (dag_id, _), tasks in TASKS.items() for task in tasks}
     expected |= {f"{RELEASE}.{gate}" for gate in GATES}
 
-    def told() -> dict[str, list[dict]]:
-        complete: dict[str, list[dict]] = {}
+    def told() -> dict[str, list[dict[str, Any]]]:
+        complete: dict[str, list[dict[str, Any]]] = {}
         for event in site.events():
             if event["eventType"] == "COMPLETE":
                 complete.setdefault(event["job"]["name"], []).append(event)

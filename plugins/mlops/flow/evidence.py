@@ -10,20 +10,24 @@ from mlops.lineage.datasets import Names
 from mlops.reports.context import EvidenceContext, SeatView
 from mlops.reports.evidence import evidence_markdown
 from mlops.spec.policy import Seat
-from mlops.store.tables import ReportRow, VersionRow
+from mlops.store.tables import VersionRow
 
 
-def evidence(workspace: Workspace, version: VersionRow, *, seat: Seat, report_sha256: str) -> str:
-    """The body of a sign-off request, in Markdown."""
+def evidence(
+    workspace: Workspace, version: VersionRow, *, seat: Seat, report_sha256: str, pages: str
+) -> str:
+    """The body of a sign-off request, in Markdown.
+
+    :param pages: address of our pages in Airflow, where the whole report is read.
+    """
     names = Names(warehouse_url=workspace.warehouse_url, store_place=workspace.store.place)
     with workspace.store.transaction() as transaction:
         context = validation_context(transaction, version, names)
-        report = transaction.get(ReportRow, report_sha256, "validation")
     return evidence_markdown(
         EvidenceContext(
             validation=context,
             seat=SeatView(title=seat.title, signs=seat.signs, people=seat.people),
-            report=report.location,
+            report=f"{pages}/reports/{report_sha256}",
             answer_by=now() + timedelta(days=version.policy["answer_days"]),
         )
     )

@@ -30,8 +30,12 @@ class Request:
     answer_within: timedelta
 
 
-def request(workspace: Workspace, *, model: str, version: int, seat: str) -> Request:
+def request(
+    workspace: Workspace, *, model: str, version: int, seat: str, pages: str = "/mlops"
+) -> Request:
     """Prepare the request and put it on record: whom to ask, what they sign, the evidence for it.
+
+    :param pages: address of our pages in Airflow.
 
     :raises SpecError: the policy cannot be read, or has no such seat.
     :raises SignOffError: nobody holds the seat who may sign this version.
@@ -58,7 +62,8 @@ def request(workspace: Workspace, *, model: str, version: int, seat: str) -> Req
         _record_gate(transaction, workspace.run, row, seat, users, asked_at, asked_at + within)
     return Request(
         subject=f"{entry.title}: sign {model} version {version}?",
-        body=before + evidence(workspace, row, seat=entry, report_sha256=bound.evidence_digest),
+        body=before
+        + evidence(workspace, row, seat=entry, report_sha256=bound.evidence_digest, pages=pages),
         users=users,
         answer_within=within,
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook, ObjectStoragePath
+from airflow.sdk.configuration import conf
 
 from mlops.settings import artifact_root, include_folder
 from mlops.settings import store_conn_id as configured_store
@@ -67,6 +69,12 @@ def run_identity(context: Any) -> RunIdentity:
         map_index=-1 if task_instance.map_index is None else task_instance.map_index,
         triggered_by=getattr(dag_run, "triggering_user_name", None) or "",
     )
+
+
+def pages_address() -> str:
+    """Where our pages are, below the path that ``[api] base_url`` gives Airflow."""
+    base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+    return f"{base}/mlops"
 
 
 def clock(context: Any) -> datetime:

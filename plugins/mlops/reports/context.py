@@ -132,7 +132,7 @@ class ValidationContext:
 class EvidenceContext:
     """What one seat reads beside the buttons: the validation, and what this signature says.
 
-    :ivar report: where the whole report lies, as a path or an address.
+    :ivar report: address of the whole report.
     :ivar answer_by: when the seat lapses.
     """
 

@@ -7,6 +7,7 @@ measured, which bytes, and where the whole report lies.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from mlops.core.records import GateResult, Slice
 from mlops.reports import words
@@ -52,7 +53,7 @@ def _parts(context: EvidenceContext, items: int) -> list[str]:
         _candidates(report, items),
         _slices(report),
         _identity(report),
-        f"The whole report: {plain(context.report)}",
+        f"[The whole report]({quote(context.report, safe='/:')})",
     ]
 
 

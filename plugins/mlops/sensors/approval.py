@@ -12,7 +12,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from mlops.operators.base import plain, translated
-from mlops.operators.workspace import open_workspace, run_identity
+from mlops.operators.workspace import open_workspace, pages_address, run_identity
 from mlops.settings import store_conn_id
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class ApprovalSensor(ApprovalOperator):
                 model=self.model,
                 version=int(self.version),
                 seat=self.seat,
+                pages=pages_address(),
             )
         self.subject, self.body = asked.subject, asked.body
         self.assigned_users = [{"id": user, "name": user} for user in asked.users]

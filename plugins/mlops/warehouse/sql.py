@@ -201,8 +201,9 @@ def _parsed(sql: str, file: Path) -> exp.Query:
         first = error.errors[0] if error.errors else {}
         raise SpecError(
             f"{file}: the SQL does not parse at line {first.get('line', '?')}",
-            found=first.get("highlight") or str(error),
-            action=str(first.get("description") or "correct the SQL"),
+            found=f"'{first.get('highlight', '')}', {first.get('description', error)}",
+            expected="one SELECT as Postgres reads it",
+            action="correct the SQL at or before this place",
         ) from error
     if len(found) != 1 or not isinstance(found[0], exp.Select | exp.SetOperation):
         kinds = ", ".join(type(part).__name__.upper() for part in found)

@@ -10,7 +10,6 @@ import psycopg
 import pytest
 
 from tests.flow.life import PROJECT
-from tests.governance.small import sign
 from tests.system.governance.site import Site
 
 pytestmark = pytest.mark.system
@@ -68,6 +67,7 @@ KEYS = {"decision": "id", "deployment": "key", "ledger": "digest"}
 def test_whatever_a_superuser_edits_verify_names(site: Site) -> None:
     """Each edit is undone again, to the byte."""
     version = site.go_live("late")
+    site.version("late")  # more entries follow
     for table, edit in EDITS:
         action = {"decision": "signature.given"}.get(table, "version.deployed")
         ((seq, key),) = site.rows(
