@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from demo.client import AirflowClient
 from demo.contents import load_flights, make_store
@@ -44,8 +45,8 @@ def life(platform: Platform) -> int:
             platform.postgres.url(WAREHOUSE_DATABASE, user=TASK_ROLE),
             MODEL,
             url=platform.url,
-            reports=str(platform.places.artifacts / "reports" / MODEL),
-            lineage=str(platform.places.lineage),
+            reports=_from_here(platform.places.artifacts / "reports" / MODEL),
+            lineage=_from_here(platform.places.lineage),
         )
     )
     _say(f"{'Took':<11} {(time.monotonic() - begin) / 60:.1f} minutes")
@@ -103,6 +104,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; `python -m demo down` ends what has been started", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _from_here(path: Path) -> str:
+    """A path as short as it can be typed where the reader stands."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _say(line: str) -> None:
