@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
+import sys
+from types import FrameType
 
 BENCHES = {
     "snapshot": "a query to a Parquet file",
@@ -35,8 +38,16 @@ def main() -> None:
     unknown = sorted(set(given.names) - set(BENCHES))
     if unknown:
         parser.error(f"no bench {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    # Whoever ends the bench ends its database server as well.
+    signal.signal(signal.SIGTERM, _leave)
     for name in given.names or BENCHES:
         importlib.import_module(f"bench.{name}").main(given.quick)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (a signal's handler)
+    # Once is enough: the way out is not to be interrupted.
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

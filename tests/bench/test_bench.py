@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -80,3 +82,21 @@ def test_snapshots_are_compared():
     runs = compare(snapshot.WAYS, job, rounds=1)
     must_agree(runs, *snapshot.WAYS)
     assert {found[0].rows for found in runs.values()} == {1_000}
+
+
+@pytest.mark.system
+def test_a_bench_that_is_ended_leaves_no_server(tmp_path):
+    started = subprocess.Popen(
+        [sys.executable, "-m", "bench", "copy"],
+        cwd=PROJECT, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        end = time.monotonic() + 120
+        while not list(tmp_path.glob("mlops-bench-*/postgres/postmaster.pid")):
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        time.sleep(1)
+    finally:
+        started.terminate()
+    assert started.wait(60) == 143
+    assert not list(tmp_path.glob("mlops-bench-*"))
