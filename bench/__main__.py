@@ -15,7 +15,7 @@ from types import FrameType
 BENCHES = {
     "snapshot": "a query to a Parquet file",
     "score": "a table through a model, predictions back into a table",
-    "copy": "a million rows into a table",
+    "write": "a million rows into a table",
     "memory": "the peak of memory with four times the rows",
     "drift": "a window against a reference, from the table and in memory",
     "artifacts": "a model loaded from its file",

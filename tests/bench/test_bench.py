@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from bench import copy as copy_bench
 from bench import drift, drift_ways, memory, peers, score, server, snapshot, ways
+from bench import write as write_bench
 from bench.__main__ import BENCHES
 from bench.harness import PROJECT, Run, compare, measure, must_agree, ratio, reach
 
@@ -29,7 +29,7 @@ def test_every_bench_has_its_entry(name):
 
 def test_every_way_that_is_compared_exists():
     known = ways.WAYS.keys() | drift_ways.WAYS.keys()
-    for listed in (snapshot.WAYS, score.WAYS, copy_bench.WAYS, memory.WAYS):
+    for listed in (snapshot.WAYS, score.WAYS, write_bench.WAYS, memory.WAYS):
         assert listed.keys() <= known
     assert {*drift.FROM_TABLE, *drift.IN_MEMORY} <= known
     assert drift.TARGETS.keys() == drift.PEERS.keys()
@@ -87,7 +87,7 @@ def test_snapshots_are_compared():
 @pytest.mark.system
 def test_a_bench_that_is_ended_leaves_no_server(tmp_path):
     started = subprocess.Popen(
-        [sys.executable, "-m", "bench", "copy"],
+        [sys.executable, "-m", "bench", "write"],
         cwd=PROJECT, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
