@@ -190,7 +190,7 @@ def test_tasks_are_marked_and_cleared(client: AirflowClient) -> None:
     assert client.clear(DAG, run_id, [GATE], downstream=True) == [GATE, "last"]
     client.respond("bea", client.wait_hitl(DAG, run_id)[0].task, "Reject", {"reason": "no"})
     assert client.wait_run(DAG, run_id) == "success"
-    # Rejecting leaves the gate green and skips what follows: airflow-facts, 8.
+    # Rejecting leaves the gate green and skips what follows: .
     states = client.task_states(DAG, run_id)
     assert states[GATE] == "success"
     assert {state for name, state in states.items() if name.startswith("last")} == {"skipped"}
