@@ -229,3 +229,39 @@ def test_a_second_rollback_goes_further_back_and_not_to_what_was_wrong(life_of: 
         rollback("three")
     elsewhere(life, run=replace(life.workspace.run, run_id="again")).deploy(versions[2])
     assert rollback("four") == versions[0]
+
+
+def test_a_cleared_deployment_that_was_rolled_back_says_what_is_live(life_of: LifeOf) -> None:
+    life = life_of("late")
+    first, second = (version_of(life, day) for day in ("2026-01-05", "2026-01-06"))
+    there = {
+        version: elsewhere(life, run=replace(life.workspace.run, run_id=f"release-{version}"))
+        for version in (first, second)
+    }
+    told = {}
+    for version, release in there.items():
+        sign(life, version, "owner", "bea")
+        told[version] = release.deploy(version)
+    assert (told[second].replaced, told[second].live, told[second].superseded) == (
+        first,
+        second,
+        "",
+    )
+    person = Person("ben", "ben")
+    for action, live, words in (
+        ("rollback", first, f"late v{second} is not what scores since the rollback to v{first} by"),
+        ("stop", first, f"late v{second} is not what scores since the stop of v{first} by ben at"),
+    ):
+        by_hand = elsewhere(life, run=replace(life.workspace.run, run_id=action)).workspace
+        control(by_hand, model="late", action=action, person=person, reason="wrong scores")
+        since = life.value("SELECT valid_from FROM mlops.deployment ORDER BY id DESC LIMIT 1")
+        rows = life.content()
+        again = there[second].deploy(second)
+        assert life.content() == rows, "no change of state"
+        assert again.superseded.startswith(words)
+        assert (again.version, again.replaced) == (second, first)
+        assert (again.live, again.live_since) == (live, since.isoformat())
+    # The version that was rolled back to is in force, but it was stopped.
+    stopped = there[first].deploy(first)
+    assert (stopped.live, stopped.replaced) == (first, 0)
+    assert "since the stop of" in stopped.superseded

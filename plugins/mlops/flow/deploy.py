@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from mlops.core.canonical import digest_json
 from mlops.flow.deployments import current_deployment
+from mlops.flow.fallback import ROLLBACK, STOP
 from mlops.flow.live import live_package
 from mlops.flow.results import Deployed
 from mlops.flow.signatures import require_signed
@@ -18,7 +19,8 @@ def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
     """Check the signatures and the bytes, then change the live version in one transaction.
 
     Task states are not looked at: a gate that somebody marked as a success is no signature.
-    Deployed once for a release run: run again, it changes nothing.
+    Deployed once for a release run: run again, it changes nothing, also where the version was
+    rolled back, stopped or replaced since; what is returned says so.
 
     :raises NotSigned: a seat is unsigned, expired, revoked, or has signed other bytes.
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: the package is not what was signed.
@@ -34,15 +36,41 @@ def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
         before = current_deployment(transaction, model)
         if before is None or before.version != version:
             _make_live(transaction, workspace, row, before)
-        live = current_deployment(transaction, model)
-        since = live.valid_from.isoformat() if live is not None else ""
+        return _told(transaction, workspace, row)
+
+
+def _told(transaction: Transaction, workspace: Workspace, version: VersionRow) -> Deployed:
+    """What is so now, whichever of the release's tries asks."""
+    every = sorted(transaction.find(DeploymentRow, model=version.model), key=lambda row: row.id)
+    live, key = every[-1], _key(workspace, version)
+    own = next((place for place, row in enumerate(every) if row.key == key), None)
     return Deployed(
-        model=model,
-        version=version,
-        package_digest=row.package_digest,
-        replaced=before.version if before is not None else 0,
-        live_since=since,
+        model=version.model,
+        version=version.number,
+        package_digest=version.package_digest,
+        replaced=every[own - 1].version if own else 0,
+        live=live.version,
+        live_since=live.valid_from.isoformat(),
+        superseded=_superseded(version, live),
     )
+
+
+def _superseded(version: VersionRow, live: DeploymentRow) -> str:
+    if live.version == version.number and live.action != STOP:
+        return ""
+    what = f"{live.action} of v{live.version}"
+    if live.action == ROLLBACK:
+        what = f"rollback to v{live.version}"
+    return (
+        f"{version.model} v{version.number} is not what scores since the {what} by {live.actor} "
+        f"at {live.valid_from:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def _key(workspace: Workspace, version: VersionRow) -> str:
+    """A release run deploys a version once."""
+    run = workspace.run
+    return digest_json(["deploy", version.model, version.number, run.dag_id, run.run_id])
 
 
 def _one_at_a_time(transaction: Transaction, model: str) -> None:
@@ -60,7 +88,7 @@ def _make_live(
 ) -> None:
     run = workspace.run
     row = DeploymentRow(
-        key=digest_json(["deploy", version.model, version.number, run.dag_id, run.run_id]),
+        key=_key(workspace, version),
         model=version.model,
         version=version.number,
         action="deploy",

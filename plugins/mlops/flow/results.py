@@ -97,13 +97,22 @@ class Decision:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What is live after the task."""
+    """What this release deployed, and what is live now.
+
+    :ivar version: the release's own; ``replaced``: the one that its deployment replaced, 0 for
+        none or where it was live already.
+    :ivar live: the version whose deployment is in force, since ``live_since``.
+    :ivar superseded: what came after this release's deployment, as a sentence; empty where
+        ``version`` is what scores.
+    """
 
     model: str
     version: int
     package_digest: str
     replaced: int
+    live: int
     live_since: str
+    superseded: str = ""
 
 
 @dataclass(frozen=True)

@@ -37,4 +37,7 @@ class DeployOperator(StepOperator):
         """Run :func:`mlops.flow.deploy.deploy`."""
         from mlops.flow.deploy import deploy
 
-        return deploy(workspace, model=self.model, version=int(self.version))
+        result = deploy(workspace, model=self.model, version=int(self.version))
+        if result.superseded:
+            self.log.warning("nothing was changed: %s", result.superseded)
+        return result
