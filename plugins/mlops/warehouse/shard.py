@@ -90,6 +90,12 @@ def replacing_shard(
         translated(f"shard {shard} of batch {batch} cannot be written"),
         connection.transaction(),
     ):
+        # Two tries of one shard go one after the other: neither sees rows that the other has not
+        # committed, so both would write the same keys.
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"mlops.shard.{batch}.{shard}"],
+        )
         connection.execute(
             sql.SQL("DELETE FROM {} WHERE batch = %s AND shard = %s").format(names.predictions),
             [batch, shard],
