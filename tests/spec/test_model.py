@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
+from mlops.spec.model import PREDICTION_COLUMNS
+
 if TYPE_CHECKING:
     from tests.spec.conftest import Folder
 
@@ -256,6 +258,14 @@ def test_a_spec_is_frozen(folder: Folder) -> None:
             id="feature called score",
         ),
         pytest.param(
+            "key: customer",
+            "key: batch",
+            "key: batch",
+            "develop.key: the predictions have a column 'batch' of their own; give the key another "
+            "name with AS, in the SQL and here",
+            id="key called as a column of the predictions",
+        ),
+        pytest.param(
             "time: month",
             "time: customer",
             "develop:",
@@ -300,6 +310,19 @@ def test_what_does_not_fit_is_one_line_with_its_place(
 ) -> None:
     lines = folder.spec_error({old: new})
     assert lines == [f"models/churn.yml:{folder.line(where)}: {sentence}."]
+
+
+def test_a_key_may_have_no_name_that_the_predictions_have() -> None:
+    """The spec is the lowest layer, so it has a list of its own."""
+    from mlops.warehouse.predictions import _VIEW_COLUMNS, COLUMNS
+
+    assert sorted(PREDICTION_COLUMNS) == sorted((*COLUMNS, *_VIEW_COLUMNS))
+
+
+@pytest.mark.parametrize("column", PREDICTION_COLUMNS)
+def test_a_key_of_a_name_that_the_predictions_have_is_refused(folder: Folder, column: str) -> None:
+    (line,) = folder.spec_error({"key: customer": f"key: {column}"})
+    assert f"develop.key: the predictions have a column '{column}' of their own" in line
 
 
 def test_all_that_is_wrong_is_said_at_once_in_the_order_of_the_file(folder: Folder) -> None:

@@ -29,6 +29,18 @@ SqlFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-./]+\.sql$")]
 DottedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 PeriodUnit = Literal["hour", "day", "week", "month"]
+# What the tables and the view of the predictions hold beside the key.
+PREDICTION_COLUMNS = (
+    "event_time",
+    "score",
+    "decision",
+    "model_version",
+    "batch",
+    "shard",
+    "window_start",
+    "window_end",
+    "published_at",
+)
 # Words of Airflow's that cron does not know.
 _AIRFLOW_SCHEDULES = ("@once", "@continuous", "@quarterly")
 
@@ -46,6 +58,18 @@ def _schedule(text: str) -> str:
 
 
 Schedule = Annotated[Text, AfterValidator(_schedule)]
+
+
+def _not_ours(column: str) -> str:
+    if column in PREDICTION_COLUMNS:
+        raise ValueError(
+            f"the predictions have a column '{column}' of their own; give the key another name "
+            "with AS, in the SQL and here"
+        )
+    return column
+
+
+KeyColumn = Annotated[ColumnName, AfterValidator(_not_ours)]
 
 
 class Section(BaseModel):
@@ -226,7 +250,7 @@ class Develop(Section):
 
     features_sql: SqlFile
     outcomes_sql: SqlFile
-    key: ColumnName
+    key: KeyColumn
     time: ColumnName
     label: ColumnName
     features: Annotated[dict[ColumnName, Feature], Field(min_length=1)]
