@@ -68,7 +68,9 @@ def test_every_error_in_every_file_is_said_at_once(include: Path) -> None:
 def test_a_folder_without_a_spec_is_not_sound(tmp_path: Path) -> None:
     answer = mlops("check", "--include", tmp_path)
     assert (answer.code, answer.out) == (1, "")
-    assert answer.err == (f"{tmp_path}/models: no spec found; expected at least one .yml file\n")
+    assert answer.err == (
+        f"{tmp_path}/models: no spec found; expected at least one .yml or .yaml file\n"
+    )
 
 
 def test_the_folder_is_the_configured_one_unless_it_is_named(include: Path, tmp_path: Path) -> None:

@@ -53,6 +53,21 @@ def test_a_hand_over_that_would_leave_a_seat_too_few_people_changes_nothing(
     assert [place.name for place in file.parent.iterdir() if place.suffix != ".yml"] == []
 
 
+def test_a_policy_that_is_there_twice_is_handed_over_in_neither_file(
+    life_of: LifeOf, capsys
+) -> None:
+    life = life_of("late")
+    file = life.include / "policies" / "quick.yml"
+    other = file.with_suffix(".yaml")
+    other.write_text(file.read_text())
+    before = file.read_text()
+    places = ["--include", str(life.include), "--url", life.database]
+    assert main(["people", "reassign", "bea", "zoe", "--reason", "bea left", *places]) == 1
+    assert "quick: two files of one name" in capsys.readouterr().err
+    assert (file.read_text(), other.read_text()) == (before, before)
+    assert life.value("SELECT count(*) FROM mlops.ledger") == 0
+
+
 @pytest.mark.parametrize(("user", "code"), [("lou", 0), ("bea", 0), ("eve", 0)])
 def test_nobody_is_missed_while_others_can_sign(life_of: LifeOf, user: str, code: int) -> None:
     life = life_of("late")

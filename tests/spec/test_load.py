@@ -118,6 +118,42 @@ def test_specs_and_policies_are_found_in_the_order_of_their_names(folder: Folder
     assert folder.include.policy_files() == [folder.policy_file]
 
 
+def test_both_endings_of_yaml_are_read(folder: Folder) -> None:
+    before, standard = folder.spec(), folder.policy()
+    spec = folder.spec_file.rename(folder.spec_file.with_suffix(".yaml"))
+    policy = folder.policy_file.rename(folder.policy_file.with_suffix(".yaml"))
+    include = folder.include
+    assert (include.spec_files(), include.policy_files()) == ([spec], [policy])
+    assert include.read_spec(spec).digest == include.spec("churn").digest == before.digest
+    assert include.policy("standard") == standard
+    spec.rename(spec.with_name("other.yaml"))
+    with pytest.raises(
+        SpecError, match=r"found model 'churn' in other\.yaml; expected churn\.yaml"
+    ):
+        include.read_spec(spec.with_name("other.yaml"))
+
+
+def test_two_files_of_one_name_are_refused_whichever_is_asked_for(folder: Folder) -> None:
+    include = folder.include
+    files = [folder.spec_file, folder.policy_file]
+    for file in files:
+        file.with_suffix(".yaml").write_text(file.read_text())
+    assert [file.name for file in include.spec_files()] == ["churn.yaml", "churn.yml"]
+    for name, read in (
+        ("models/churn", lambda: include.spec("churn")),
+        ("models/churn", lambda: include.read_spec(files[0])),
+        ("models/churn", lambda: include.read_spec(files[0].with_suffix(".yaml"))),
+        ("policies/standard", lambda: include.policy("standard")),
+    ):
+        with pytest.raises(SpecError) as raised:
+            read()
+        stem = name.partition("/")[2]
+        assert folder.lines(raised.value) == [
+            f"{name}: two files of one name; found {stem}.yml and {stem}.yaml; "
+            "expected one of them; what to do: remove the one that does not count."
+        ]
+
+
 @pytest.mark.parametrize("name", ["features.sql", "outcomes.sql", "kpi.sql"])
 def test_the_digest_changes_with_the_text_of_any_sql_file(folder: Folder, name: str) -> None:
     before = folder.spec()

@@ -24,7 +24,9 @@ def check(root: Path) -> int:
     for file in specs:
         _collect(problems, lambda file=file: _check_spec(include, file))  # type: ignore[misc]
     if not specs:
-        problems.append(f"{root / 'models'}: no spec found; expected at least one .yml file")
+        problems.append(
+            f"{root / 'models'}: no spec found; expected at least one .yml or .yaml file"
+        )
     for problem in dict.fromkeys(problems):
         print(problem, file=sys.stderr)
     if not problems:

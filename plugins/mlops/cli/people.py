@@ -40,6 +40,7 @@ def reassign(root: Path, url: str, user: str, successor: str, reason: str) -> in
     changed: dict[Path, str] = {}
     seats: list[str] = []
     for file in include.policy_files():
+        include.policy_file(file.stem)  # two files of one name: nobody could say which one counts
         text = file.read_text(encoding="utf-8")
         places = _places(text, user)
         if places:

@@ -49,7 +49,7 @@ def _of(result: Any, workspace: Workspace, names: Names) -> Both:  # noqa: ARG00
 
 @_of.register
 def _(result: Intake, workspace: Workspace, names: Names) -> Both:
-    file = workspace.include.root / "models" / f"{result.model}.yml"
+    file = workspace.include.spec_file(result.model)
     return [names.file(str(file))], [names.ours(f"specs/{result.model}/{result.spec_digest[:12]}")]
 
 

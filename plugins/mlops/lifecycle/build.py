@@ -55,7 +55,7 @@ def report_broken_specs(root: Path | None = None) -> None:
         except SpecError as error:
             problems.append(str(error))
     if problems:
-        raise SpecError("\n" + "\n".join(problems))
+        raise SpecError("\n" + "\n".join(dict.fromkeys(problems)))
 
 
 def _read(

@@ -18,6 +18,9 @@ from mlops.spec.model import ModelSpec
 from mlops.spec.policy import Policy, Tier
 from mlops.spec.yaml_file import line_of_byte, read_yaml
 
+# Both spellings of YAML's own ending are read; one name may have one file only.
+ENDINGS = (".yml", ".yaml")
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -73,23 +76,38 @@ class Include:
 
     def spec_files(self) -> list[Path]:
         """Every spec file, in order of its name."""
-        return sorted((self.root / "models").glob("*.yml"))
+        return _yaml_files(self.root / "models")
 
     def policy_files(self) -> list[Path]:
         """Every policy file, in order of its name."""
-        return sorted((self.root / "policies").glob("*.yml"))
+        return _yaml_files(self.root / "policies")
+
+    def spec_file(self, model: str) -> Path:
+        """The file of a model's spec, there or not.
+
+        :raises SpecError: there are two.
+        """
+        return _file_of(self.root / "models", model)
+
+    def policy_file(self, name: str) -> Path:
+        """The file of a policy, there or not.
+
+        :raises SpecError: there are two.
+        """
+        return _file_of(self.root / "policies", name)
 
     def read_spec(self, file: Path) -> Spec:
         """Read one spec and the SQL that it names.
 
         :raises SpecError: with file, line and what is expected.
         """
+        _file_of(file.parent, file.stem)
         content = read_yaml(file, ModelSpec)
         if content.model != file.stem:
             raise SpecError(
                 f"{_place(file, '^model *:')}: model: must agree with the file's name",
                 found=f"model '{content.model}' in {file.name}",
-                expected=f"{content.model}.yml",
+                expected=f"{content.model}{file.suffix}",
             )
         return Spec(content=content, sql=self._read_sql(file, content))
 
@@ -108,14 +126,14 @@ class Include:
 
     def spec(self, model: str) -> Spec:
         """Read the spec of ``model``."""
-        return self.read_spec(self.root / "models" / f"{model}.yml")
+        return self.read_spec(self.spec_file(model))
 
     def policy(self, name: str) -> Policy:
         """Read one policy.
 
-        :raises SpecError: missing, broken, or named otherwise than its file.
+        :raises SpecError: missing, broken, named otherwise than its file, or there twice.
         """
-        file = self.root / "policies" / f"{name}.yml"
+        file = self.policy_file(name)
         policy = read_yaml(file, Policy)
         if policy.policy != name:
             raise SpecError(
@@ -140,6 +158,23 @@ def tier_of(spec: ModelSpec, policy: Policy) -> Tier:
             action="add a last tier without conditions to the policy",
         )
     return tier
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    return sorted(file for ending in ENDINGS for file in folder.glob(f"*{ending}"))
+
+
+def _file_of(folder: Path, name: str) -> Path:
+    candidates = [folder / f"{name}{ending}" for ending in ENDINGS]
+    found = [file for file in candidates if file.exists()]
+    if len(found) > 1:
+        raise SpecError(
+            f"{folder / name}: two files of one name",
+            found=" and ".join(file.name for file in found),
+            expected="one of them",
+            action="remove the one that does not count",
+        )
+    return found[0] if found else candidates[0]
 
 
 def _read_sql(spec_file: Path, folder: Path, name: str) -> str:
