@@ -65,6 +65,22 @@ def test_a_sound_policy_is_read_with_its_defaults(folder: Folder) -> None:
             id="tier with a seat twice",
         ),
         pytest.param(
+            "tiers:\n",
+            "seats_shared: [[owner, auditor]]\ntiers:\n",
+            "policy:",
+            "the file: seats_shared names seat 'auditor', which the policy does not have; "
+            "its seats are owner, risk",
+            id="shared seat that is unknown",
+        ),
+        pytest.param(
+            "tiers:\n",
+            "seats_shared: [[risk, risk]]\ntiers:\n",
+            "policy:",
+            "the file: seats_shared names seat 'risk' twice in one pair; "
+            "a pair is two seats that one person may fill for the same version",
+            id="seat shared with itself",
+        ),
+        pytest.param(
             LOW,
             "  - name: low\n    seats: []\n",
             "seats: []",
@@ -107,6 +123,11 @@ def test_a_policy_that_could_never_be_met_is_refused(
 ) -> None:
     lines = folder.policy_error({old: new})
     assert lines == [f"policies/standard.yml:{policy_line(folder, where)}: {sentence}."]
+
+
+def test_seats_of_the_policy_may_be_shared(folder: Folder) -> None:
+    shared = folder.policy({"tiers:\n": "seats_shared: [[owner, risk]]\ntiers:\n"}).seats_shared
+    assert shared == (("owner", "risk"),)
 
 
 def test_the_file_s_name_must_be_the_policy_s(folder: Folder) -> None:

@@ -102,6 +102,22 @@ class Policy(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _shared_seats_are_two_of_its_own(self) -> Policy:
+        for pair in self.seats_shared:
+            for seat in pair:
+                if seat not in self.seats:
+                    raise ValueError(
+                        f"seats_shared names seat '{seat}', which the policy does not have; "
+                        f"its seats are {', '.join(self.seats)}"
+                    )
+            if len(set(pair)) < len(pair):
+                raise ValueError(
+                    f"seats_shared names seat '{pair[0]}' twice in one pair; "
+                    "a pair is two seats that one person may fill for the same version"
+                )
+        return self
+
     def tier(self, spec: ModelSpec) -> Tier | None:
         """The tier of ``spec``; none where no tier's conditions hold."""
         return next((tier for tier in self.tiers if tier.holds(spec)), None)
