@@ -35,7 +35,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
@@ -137,6 +137,26 @@ def test_every_module_has_a_layer() -> None:
 
 def test_imports_go_down_only() -> None:
     assert [line for name, file in MODULES.items() for line in upward(name, file)] == []
+
+
+def circle(graph: Mapping[str, Collection[str]]) -> list[str]:
+    """Modules whose imports lead into a circle; none where there is no circle."""
+    left = {name: set(targets) - {name} for name, targets in graph.items()}
+    while free := [name for name, targets in left.items() if not targets & set(left)]:
+        for name in free:
+            del left[name]
+    return sorted(left)
+
+
+def test_no_imports_go_round_in_a_circle() -> None:
+    """Nor do those for types alone, or inside of functions: they hide a circle."""
+    assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
+    graph = {
+        name: {target for _, imported in imports(file) if (target := ours(imported)) is not None}
+        for name, file in MODULES.items()
+    }
+    assert circle(graph) == []
 
 
 def test_an_import_that_goes_up_is_found(tmp_path: Path) -> None:

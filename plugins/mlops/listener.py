@@ -51,8 +51,8 @@ def _marked(task_instance: Any, state: str) -> None:
 def _record(task_instance: Any, operator: str, state: str) -> None:
     from mlops.flow.signers import Person
     from mlops.flow.workspace import RunIdentity
+    from mlops.web.act import current_act
     from mlops.web.gatekeeping import record_mark
-    from mlops.web.witness import current_act
 
     act = current_act.get()
     person = Person(act.user_id, act.user_name) if act else Person("unknown", "unknown")

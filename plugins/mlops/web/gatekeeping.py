@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from airflow.models.hitl import HITLDetail
@@ -20,9 +20,7 @@ from mlops.flow.signers import Person
 from mlops.flow.workspace import RunIdentity, Workspace
 from mlops.operators.workspace import server_workspace
 from mlops.store.tables import GateRow
-
-if TYPE_CHECKING:
-    from mlops.web.witness import Act
+from mlops.web.act import Act
 
 Task = Mapping[str, str]
 GATE_OPERATOR = "ApprovalSensor"

@@ -13,8 +13,6 @@ import json
 import logging
 import re
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +24,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlops.web import gatekeeping
+from mlops.web.act import Act, current_act
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +44,7 @@ _REQUEST = re.compile(r"^/execution/hitlDetails/(?P<ti>[0-9a-f-]{36})/?$")
 _DONE = (HTTPStatus.OK, HTTPStatus.CREATED)
 
 
-@dataclass
-class Act:
-    """A change that somebody asks of Airflow's API, for as long as the request lasts."""
-
-    user_id: str
-    user_name: str
-    body: Any = field(default=None)
-
-
 Record = Callable[[Any, Any, Any], None]
-current_act: ContextVar[Act | None] = ContextVar("mlops_current_act", default=None)
 
 
 class Witness:

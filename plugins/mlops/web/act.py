@@ -1,0 +1,19 @@
+"""Who asks Airflow's API for a change, for as long as the request lasts."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Act:
+    """A change that somebody asks of Airflow's API, for as long as the request lasts."""
+
+    user_id: str
+    user_name: str
+    body: Any = field(default=None)
+
+
+current_act: ContextVar[Act | None] = ContextVar("mlops_current_act", default=None)
