@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from mlops.flow.check_data import check_data
 from mlops.flow.intake import intake
 from mlops.flow.judge import judge
 from mlops.flow.measure import measure
+from mlops.flow.monitor_report import monitor_report
 from mlops.flow.plan import Plan, Shard
 from mlops.flow.publish import publish
 from mlops.flow.results import Judged, Measured
@@ -443,6 +445,43 @@ def test_a_window_is_measured_anew_when_more_labels_have_arrived(small: Life) ->
     assert verdict(small)[0] == second
     labels = small.rows("SELECT content->>'labels' FROM mlops.measurement ORDER BY id")
     assert labels == [(str(first.labels),), (str(second.labels),)]
+
+
+NO_LABELS = "UPDATE flights SET actual_arrival = NULL, scheduled_arrival = '2199-01-01'"
+ALL = "DELETE FROM ml.late_predictions"
+SOME = f"{ALL} WHERE flight_id % 3 = 0"
+
+
+@pytest.mark.parametrize("statements", [[SOME], [ALL], [SOME, "DELETE FROM ml.late_batches"]])
+def test_a_window_whose_predictions_were_deleted_is_not_ok(
+    small: Life, statements: list[str]
+) -> None:
+    small.publish(DAY)
+    small.run(NO_LABELS)
+    before, judged = verdict(small)
+    assert judged.state == "ok"
+    small.run(*statements)
+    left = small.value("SELECT count(*) FROM ml.late_predictions")
+    measured, judged = verdict(small)
+    assert (measured.measurement, measured.rows) != (before.measurement, left)
+    assert judged.state == "warn"
+    said = f"{measured.rows - left:,} of {measured.rows:,} rows scored are gone"
+    assert judged.reasons[0] == said
+    report = monitor_report(small.workspace, measurement=judged.measurement)
+    assert said in Path(report.location).read_text()
+    cases = "SELECT id, owner, severity FROM mlops.case"
+    assert small.rows(cases) == [("late/v1/predictions", "sam", "warn")]
+    rows = small.content()
+    assert verdict(small) == (measured, judged)
+    assert small.content() == rows
+
+
+def test_a_window_that_is_scored_again_without_some_rows_has_lost_none(small: Life) -> None:
+    first = small.publish(DAY)[2]
+    small.run("DELETE FROM flights WHERE flight_id % 3 = 0", NO_LABELS)
+    assert small.publish(DAY)[2].rows < first.rows
+    assert not any("gone" in reason for reason in verdict(small)[1].reasons)
+    assert small.rows("SELECT * FROM mlops.case WHERE cause = 'predictions'") == []
 
 
 def test_outcomes_may_hold_a_percent_sign_and_end_with_a_semicolon(fresh: Life) -> None:

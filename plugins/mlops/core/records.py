@@ -162,7 +162,10 @@ class KpiResult:
 
 @dataclass(frozen=True)
 class MonitorResult:
-    """Everything that was measured and judged about one version in one window."""
+    """Everything that was measured and judged about one version in one window.
+
+    :ivar rows_gone: predictions that were published and are there no more.
+    """
 
     state: State
     rows: int
@@ -170,6 +173,7 @@ class MonitorResult:
     drift: tuple[FeatureDrift, ...]
     performance: Performance
     kpi: KpiResult
+    rows_gone: int = 0
 
 
 def to_json(record: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ BRIEF = 5
 
 
 def judge(workspace: Workspace, *, measurement: str) -> Judged:
-    """Judge drift, performance and KPI of one measurement.
+    """Judge drift, performance and KPI of one measurement, and whether its predictions are there.
 
     An alarm is a verdict, not an error: it is recorded, opens one case for each cause, and the
     task goes on. A case that is open already is not opened again.
@@ -60,8 +60,8 @@ def judge(workspace: Workspace, *, measurement: str) -> Judged:
                 "reasons": list(result.reasons),
             },
         )
-        if result.state == "alarm":
-            _open_case(transaction, workspace, spec, row, result)
+        for cause, severity in _causes(result):
+            _open_case(transaction, workspace, spec, row, result, cause=cause, severity=severity)
     return Judged(
         measurement=measurement,
         model=measured.model,
@@ -99,14 +99,37 @@ def _verdict(
     if kpi.reached is False:
         said.insert(0, kpi.sentence)
     kpi_state = {True: "ok", False: "warn", None: "not_enough_data"}[kpi.reached]
+    states = [*(item.state for item in drifts), performance.state, kpi_state]
+    gone = _gone(measured)
+    if gone:
+        # What is left may be any part of the window, so whatever was found is in doubt. Yet no
+        # alarm: it may start a release, and rows that somebody deleted are no reason to retrain.
+        said.insert(0, f"{gone:,} of {measured.content['published']:,} rows scored are gone")
+        states.append("warn")
     return MonitorResult(
-        state=worst_state([*(item.state for item in drifts), performance.state, kpi_state]),  # type: ignore[list-item]
+        state=worst_state(states),  # type: ignore[arg-type]
         rows=batch.rows,
         reasons=tuple(said),
         drift=drifts,
         performance=performance,
         kpi=kpi,
+        rows_gone=gone,
     )
+
+
+def _gone(measured: MeasurementRow) -> int:
+    """How many published predictions were no longer there when the window was measured."""
+    content = measured.content
+    return max(0, int(content.get("published", 0)) - int(content.get("present", 0)))
+
+
+def _causes(result: MonitorResult) -> list[tuple[str, str]]:
+    """What has to be looked into, each with its severity."""
+    found = [("predictions", "warn")] if result.rows_gone else []
+    if result.state == "alarm":
+        failing = result.performance.state == "alarm"
+        found.append(("performance" if failing else "drift", "alarm"))
+    return found
 
 
 def _open_case(
@@ -115,10 +138,11 @@ def _open_case(
     spec: Spec,
     row: MonitorRow,
     result: MonitorResult,
+    *,
+    cause: str,
+    severity: str,
 ) -> None:
     """One case for each cause: whoever the cause falls to can act on it."""
-    failing = result.performance.state == "alarm"
-    cause = "performance" if failing else "drift"
     owner = spec.content.manage.developer
     identity = f"{row.model}/v{row.version}/{cause}"
     case = CaseRow(
@@ -126,7 +150,7 @@ def _open_case(
         model=row.model,
         version=row.version,
         cause=cause,
-        severity="alarm",
+        severity=severity,
         owner=owner,
         finding=f"{row.period}: " + "; ".join(result.reasons),
         opened_at=now(),

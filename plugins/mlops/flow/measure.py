@@ -59,6 +59,10 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
         "metrics": to_json(metrics(pairs.label, pairs.score)) if len(pairs.label) else None,
         "score_histogram": list(pairs.score_histogram),
         "kpi": kpi,
+        # A window that was scored again may have another number of rows than it had at first:
+        # the warehouse knows the newest one. Where that is gone as well, the store has the first.
+        "published": batch.rows if pairs.published is None else pairs.published,
+        "present": sum(pairs.score_histogram),
     }
     digest = digest_json([batch.id, content])
     row = MeasurementRow(
