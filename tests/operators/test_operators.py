@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import (
 
 from mlops import errors
 from mlops.flow.judge import brief
+from mlops.flow.plan import Plan
 from mlops.flow.results import Judged
 from mlops.operators.alarm import AlarmOperator
 from mlops.operators.base import StepOperator, plain, translated
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 MODEL = "late"
 XCOM_BYTES = 1_000
-PLAN_BYTES = 2_000
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,19 @@ def test_every_operator_of_a_model_is_in_the_story(story: dict[str, Told]) -> No
 def test_an_xcom_is_a_pointer_and_a_few_numbers(story: dict[str, Told], step: str) -> None:
     value = story[step].value
     assert value and all(isinstance(name, str) for name in value)
-    bound = PLAN_BYTES if step == "CheckInputOperator" else XCOM_BYTES
-    assert len(json.dumps(value).encode()) < bound
+    assert len(json.dumps(value).encode()) < XCOM_BYTES
     # Each field is an XCom of its own, by which a later task takes a single id.
     assert story[step].operator.multiple_outputs
+
+
+def test_a_plan_of_many_shards_is_as_small_as_one_of_a_few(story: dict[str, Told]) -> None:
+    few = story["CheckInputOperator"].value
+    many = {**few, "parts": 256}
+    assert len(json.dumps(plain(Plan.from_json(many)))) < XCOM_BYTES
+    shards = Plan.from_json(many).shards
+    assert [shard.shard for shard in shards] == list(range(256))
+    assert (shards[0].start, shards[-1].end) == (few["window_start"], few["window_end"])
+    assert all(before.end == after.start for before, after in pairwise(shards))
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -14,7 +14,7 @@ from mlops.flow.columns import naming, types_of
 from mlops.flow.deployments import needed_live_version
 from mlops.flow.fallback import choose
 from mlops.flow.live import live_package
-from mlops.flow.plan import Plan, Shard
+from mlops.flow.plan import Plan
 from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
@@ -148,10 +148,6 @@ def _ensure_output(workspace: Workspace, spec: Spec, columns: dict[str, str]) ->
 
 
 def _plan(batch: str, version: VersionRow, window: Period, profile: Profile, shards: int) -> Plan:
-    parts = tuple(
-        Shard(batch=batch, shard=i, start=part.start.isoformat(), end=part.end.isoformat())
-        for i, part in enumerate(split(window, shards))
-    )
     return Plan(
         batch=batch,
         model=version.model,
@@ -162,5 +158,5 @@ def _plan(batch: str, version: VersionRow, window: Period, profile: Profile, sha
         window_end=window.end.isoformat(),
         rows=profile.rows,
         unseen={name: count for name, count in profile.unseen().items() if count},
-        shards=parts,
+        parts=len(split(window, shards)),
     )

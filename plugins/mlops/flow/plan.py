@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mlops.core.period import Period
+from mlops.core.period import Period, split
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,11 @@ class Shard:
 
 @dataclass(frozen=True)
 class Plan:
-    """A batch: one window scored by one version, cut into shards."""
+    """A batch: one window scored by one version, cut into shards.
+
+    :ivar parts: how many shards; each is worked out anew, so that a plan stays small however many
+        there are.
+    """
 
     batch: str
     model: str
@@ -40,12 +44,29 @@ class Plan:
     window_end: str
     rows: int
     unseen: dict[str, int]
-    shards: tuple[Shard, ...]
+    parts: int
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The parts of the window, the same ones each time."""
+        window = Period(
+            start=datetime.fromisoformat(self.window_start),
+            end=datetime.fromisoformat(self.window_end),
+        )
+        return tuple(
+            Shard(
+                batch=self.batch,
+                shard=number,
+                start=part.start.isoformat(),
+                end=part.end.isoformat(),
+            )
+            for number, part in enumerate(split(window, self.parts))
+        )
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Plan:
         """Rebuild a plan that was handed on between tasks."""
-        return cls(**{**value, "shards": tuple(Shard(**shard) for shard in value["shards"])})
+        return cls(**value)
 
 
 @dataclass(frozen=True)
