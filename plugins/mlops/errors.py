@@ -4,6 +4,7 @@
     ├── SpecError              a spec, a policy or an SQL file is wrong
     ├── StoreError             our own tables
     │   ├── StoreUnreachable     no connection (worth a retry)
+    │   ├── StoreConflict        two transactions in each other's way (worth a retry)
     │   ├── StoreNotMigrated     `python -m mlops db upgrade` has not run
     │   └── RecordMissing        an id that the store does not know
     ├── ArtifactError          bytes kept under their digest
@@ -75,6 +76,12 @@ class StoreError(MlopsError):
 
 class StoreUnreachable(StoreError):
     """No connection to the store."""
+
+    retryable = True
+
+
+class StoreConflict(StoreError):
+    """Postgres ended our transaction for the sake of another one; nothing of it was kept."""
 
     retryable = True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from mlops.errors import RecordMissing, StoreError, StoreNotMigrated, StoreUnreachable
+from mlops.errors import (
+    RecordMissing,
+    StoreConflict,
+    StoreError,
+    StoreNotMigrated,
+    StoreUnreachable,
+)
 from mlops.spec.load import Include, Spec
 from mlops.store import ledger
 from mlops.store.connect import Store, Transaction, engine_url, head_revision
@@ -179,6 +186,45 @@ def test_a_statement_that_the_database_refuses_is_named_and_undone(store: Store)
     assert str(raised.value).startswith(f"the store at {store.place} refused a statement; found ")
     assert 'violates foreign key constraint "fk_deployment_model_version"' in str(raised.value)
     assert state(store, "before the refusal") == (0, 0)
+
+
+def test_of_two_transactions_in_a_deadlock_one_is_undone_and_says_why(store: Store) -> None:
+    both_hold_one = threading.Barrier(2)
+    lock = text("SELECT pg_advisory_xact_lock(4711, :number)")
+
+    def cross(name: str, first: int, second: int) -> StoreConflict | None:
+        try:
+            with store.transaction() as transaction:
+                transaction.session.execute(lock, {"number": first})
+                both_hold_one.wait(timeout=30)
+                transaction.session.execute(lock, {"number": second})
+                record(transaction, case(name))
+        except StoreConflict as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(2) as workers:
+        jobs = [workers.submit(cross, "left", 1, 2), workers.submit(cross, "right", 2, 1)]
+        (error,) = [error for job in jobs if (error := job.result()) is not None]
+    assert error.retryable
+    assert str(error).startswith(f"a transaction of the store at {store.place} was undone; found a")
+    assert "deadlock detected" in str(error)
+    assert "cannot be reached" not in str(error)
+    assert sorted([state(store, "left"), state(store, "right")]) == [(0, 0), (1, 1)]
+
+
+def test_a_serialization_failure_is_no_lost_connection(store: Store) -> None:
+    touch = text("UPDATE mlops.alembic_version SET version_num = version_num")
+    with pytest.raises(StoreConflict) as raised, store.transaction() as late:
+        late.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        late.session.execute(text("SELECT 1"))
+        with store.transaction() as early:
+            early.session.execute(touch)
+        record(late, case("late"))
+        late.session.execute(touch)
+    assert raised.value.retryable
+    assert "changes that another transaction made at the same time" in str(raised.value)
+    assert state(store, "late") == (0, 0)
 
 
 def test_a_store_that_is_not_there_is_worth_a_retry() -> None:

@@ -17,11 +17,23 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from mlops.errors import RecordMissing, StoreError, StoreNotMigrated, StoreUnreachable
+from mlops.errors import (
+    RecordMissing,
+    StoreConflict,
+    StoreError,
+    StoreNotMigrated,
+    StoreUnreachable,
+)
 from mlops.store import facts, ledger
 from mlops.store.tables import SCHEMA, Base, LedgerRow
 
 Row = TypeVar("Row", bound=Base)
+# SQLSTATEs of a transaction that was undone for the sake of another one: psycopg counts them
+# among its operational errors, as it does a server that cannot be reached.
+_CONFLICTS = {
+    "40001": "changes that another transaction made at the same time",
+    "40P01": "a deadlock: two transactions that waited for one another",
+}
 
 
 def engine_url(url: str) -> str:
@@ -85,6 +97,7 @@ class Store:
         """One transaction: all of it or nothing.
 
         :raises StoreUnreachable: no connection.
+        :raises StoreConflict: another transaction was in the way; all of this one is undone.
         :raises StoreNotMigrated: the schema is missing or of another revision.
         """
         with self._translated():
@@ -115,6 +128,14 @@ class Store:
         try:
             yield
         except OperationalError as error:
+            conflict = _CONFLICTS.get(getattr(error.orig, "sqlstate", None) or "")
+            if conflict is not None:
+                raise StoreConflict(
+                    f"a transaction of the store at {self.place} was undone",
+                    found=f"{conflict} ({_first_line(error)})",
+                    expected="a turn of its own",
+                    action="try again; nothing of it was kept",
+                ) from error
             raise StoreUnreachable(
                 f"the store at {self.place} cannot be reached",
                 found=_first_line(error),
