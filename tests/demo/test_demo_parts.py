@@ -27,14 +27,18 @@ from demo.postgres import EmbeddedPostgres
 from demo.processes import Leader, Record
 from demo.users import USERS
 
-# A leader that moves a child into a process group of its own, as Airflow does, and waits.
+# A leader that moves its children into process groups of their own, as Airflow does, and waits.
+# It alone says that it is up, when all are there: a child that said so would be believed while
+# the next one was still to be made.
 STUBBORN = """
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 for _ in range(2):
-    if os.fork() == 0:
-        os.setpgid(0, 0)
-        break
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+        os._exit(0)
+    os.setpgid(child, 0)
 print("up", flush=True)
 time.sleep(600)
 """
@@ -60,8 +64,9 @@ def start(folder: Path, script: str) -> Leader:
     leader = processes.start(
         "part", [sys.executable, "-c", script], environment={}, folder=folder, log=log
     )
-    deadline = time.monotonic() + 20
-    while "up" not in log.read_text() and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    while "up" not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
     return leader
 
