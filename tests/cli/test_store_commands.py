@@ -75,7 +75,47 @@ def test_a_whole_ledger(postgres: EmbeddedPostgres, live: Life) -> None:
     entries = live.value("SELECT count(*) FROM mlops.ledger")
     answer = mlops("ledger", "verify", "--url", tasks_url(postgres, live))
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.startswith(f"the ledger is whole: {entries} entries")
+    digest = live.value("SELECT digest FROM mlops.ledger ORDER BY seq DESC LIMIT 1")
+    assert answer.out == f"the ledger is whole: {entries} entries, head {entries}:{digest}\n"
+
+
+def test_the_entry_that_a_report_names_is_still_there(
+    live: Life, make_database: MakeDatabase, postgres: EmbeddedPostgres
+) -> None:
+    report = Path(live.value("SELECT location FROM mlops.report WHERE kind = 'validation'"))
+    ((noted,),) = [set(re.findall(r"\b\d+:[0-9a-f]{64}\b", report.read_text()))]
+    url = tasks_url(postgres, live)
+    answer = mlops("ledger", "verify", "--head", noted, "--url", url)
+    assert (answer.code, answer.err) == (0, "")
+    seq, _, digest = noted.partition(":")
+    other = f"{seq}:{digest[::-1]}"
+    answer = mlops("ledger", "verify", "--head", other, "--url", url)
+    assert (answer.code, answer.out) == (1, "")
+    assert f"its entry {seq} has digest {digest}: history was rewritten" in answer.err
+
+
+def test_entries_that_were_cut_off_with_their_facts_show_against_a_head_noted_elsewhere(
+    live: Life, make_database: MakeDatabase
+) -> None:
+    copy = make_database(template=live.database.rpartition("/")[2])
+    whole = mlops("ledger", "verify", "--url", copy)
+    head = whole.out.rpartition(" ")[2].strip()
+    seq = int(head.partition(":")[0])
+    with psycopg.connect(copy) as connection:
+        row = connection.execute("SELECT action, payload FROM mlops.ledger WHERE seq = %s", [seq])
+        assert (row.fetchone() or ("",))[0] == "version.deployed"
+        for table in ("ledger", "deployment"):
+            connection.execute(f"ALTER TABLE mlops.{table} DISABLE TRIGGER ALL".encode())
+        connection.execute("DELETE FROM mlops.ledger WHERE seq = %s", [seq])
+        connection.execute("DELETE FROM mlops.deployment")
+    unaware = mlops("ledger", "verify", "--url", copy)
+    assert (unaware.code, unaware.err) == (0, ""), "what is left is a whole chain"
+    answer = mlops("ledger", "verify", "--head", head, "--url", copy)
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err == (
+        f"the ledger does not hold entry {seq} with digest {head.partition(':')[2]}: it ends at "
+        f"entry {seq - 1}: what came after was cut off; the {seq - 1} entries that are there hold\n"
+    )
 
 
 def test_the_url_is_the_connection_s_unless_it_is_named(
@@ -147,7 +187,15 @@ def test_status_of_a_model_that_nobody_knows(postgres: EmbeddedPostgres, live: L
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["ledger"], ["status"], ["status", "late", "--as-of", "yesterday"], ["check", "--all"]],
+    [
+        [],
+        ["ledger"],
+        ["ledger", "verify", "--head", "7"],
+        ["ledger", "verify", "--head", "7:abc"],
+        ["status"],
+        ["status", "late", "--as-of", "yesterday"],
+        ["check", "--all"],
+    ],
 )
 def test_wrong_usage_has_a_code_of_its_own(arguments: list[str]) -> None:
     answer = mlops(*arguments)

@@ -8,10 +8,17 @@ from mlops.store import ledger
 from mlops.store.connect import Store
 
 
-def verify(url: str) -> int:
-    """Walk the chain of the store at ``url``; 0 when whole, 1 with the first broken entry."""
+def verify(url: str, noted: tuple[int, str] | None = None) -> int:
+    """Walk the chain of the store at ``url``; 0 when whole, 1 with the first broken entry.
+
+    :param noted: number and digest of an entry as somebody noted them down elsewhere: the ledger
+        must hold it still.
+    """
     with Store(url).transaction() as transaction:
-        count, broken = ledger.verify(transaction.session.connection())
+        connection = transaction.session.connection()
+        count, broken = ledger.verify(connection)
+        seq, digest = ledger.head(connection)
+        lost = ledger.missing(connection, seq=noted[0], digest=noted[1]) if noted else None
     if broken is not None:
         print(
             f"the ledger is broken at entry {broken.seq}: {broken.reason}; "
@@ -19,5 +26,12 @@ def verify(url: str) -> int:
             file=sys.stderr,
         )
         return 1
-    print(f"the ledger is whole: {count} entries")
+    if noted and lost is not None:
+        print(
+            f"the ledger does not hold entry {noted[0]} with digest {noted[1]}: {lost}; "
+            f"the {count} entries that are there hold",
+            file=sys.stderr,
+        )
+        return 1
+    print(f"the ledger is whole: {count} entries, head {seq}:{digest}")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -53,6 +54,12 @@ def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         required=True
     )
     command = group.add_parser("verify", help="walk the chain; name the first broken entry")
+    command.add_argument(
+        "--head",
+        type=_noted,
+        metavar="SEQ:DIGEST",
+        help="an entry that a report or a lineage event names; it must still be there",
+    )
     _add_url(command, "of the store")
     command.set_defaults(run=_verify)
 
@@ -97,6 +104,15 @@ def _moment(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def _noted(text: str) -> tuple[int, str]:
+    found = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}, expected a number, a colon and 64 hexadecimal digits, as reports have"
+        )
+    return int(found[1]), found[2]
+
+
 def _check(options: argparse.Namespace) -> int:
     from mlops.cli.check import check
 
@@ -117,7 +133,7 @@ def _upgrade(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from mlops.cli.ledger import verify
 
-    return verify(options.url or _store_url())
+    return verify(options.url or _store_url(), options.head)
 
 
 def _status(options: argparse.Namespace) -> int:

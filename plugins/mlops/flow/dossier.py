@@ -102,22 +102,22 @@ def _identity(
         made_at=version.packaged_at,
         run_id=version.run["run_id"],
         code=tuple((name, str(value)) for name, value in sorted(training.code.items())),
-        ledger_head=entry_digest(
+        ledger_head=entry_name(
             transaction, action="version.packaged", subject=f"{version.model}/v{version.number}"
         ),
     )
 
 
-def entry_digest(transaction: Transaction, *, action: str, subject: str) -> str | None:
-    """Digest of the first ledger entry with this action and subject: copies of it lie elsewhere,
-    so that a rewritten history shows."""
-    found: str | None = transaction.session.scalar(
-        select(LedgerRow.digest)
+def entry_name(transaction: Transaction, *, action: str, subject: str) -> str | None:
+    """Number and digest, as ``SEQ:DIGEST``, of the first ledger entry with this action and
+    subject: copies of it lie elsewhere, so that a rewritten or shortened history shows."""
+    found = transaction.session.execute(
+        select(LedgerRow.seq, LedgerRow.digest)
         .where(LedgerRow.action == action, LedgerRow.subject == subject)
         .order_by(LedgerRow.seq)
         .limit(1)
-    )
-    return found
+    ).first()
+    return None if found is None else f"{found.seq}:{found.digest}"
 
 
 def _queries(spec: Spec) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from mlops.core.period import Period
 from mlops.core.records import Evaluation, MonitorResult, from_json
 from mlops.flow.document import keep_report
-from mlops.flow.dossier import entry_digest
+from mlops.flow.dossier import entry_name
 from mlops.flow.results import Documented
 from mlops.flow.workspace import Workspace, registered_spec
 from mlops.reports.context import DataWindow, MonitoringContext, WindowResult
@@ -69,7 +69,7 @@ def _context(transaction: Transaction, judged: MonitorRow) -> MonitoringContext:
         live_since=_live_since(deployments, version),
         previous_version=_previous(deployments, version),
         runbook=spec.manage.runbook,
-        ledger_head=entry_digest(transaction, action="window.judged", subject=judged.batch),
+        ledger_head=entry_name(transaction, action="window.judged", subject=judged.batch),
     )
 
 

@@ -69,7 +69,7 @@ class Identity:
 
     :ivar criteria_registered_at: when the gates were written to the ledger, before training.
     :ivar code: library or factory by name, and its version or digest.
-    :ivar ledger_head: digest of the newest ledger entry when the report was made.
+    :ivar ledger_head: ``SEQ:DIGEST`` of the ledger entry about what the report is about.
     """
 
     model: str

@@ -103,7 +103,7 @@ def missing_facts(context: ValidationContext) -> tuple[str, ...]:
         (identity.criteria_registered_at is None, "The time at which criteria were registered."),
         (identity.run_id is None, "The run that made this version."),
         (not identity.code, "The versions of code and libraries."),
-        (identity.ledger_head is None, "The head of the ledger when this report was made."),
+        (identity.ledger_head is None, "The ledger's entry about this version."),
         (not context.sql, "The text of the queries."),
         (not context.tables, "The tables behind the queries."),
         (context.train.label_share is None, "The share of true labels in the training rows."),
@@ -185,6 +185,6 @@ def monitor_missing(context: MonitoringContext) -> tuple[str, ...]:
         (context.result.kpi.value is None, "The business result of this window: no value yet."),
         (context.result.performance.metrics is None, "Performance: no label has arrived yet."),
         (not context.earlier, "Earlier windows of this version: none was measured."),
-        (context.ledger_head is None, "The head of the ledger when this report was made."),
+        (context.ledger_head is None, "The ledger's entry about this window."),
     )
     return (*(text for missing, text in gaps if missing), *context.missing_facts)

@@ -150,6 +150,25 @@ def verify(connection: Connection) -> tuple[int, Break | None]:
     return count, Break(seq=count + 1, reason=missing) if missing else None
 
 
+def missing(connection: Connection, *, seq: int, digest: str) -> str | None:
+    """Why the ledger does not hold an entry that a copy elsewhere names; none where it does.
+
+    Entries that were cut off at the end together with their facts leave a whole chain: only what
+    was noted down elsewhere, in a report say, tells that there was more.
+
+    :param seq: number of the entry; 0 with the digest :data:`GENESIS` for a ledger without any.
+    """
+    if (seq, digest) == (0, GENESIS):
+        return None
+    found = connection.execute(select(_ledger.c.digest).where(_ledger.c.seq == seq)).scalar()
+    if found == digest:
+        return None
+    if found is not None:
+        return f"its entry {seq} has digest {found}: history was rewritten there or before"
+    last, _ = head(connection)
+    return f"it ends at entry {last}: what came after was cut off"
+
+
 def _references(held: list[Entry]) -> Iterator[tuple[int, Any]]:
     """What entries point at as their facts."""
     for entry in held:
