@@ -14,7 +14,7 @@ import pytest
 from bench import drift, drift_ways, memory, peers, score, server, snapshot, ways
 from bench import write as write_bench
 from bench.__main__ import BENCHES
-from bench.harness import PROJECT, Run, compare, measure, must_agree, ratio, reach
+from bench.harness import PROJECT, Run, compare, measure, must_agree, ratio, reach, run
 
 
 def timed(wall_s: float, check: float = 1.0) -> Run:
@@ -65,6 +65,18 @@ def test_a_target_is_judged_by_what_was_measured(capsys, measured, at_least, qui
 def test_a_way_that_fails_says_why():
     with pytest.raises(RuntimeError, match="KeyError: 'nonsense'"):
         measure("nonsense", {})
+
+
+def test_every_way_runs_with_the_threads_of_a_task(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    code = (
+        "import json, os\n"
+        "threads, policy = os.environ['OMP_NUM_THREADS'], os.environ['OMP_WAIT_POLICY']\n"
+        "assert policy == 'passive', policy\n"
+        "print(json.dumps(dict(wall_s=1, cpu_s=1, peak_mb=1, rows=1, check=float(threads))))"
+    )
+    assert run([sys.executable, "-c", code]).check == 1.0
 
 
 def test_an_unknown_name_is_refused():
