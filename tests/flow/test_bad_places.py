@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mlops.core import model_file
+from mlops.core.package import PackageParts, build, read
 from mlops.errors import (
     ArtifactChanged,
     ArtifactMissing,
+    ArtifactRefused,
     MlopsError,
     StoreNotMigrated,
     StoreUnreachable,
@@ -27,6 +32,8 @@ from mlops.flow.snapshot import snapshot
 from mlops.flow.train import train
 from mlops.flow.validate import validate
 from mlops.store.connect import Store
+from mlops.store.tables import VersionRow
+from tests.flow.factories import HomeMade
 from tests.flow.life import Life, elsewhere, moment
 from tests.flow.refusals import kept, refused
 from tests.flow.small import AS_OF, DAY
@@ -129,6 +136,43 @@ def test_a_package_that_changes_between_two_steps_is_refused_by_the_next(
             measure(small.workspace, model="late", window=DAY)
         if step == "judge":
             judge(small.workspace, measurement=measured)
+
+
+def test_a_signed_package_of_a_type_that_nobody_allowed_is_not_deployed(small: Life) -> None:
+    """Training and packaging refuse such a type; this package came into the store past them."""
+    forged = with_another_model(small, HomeMade().fit(np.zeros((2, 1)), np.array([0, 1])))
+    document(small.workspace, model="late", version=forged)
+    answers = small.sign(forged, ["business_owner", "lead_data_scientist"])
+    assert all(answer.counted for answer in answers)
+    with refused(
+        small,
+        ArtifactRefused,
+        "a model file holds types that may not be constructed",
+        "found tests.flow.factories.HomeMade",
+        "develop: trusted_types",
+    ):
+        small.deploy(forged)
+    assert small.deploy(1).live == 1
+
+
+def with_another_model(life: Life, estimator: object) -> int:
+    """A version 2 like version 1, whose package holds another model; recorded as a task may."""
+    digest = life.value(PACKAGE)
+    contents = read(life.workspace.artifacts.read(digest), expected_digest=digest)
+    parts = {field.name: getattr(contents, field.name) for field in fields(PackageParts)}
+    made = build(PackageParts(**{**parts, "model_bytes": model_file.dump(estimator)}))
+    life.workspace.artifacts.put_bytes(made.data)
+    with life.workspace.store.transaction() as transaction:
+        first = transaction.get(VersionRow, "late", 1)
+        values = {column.name: getattr(first, column.name) for column in first.__table__.columns}
+        transaction.record(
+            VersionRow(**{**values, "number": 2, "package_digest": made.digest}),
+            actor="task:late_release.package",
+            action="version.packaged",
+            subject="late/v2",
+            payload={"package": made.digest},
+        )
+    return 2
 
 
 def test_an_artifact_that_was_altered_is_not_taken_for_the_one_that_is_made_again(
