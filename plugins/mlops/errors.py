@@ -21,7 +21,9 @@
     ├── PredictionError        infinite or NaN predictions
     ├── SignOffError           who may sign, who has signed
     │   └── NotSigned            a signature is missing, expired, revoked or of other bytes
-    └── NoDecision             a stopped model: an outcome, the task is skipped
+    ├── NoDecision             a stopped model: an outcome, the task is skipped
+    └── LineageError           what we tell a lineage server, and what it answers
+        └── LineageUnreachable   no answer, or none that counts (worth a retry)
 
 A message names the thing, what was found, what was expected and what to do. ``core`` and the
 layers above it raise these; the operators translate them: where ``retryable`` is false, into
@@ -154,3 +156,13 @@ class NotSigned(SignOffError):
 
 class NoDecision(MlopsError):
     """A model that was stopped, or has no version whose signatures hold: nothing is scored."""
+
+
+class LineageError(MlopsError):
+    """A name that a lineage server cannot hold, or a question that it refuses."""
+
+
+class LineageUnreachable(LineageError):
+    """The lineage server gave no answer, or none that counts."""
+
+    retryable = True

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from airflow.sdk.configuration import conf
 
@@ -34,6 +37,37 @@ def artifact_root() -> str:
 def store_conn_id() -> str:
     """``[mlops] store_conn_id``: the connection of our own tables. Default: ``mlops_store``."""
     return str(conf.get(SECTION, "store_conn_id", fallback="mlops_store"))
+
+
+@cache
+def lineage_namespace() -> str:
+    """``[mlops] lineage_namespace``: of our jobs in the lineage, not Airflow's. Default: ``mlops``.
+
+    Changed later, it makes other jobs of the same ones.
+    """
+    return str(conf.get(SECTION, "lineage_namespace", fallback="mlops"))
+
+
+@cache
+def lineage_hosts() -> Mapping[str, str]:
+    """``[mlops] lineage_hosts``: JSON, for each ``host:port`` of a connection the canonical one.
+
+    For servers that have several addresses, as a pooler's; default: none.
+    """
+    found = json.loads(conf.get(SECTION, "lineage_hosts", fallback=None) or "{}")
+    return MappingProxyType({str(alias): str(name) for alias, name in found.items()})
+
+
+@cache
+def marquez_url() -> str | None:
+    """``[mlops] marquez_url``: where lineage is delivered; default: nowhere, it is kept."""
+    return conf.get(SECTION, "marquez_url", fallback=None) or None
+
+
+@cache
+def marquez_api_key() -> str | None:
+    """``[mlops] marquez_api_key``: sent as a bearer token, for a proxy before Marquez."""
+    return conf.get(SECTION, "marquez_api_key", fallback=None) or None
 
 
 @cache

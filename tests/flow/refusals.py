@@ -11,7 +11,15 @@ import pytest
 from mlops.errors import MlopsError, SpecError
 from tests.flow.life import Life, added
 
-VERDICT = {"mlops.check_result": 1, "mlops.ledger": 1}
+# A verdict, its ledger entry, and what is told of it: START and COMPLETE.
+VERDICT = {"mlops.check_result": 1, "mlops.ledger": 1, "mlops.lineage_event": 2}
+# The same of rows that were to be scored, with what was read for them.
+READ_AND_VERDICT = {
+    "mlops.check_result": 1,
+    "mlops.reading": 1,
+    "mlops.ledger": 2,
+    "mlops.lineage_event": 4,
+}
 NOTHING: Mapping[str, int] = {}
 
 

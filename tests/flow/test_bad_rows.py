@@ -29,7 +29,7 @@ from mlops.flow.train import train
 from mlops.flow.validate import validate
 from mlops.store.tables import BatchRow
 from tests.flow.life import Life, moment
-from tests.flow.refusals import VERDICT, refused
+from tests.flow.refusals import READ_AND_VERDICT, VERDICT, refused
 from tests.flow.small import AS_OF, DAY
 
 SPEC, FEATURES_SQL, OUTCOMES_SQL = (
@@ -180,7 +180,7 @@ def test_rows_that_nothing_may_be_learnt_from(
 )
 def test_rows_that_may_not_be_scored(small: Life, statements: list[str], words: list[str]) -> None:
     small.run(*statements)
-    for adds in (VERDICT, {}):
+    for adds in (READ_AND_VERDICT, {}):
         with refused(
             small, DataRefused, "late/2013-07-01/v1/input breaks its contract", *words, adds=adds
         ):

@@ -326,7 +326,7 @@ def test_an_own_class_that_the_spec_names_is_packaged(fresh: Life) -> None:
 def test_a_gate_that_is_missed_is_on_record_before_it_is_raised(fresh: Life) -> None:
     fresh.edit(SPEC, {"at_least: 0.55": "at_least: 0.99"})
     training = trained(fresh)
-    for adds in ({"mlops.validation": 1, "mlops.ledger": 1}, {}):
+    for adds in ({"mlops.validation": 1, "mlops.ledger": 1, "mlops.lineage_event": 2}, {}):
         with refused(
             fresh,
             GateFailed,

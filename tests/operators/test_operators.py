@@ -213,6 +213,7 @@ def test_only_an_error_that_a_second_try_may_cure_is_retried(kind: type[errors.M
 
 def test_the_errors_that_are_retried() -> None:
     assert {kind.__name__ for kind in every_error() if kind.retryable} == {
+        "LineageUnreachable",
         "StoreConflict",
         "StoreUnreachable",
         "WarehouseUnreachable",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlops.errors import MlopsError
+from mlops.errors import LineageError, MlopsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,11 +27,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m mlops", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_check(commands)
+    _add_doctor(commands)
     _add_db(commands)
     _add_ledger(commands)
     _add_status(commands)
     _add_signoff(commands)
     _add_people(commands)
+    _add_lineage(commands)
+    _add_trace(commands)
     return parser
 
 
@@ -39,6 +42,14 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = commands.add_parser("check", help="read all specs, policies and SQL; say every error")
     command.add_argument("--include", type=Path, help="default: [mlops] include_folder")
     command.set_defaults(run=_check)
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "doctor", help="what of this platform's configuration is unsafe or loses lineage"
+    )
+    command.add_argument("--json", action="store_true", help="for a program")
+    command.set_defaults(run=_doctor)
 
 
 def _add_db(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -95,6 +106,39 @@ def _add_people(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         command.set_defaults(run=run)
 
 
+def _add_lineage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = commands.add_parser("lineage", help="the governed lineage").add_subparsers(
+        required=True
+    )
+    deliver = group.add_parser("deliver", help="send to Marquez what has not arrived there")
+    verify = group.add_parser("verify", help="hold outbox and Marquez against the ledger")
+    for command, run in ((deliver, _deliver), (verify, _verify_lineage)):
+        _add_url(command, "of the store")
+        _add_marquez(command)
+        command.set_defaults(run=run)
+
+
+def _add_trace(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "trace", help="everything that a column, a load, a version or a batch has reached"
+    )
+    command.add_argument(
+        "about",
+        help="public.flights, public.flights.dep_delay, flight_delay/v3, flight_delay/2013-07/v3",
+    )
+    command.add_argument("--upstream", action="store_true", help="what it came from instead")
+    command.add_argument("--xid", type=int, help="of a table: what saw this transaction's rows")
+    command.add_argument("--since", type=_moment, help="of a table: what read it from then on")
+    command.add_argument("--json", action="store_true", help="for a program")
+    _add_url(command, "of the store")
+    _add_marquez(command)
+    command.set_defaults(run=_trace)
+
+
+def _add_marquez(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--marquez", help="its URL; default: [mlops] marquez_url")
+
+
 def _add_url(command: argparse.ArgumentParser, whose: str) -> None:
     command.add_argument("--url", help=f"Postgres URL {whose}; default: the connection mlops_store")
 
@@ -117,6 +161,12 @@ def _check(options: argparse.Namespace) -> int:
     from mlops.cli.check import check
 
     return check(options.include or _include())
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from mlops.cli.doctor import doctor
+
+    return doctor(in_json=options.json)
 
 
 def _upgrade(options: argparse.Namespace) -> int:
@@ -164,6 +214,48 @@ def _reassign(options: argparse.Namespace) -> int:
         options.successor,
         options.reason,
     )
+
+
+def _deliver(options: argparse.Namespace) -> int:
+    from mlops.cli.lineage import deliver
+    from mlops.settings import marquez_api_key
+
+    url = options.marquez or _marquez_url()
+    if url is None:
+        raise LineageError(
+            "no Marquez to deliver to",
+            expected="--marquez http://host:5000, or the option [mlops] marquez_url",
+        )
+    return deliver(options.url or _store_url(), url, marquez_api_key())
+
+
+def _verify_lineage(options: argparse.Namespace) -> int:
+    from mlops.cli.lineage import verify
+    from mlops.settings import marquez_api_key
+
+    url = options.marquez or _marquez_url()
+    return verify(options.url or _store_url(), url, marquez_api_key())
+
+
+def _trace(options: argparse.Namespace) -> int:
+    from mlops.cli.lineage import follow
+    from mlops.lineage.trace import Load
+
+    since = options.since.isoformat(timespec="microseconds") if options.since else None
+    return follow(
+        options.url or _store_url(),
+        options.about,
+        upstream=options.upstream,
+        load_of=Load(xid=options.xid, since=since),
+        in_json=options.json,
+        marquez_url=options.marquez or _marquez_url(),
+    )
+
+
+def _marquez_url() -> str | None:
+    from mlops.settings import marquez_url
+
+    return marquez_url()
 
 
 def _include() -> Path:

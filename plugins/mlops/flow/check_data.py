@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mlops.core.canonical import digest_json
 from mlops.core.checks import all_passed, check_contract, refused
@@ -11,6 +11,8 @@ from mlops.core.summary import summary_from_json
 from mlops.core.table import Side, Sides, count_duplicates, count_sides
 from mlops.flow.results import Checked
 from mlops.flow.workspace import Workspace, now
+from mlops.lineage.develop import snapshot_checked
+from mlops.lineage.run import Governed
 from mlops.store.tables import CheckRow, SnapshotRow
 
 
@@ -37,7 +39,12 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
         labelled=True,
     )
     checks += _split_checks(sides, time=develop.time, label=develop.label)
-    record_checks(workspace, f"{spec.model}/snapshot/{snapshot_id[:12]}", checks)
+    record_checks(
+        workspace,
+        f"{spec.model}/snapshot/{snapshot_id[:12]}",
+        checks,
+        tell=lambda row: snapshot_checked(workspace.origin, row, snapshot),
+    )
     return Checked(snapshot_id=snapshot_id, checks=len(checks))
 
 
@@ -66,19 +73,25 @@ def _both_classes(periods: str, side: Side, label: str) -> Check:
     )
 
 
-def record_checks(workspace: Workspace, subject: str, checks: Sequence[Check]) -> None:
+def record_checks(
+    workspace: Workspace,
+    subject: str,
+    checks: Sequence[Check],
+    *,
+    tell: Callable[[CheckRow], Governed],
+) -> None:
     """Record all checks of a subject, then refuse it if one failed.
 
+    :param tell: gives the lineage of the recorded row.
     :raises DataRefused: with every check that failed.
     """
     passed = all_passed(checks)
     content = [to_json(check) for check in checks]
     digest = digest_json([subject, content])
+    row = CheckRow(digest=digest, subject=subject, passed=passed, checks=content, checked_at=now())
     with workspace.store.transaction() as transaction:
         transaction.record(
-            CheckRow(
-                digest=digest, subject=subject, passed=passed, checks=content, checked_at=now()
-            ),
+            row,
             actor=workspace.run.actor,
             action="data.checked",
             subject=subject,
@@ -87,6 +100,7 @@ def record_checks(workspace: Workspace, subject: str, checks: Sequence[Check]) -
                 "passed": passed,
                 "failed": [check.name for check in checks if not check.passed],
             },
+            lineage=tell(row),
         )
     if not passed:
         raise refused(subject, checks)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+from mlops.core.canonical import digest_json
 from mlops.core.checks import all_passed, check_contract, schema_changes
 from mlops.core.package import LoadedModel
 from mlops.core.period import Period, split
 from mlops.core.profile import Profile
+from mlops.core.records import Check
 from mlops.errors import NoDecision
 from mlops.flow.check_data import record_checks
 from mlops.flow.columns import naming, types_of
@@ -15,7 +17,9 @@ from mlops.flow.deployments import needed_live_version
 from mlops.flow.fallback import choose
 from mlops.flow.live import live_package
 from mlops.flow.plan import Plan
+from mlops.flow.reading import Reading, reading, record_reading
 from mlops.flow.workspace import Workspace, now, registered_spec
+from mlops.lineage.deploy import input_checked
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import CaseRow, VersionRow
@@ -45,8 +49,9 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
     changes = schema_changes(
         {column["name"]: column["type"] for column in package.contents.schema}, columns
     )
+    read = reading(workspace, query)
     if not all_passed(changes):
-        record_checks(workspace, f"{batch}/input", changes)
+        _record(workspace, batch, version, spec, read, changes)
     with naming(batch):
         profile = input_profile(workspace, spec, package, window)
         keys = count_keys(
@@ -63,9 +68,32 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
         labelled=False,
         min_rows=spec.content.deploy.min_rows,
     )
-    record_checks(workspace, f"{batch}/input", (*changes, *checks))
+    _record(workspace, batch, version, spec, read, (*changes, *checks), profile)
     _ensure_output(workspace, spec, columns)
     return _plan(batch, version, window, profile, shards)
+
+
+def _record(
+    workspace: Workspace,
+    batch: str,
+    version: VersionRow,
+    spec: Spec,
+    read: Reading,
+    checks: tuple[Check, ...],
+    profile: Profile | None = None,
+) -> None:
+    """Record what was read and how it was checked; refuse the rows if a check failed."""
+    rows = digest_json(json.loads(profile.to_json())) if profile else ""
+    with workspace.store.transaction() as transaction:
+        known = record_reading(
+            transaction, workspace, read, subject=batch, model=version.model, rows=rows
+        )
+    record_checks(
+        workspace,
+        f"{batch}/input",
+        checks,
+        tell=lambda row: input_checked(workspace.origin, row, batch, version, spec, known),
+    )
 
 
 def version_to_score(workspace: Workspace, model: str) -> VersionRow:

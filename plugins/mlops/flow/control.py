@@ -20,7 +20,8 @@ from mlops.flow.live import live_package
 from mlops.flow.results import Controlled
 from mlops.flow.signatures import REVOKE, require_signed, signed_bytes
 from mlops.flow.signers import Person, refusal, seat_now
-from mlops.flow.workspace import Workspace, now
+from mlops.flow.workspace import Workspace, now, registered_spec
+from mlops.lineage.deploy import deployment_changed
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, LedgerRow, VersionRow
 
@@ -130,6 +131,13 @@ def _change(
                 "valid_from": row.valid_from,
                 "run": workspace.run.to_json(),
             },
+            lineage=deployment_changed(
+                workspace.origin,
+                row,
+                target,
+                registered_spec(transaction, target.spec_digest),
+                replaced=before.version,
+            ),
         )
         return _controlled(row, replaced=before.version)
 
@@ -148,6 +156,7 @@ def _revoke(
         )
         record_decision(
             transaction,
+            workspace.origin,
             decision_row(
                 version,
                 seat,

@@ -34,8 +34,7 @@ from mlops.store.tables import (
 
 def read_and_written(workspace: Workspace, result: Any) -> ReadAndWritten:
     """What the step behind ``result`` read and wrote; never empty on either side."""
-    names = Names(warehouse_url=workspace.warehouse_url, store_place=workspace.store.place)
-    inputs, outputs = _of(result, workspace, names)
+    inputs, outputs = _of(result, workspace, workspace.names)
     return ReadAndWritten(inputs=tuple(inputs), outputs=tuple(outputs))
 
 
@@ -50,7 +49,9 @@ def _of(result: Any, workspace: Workspace, names: Names) -> Both:  # noqa: ARG00
 @_of.register
 def _(result: Intake, workspace: Workspace, names: Names) -> Both:
     file = workspace.include.spec_file(result.model)
-    return [names.file(str(file))], [names.ours(f"specs/{result.model}/{result.spec_digest[:12]}")]
+    return [names.file(str(file))], [
+        names.airflow(f"specs/{result.model}/{result.spec_digest[:12]}")
+    ]
 
 
 @_of.register
@@ -62,7 +63,7 @@ def _(result: Snapshot, workspace: Workspace, names: Names) -> Both:
 @_of.register
 def _(result: Checked, workspace: Workspace, names: Names) -> Both:
     row = _row(workspace, SnapshotRow, result.snapshot_id)
-    return [_snapshot(names, row)], [names.ours(f"checks/{row.model}/{row.id[:12]}")]
+    return [_snapshot(names, row)], [names.airflow(f"checks/{row.model}/{row.id[:12]}")]
 
 
 @_of.register
@@ -76,7 +77,7 @@ def _(result: Training, workspace: Workspace, names: Names) -> Both:
 def _(result: Validation, workspace: Workspace, names: Names) -> Both:
     row = _row(workspace, TrainingRow, result.training_id)
     snapshot = _row(workspace, SnapshotRow, row.snapshot_id)
-    validation = names.ours(f"validations/{row.model}/{row.id[:12]}")
+    validation = names.airflow(f"validations/{row.model}/{row.id[:12]}")
     return [_training(names, row), _snapshot(names, snapshot)], [validation]
 
 
@@ -84,7 +85,7 @@ def _(result: Validation, workspace: Workspace, names: Names) -> Both:
 def _(result: Packaged, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, result.model, result.version)
     training = _row(workspace, TrainingRow, version.training_id)
-    validation = names.ours(f"validations/{result.model}/{training.id[:12]}")
+    validation = names.airflow(f"validations/{result.model}/{training.id[:12]}")
     return [_training(names, training), validation], [_version(workspace, names, version)]
 
 
@@ -97,30 +98,32 @@ def _(result: Documented, workspace: Workspace, names: Names) -> Both:
 @_of.register
 def _(result: Decision, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, result.model, result.version)
-    approval = names.ours(f"approvals/{result.model}/{result.version}")
+    approval = names.airflow(f"approvals/{result.model}/{result.version}")
     return [_version(workspace, names, version)], [approval]
 
 
 @_of.register
 def _(result: Deployed, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, result.model, result.version)
-    approval = names.ours(f"approvals/{result.model}/{result.version}")
-    slot = names.ours(f"deployments/{result.model}/prod")
+    approval = names.airflow(f"approvals/{result.model}/{result.version}")
+    slot = names.airflow(f"deployments/{result.model}/prod")
     return [_version(workspace, names, version), approval], [slot]
 
 
 @_of.register
 def _(result: Controlled, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, result.model, result.version)
-    slot = names.ours(f"deployments/{result.model}/prod")
+    slot = names.airflow(f"deployments/{result.model}/prod")
     if result.action == "revoke":
-        slot = names.ours(f"approvals/{result.model}/{result.version}")
+        slot = names.airflow(f"approvals/{result.model}/{result.version}")
     return [_version(workspace, names, version)], [slot]
 
 
 @_of.register
 def _(result: Plan, workspace: Workspace, names: Names) -> Both:
-    return _sources(workspace, names, result), [names.ours(f"plans/{result.model}/{result.window}")]
+    return _sources(workspace, names, result), [
+        names.airflow(f"plans/{result.model}/{result.window}")
+    ]
 
 
 @_of.register
@@ -128,7 +131,7 @@ def _(result: Scored, workspace: Workspace, names: Names) -> Both:
     model, _, number = result.batch.split("/")
     version = _row(workspace, VersionRow, model, int(number.removeprefix("v")))
     spec = workspace.spec(version.spec_digest)
-    slot = names.ours(f"deployments/{model}/prod")
+    slot = names.airflow(f"deployments/{model}/prod")
     inputs = [*names.tables_of(spec.scoring_sql), _version(workspace, names, version), slot]
     return inputs, [_predictions(names, spec)]
 
@@ -147,14 +150,14 @@ def _(result: Measured, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, batch.model, batch.version)
     spec = workspace.spec(version.spec_digest)
     outcomes = names.tables_of(spec.sql[spec.content.develop.outcomes_sql])
-    measured = names.ours(f"measurements/{batch.model}/{result.measurement[:12]}")
+    measured = names.airflow(f"measurements/{batch.model}/{result.measurement[:12]}")
     return sorted({_predictions(names, spec), *outcomes}), [measured]
 
 
 @_of.register
 def _(result: Judged, workspace: Workspace, names: Names) -> Both:  # noqa: ARG001
-    measured = names.ours(f"measurements/{result.model}/{result.measurement[:12]}")
-    return [measured], [names.ours(f"monitoring/{result.model}/{result.version}")]
+    measured = names.airflow(f"measurements/{result.model}/{result.measurement[:12]}")
+    return [measured], [names.airflow(f"monitoring/{result.model}/{result.version}")]
 
 
 def _row(workspace: Workspace, kind: Any, *key: Any) -> Any:
@@ -170,17 +173,17 @@ def _sources(workspace: Workspace, names: Names, plan: Plan) -> list[Dataset]:
 
 def _snapshot(names: Names, row: SnapshotRow) -> Dataset:
     columns = tuple((column["name"], column["type"]) for column in row.columns)
-    return names.ours(f"snapshots/{row.model}/{row.id[:12]}", columns)
+    return names.airflow(f"snapshots/{row.model}/{row.id[:12]}", columns)
 
 
 def _training(names: Names, row: TrainingRow) -> Dataset:
-    return names.ours(f"trainings/{row.model}/{row.id[:12]}")
+    return names.airflow(f"trainings/{row.model}/{row.id[:12]}")
 
 
 def _version(workspace: Workspace, names: Names, row: VersionRow) -> Dataset:
     spec = workspace.spec(row.spec_digest)
     columns = tuple((name, feature.kind) for name, feature in spec.content.develop.features.items())
-    return names.ours(f"models/{row.model}/versions/{row.number}", columns)
+    return names.airflow(f"models/{row.model}/versions/{row.number}", columns)
 
 
 def _predictions(names: Names, spec: Spec) -> Dataset:

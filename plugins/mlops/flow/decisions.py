@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from mlops.core.canonical import digest_json
 from mlops.flow.signatures import APPROVE, LAPSE, REJECT, SignedBytes
 from mlops.flow.signers import Person
-from mlops.flow.workspace import RunIdentity
+from mlops.flow.workspace import RunIdentity, registered_spec
+from mlops.lineage.deploy import decided
+from mlops.lineage.origin import Origin
 from mlops.store.connect import Transaction
-from mlops.store.tables import DecisionRow, VersionRow
+from mlops.store.tables import DecisionRow, ReportRow, VersionRow
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ def decision_row(
     )
 
 
-def record_decision(transaction: Transaction, row: DecisionRow) -> None:
+def record_decision(transaction: Transaction, origin: Origin, row: DecisionRow) -> None:
     """Insert a decision with its ledger entry, named for what became of it."""
+    version = transaction.get(VersionRow, row.model, row.version)
     kept = ("id", "seat", "answer", "user_id", "user_name", "reason", "method", "counted")
     digests = ("package", "spec", "snapshot", "evidence", "criteria")
     action = "signature.given" if row.counted else "signature.refused"
@@ -86,4 +89,13 @@ def record_decision(transaction: Transaction, row: DecisionRow) -> None:
             "valid_until": row.valid_until,
             "run": row.run,
         },
+        lineage=decided(
+            origin,
+            row,
+            version,
+            registered_spec(transaction, version.spec_digest),
+            transaction.find(
+                ReportRow, model=row.model, version=row.version, sha256=row.evidence_digest
+            ),
+        ),
     )

@@ -10,7 +10,8 @@ from mlops.flow.fallback import ROLLBACK, STOP
 from mlops.flow.live import live_package
 from mlops.flow.results import Deployed
 from mlops.flow.signatures import require_signed
-from mlops.flow.workspace import Workspace, now
+from mlops.flow.workspace import Workspace, now, registered_spec
+from mlops.lineage.deploy import deployment_changed
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, VersionRow
 
@@ -109,4 +110,11 @@ def _make_live(
             "valid_from": row.valid_from,
             "run": run.to_json(),
         },
+        lineage=deployment_changed(
+            workspace.origin,
+            row,
+            version,
+            registered_spec(transaction, version.spec_digest),
+            replaced=before.version if before is not None else 0,
+        ),
     )

@@ -5,18 +5,17 @@ from __future__ import annotations
 from mlops.core.canonical import digest_bytes
 from mlops.flow.dossier import validation_context
 from mlops.flow.results import Documented
-from mlops.flow.workspace import Workspace, now
-from mlops.lineage.datasets import Names
+from mlops.flow.workspace import Workspace, now, registered_spec
+from mlops.lineage.deploy import report_written
 from mlops.reports.validation import validation_report
-from mlops.store.tables import ReportRow, VersionRow
+from mlops.store.tables import ReportRow, TrainingRow, VersionRow
 
 
 def document(workspace: Workspace, *, model: str, version: int) -> Documented:
     """Write the validation report of a version; the same version gives the same bytes."""
-    names = Names(warehouse_url=workspace.warehouse_url, store_place=workspace.store.place)
     with workspace.store.transaction() as transaction:
         row = transaction.get(VersionRow, model, version)
-        context = validation_context(transaction, row, names)
+        context = validation_context(transaction, row, workspace.names)
     html = validation_report(context, templates=workspace.include.root / "reports")
     return keep_report(workspace, html, kind="validation", model=model, version=version, period="")
 
@@ -41,11 +40,19 @@ def keep_report(
         written_at=now(),
     )
     with workspace.store.transaction() as transaction:
+        about = transaction.get(VersionRow, model, version)
         transaction.record(
             row,
             actor=workspace.run.actor,
             action="report.written",
             subject=f"{model}/v{version}",
             payload={"kind": kind, "period": period, "sha256": sha256, "location": location},
+            lineage=report_written(
+                workspace.origin,
+                row,
+                about,
+                transaction.get(TrainingRow, about.training_id),
+                registered_spec(transaction, about.spec_digest),
+            ),
         )
     return Documented(model=model, version=version, report_sha256=sha256, location=location)

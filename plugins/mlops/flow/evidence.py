@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from mlops.flow.dossier import validation_context
 from mlops.flow.workspace import Workspace, now
-from mlops.lineage.datasets import Names
 from mlops.reports.context import EvidenceContext, SeatView
 from mlops.reports.evidence import evidence_markdown
 from mlops.spec.policy import Seat
@@ -20,9 +19,8 @@ def evidence(
 
     :param pages: address of our pages in Airflow, where the whole report is read.
     """
-    names = Names(warehouse_url=workspace.warehouse_url, store_place=workspace.store.place)
     with workspace.store.transaction() as transaction:
-        context = validation_context(transaction, version, names)
+        context = validation_context(transaction, version, workspace.names)
     return evidence_markdown(
         EvidenceContext(
             validation=context,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlops.errors import SpecError
 from mlops.flow.results import Intake
 from mlops.flow.workspace import Workspace, now
+from mlops.lineage.develop import spec_registered
 from mlops.spec.load import Include, Spec, tier_of
 from mlops.store.tables import SpecRow
 from mlops.warehouse import sql
@@ -33,6 +34,9 @@ def intake(workspace: Workspace, *, model: str) -> Intake:
             action="spec.registered",
             subject=f"{model}/spec/{spec.digest[:12]}",
             payload={"spec": spec.digest, "criteria": spec.criteria_digest, "tier": tier.name},
+            lineage=spec_registered(
+                workspace.origin, row, file=str(workspace.include.spec_file(model))
+            ),
         )
     return Intake(
         model=model,

@@ -14,6 +14,7 @@ from mlops.flow.check_input import reference_of
 from mlops.flow.live import live_package
 from mlops.flow.results import Judged
 from mlops.flow.workspace import Workspace, now
+from mlops.lineage.monitor import window_judged
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, CaseRow, MeasurementRow, MonitorRow, VersionRow
@@ -59,6 +60,7 @@ def judge(workspace: Workspace, *, measurement: str) -> Judged:
                 "state": result.state,
                 "reasons": list(result.reasons),
             },
+            lineage=window_judged(workspace.origin, row, result),
         )
         for cause, severity in _causes(result):
             _open_case(transaction, workspace, spec, row, result, cause=cause, severity=severity)

@@ -14,9 +14,10 @@ from mlops.flow.columns import naming
 from mlops.flow.live import live_package
 from mlops.flow.results import Measured
 from mlops.flow.workspace import Workspace, now
+from mlops.lineage.monitor import window_measured
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
-from mlops.store.tables import BatchRow, MeasurementRow, VersionRow
+from mlops.store.tables import BatchRow, MeasurementRow, SnapshotRow, VersionRow
 from mlops.warehouse import sql
 from mlops.warehouse.outcomes import (
     ScoresWithLabels,
@@ -80,6 +81,13 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
             action="window.measured",
             subject=batch.id,
             payload={"measurement": digest, "rows": batch.rows, "labels": content["labels"]},
+            lineage=window_measured(
+                workspace.origin,
+                row,
+                batch,
+                transaction.get(SnapshotRow, version.snapshot_id),
+                workspace.names.tables_of(spec.sql[spec.content.develop.outcomes_sql]),
+            ),
         )
     return Measured(measurement=digest, batch=batch.id, rows=batch.rows, labels=content["labels"])
 

@@ -17,6 +17,7 @@ from mlops.core.records import Metrics, from_json
 from mlops.core.table import Rows, split_by_time
 from mlops.flow.results import Packaged
 from mlops.flow.workspace import Workspace, now
+from mlops.lineage.develop import version_packaged
 from mlops.reports.card import model_card
 from mlops.spec.load import Spec, tier_of
 from mlops.store.connect import Transaction
@@ -76,6 +77,7 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
                 "triggered_by": row.triggered_by,
                 "run": workspace.run.to_json(),
             },
+            lineage=version_packaged(workspace.origin, row, training, snapshot, spec),
         )
     return Packaged(model=spec.model, version=number, package_digest=built.digest, tier=tier.name)
 

@@ -7,8 +7,10 @@ from datetime import datetime
 
 from mlops.errors import WarehouseError
 from mlops.flow.plan import Plan, Scored
+from mlops.flow.reading import newest_reading
 from mlops.flow.results import Published
 from mlops.flow.workspace import Workspace, now
+from mlops.lineage.deploy import batch_published
 from mlops.store.tables import BatchRow, VersionRow
 from mlops.warehouse.predictions import publish_batch
 
@@ -61,6 +63,7 @@ def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Pu
         published_at=now(),
     )
     with workspace.store.transaction() as transaction:
+        read = newest_reading(transaction, plan.batch)
         transaction.record(
             row,
             actor=workspace.run.actor,
@@ -75,6 +78,7 @@ def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Pu
                 "unseen": unseen,
                 "run": workspace.run.to_json(),
             },
+            lineage=batch_published(workspace.origin, row, version, spec, read),
         )
     return Published(
         batch=plan.batch,

@@ -171,6 +171,14 @@ class LedgerVerified:
 
 
 @dataclass(frozen=True)
+class LineageDelivered:
+    """Events that Marquez was told in this run, and those that it has still to be told."""
+
+    delivered: int
+    waiting: int
+
+
+@dataclass(frozen=True)
 class Reviewed:
     """Live models whose review is overdue, and signatures that end soon, a line each."""
 

@@ -69,6 +69,7 @@ def objection(workspace: Workspace, *, gate: GateRow, answer: Answer) -> Objecti
             bound = signed_bytes(transaction, row)
             record_decision(
                 transaction,
+                workspace.origin,
                 decision_row(
                     row, gate.seat, answer, bound, gate=gate.id, run=workspace.run, refused=why
                 ),
@@ -96,7 +97,9 @@ def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> Noti
         )
         bound = signed_bytes(transaction, row)
         record_decision(
-            transaction, decision_row(row, seat, answer, bound, gate=gate.id, run=workspace.run)
+            transaction,
+            workspace.origin,
+            decision_row(row, seat, answer, bound, gate=gate.id, run=workspace.run),
         )
     return Notice(
         gate=gate.id,
@@ -146,7 +149,7 @@ def _record_answer(
         )
         row.counted, row.refusal = not why, why
         if not known:
-            record_decision(transaction, row)
+            record_decision(transaction, workspace.origin, row)
         (standing,) = (
             item for item in standings(transaction, version, at=now()) if item.seat == seat
         )

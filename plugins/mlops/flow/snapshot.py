@@ -11,8 +11,10 @@ from mlops.core.period import periods_before
 from mlops.core.summary import Summariser, summary_to_json
 from mlops.errors import NoRows
 from mlops.flow.columns import check_columns, naming
+from mlops.flow.reading import reading, record_reading
 from mlops.flow.results import Snapshot
 from mlops.flow.workspace import Workspace, now
+from mlops.lineage.develop import snapshot_taken
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow
 from mlops.warehouse import sql
@@ -40,6 +42,7 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
     check_columns(workspace, spec, as_of=as_of)
     query = training_query(spec, start=start, end=end, as_of=as_of)
     columns = describe(workspace.warehouse_url, query)
+    read = reading(workspace, query)
     summariser = Summariser(develop)
     with workspace.scratch() as folder, _naming_the_window(spec, start, end, as_of):
         file = write_parquet(
@@ -69,6 +72,7 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
         taken_at=now(),
     )
     with workspace.store.transaction() as transaction:
+        known = record_reading(transaction, workspace, read, subject=identity, model=spec.model)
         transaction.record(
             row,
             actor=workspace.run.actor,
@@ -81,6 +85,7 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
                 "rows": file.rows,
                 "run": workspace.run.to_json(),
             },
+            lineage=snapshot_taken(workspace.origin, row, known),
         )
     return Snapshot(
         snapshot_id=identity,

@@ -17,6 +17,7 @@ from mlops.core.table import Rows, split_by_time
 from mlops.errors import ArtifactRefused, TrainingError
 from mlops.flow.results import Training
 from mlops.flow.workspace import Workspace, now
+from mlops.lineage.develop import model_trained
 from mlops.spec.load import Spec
 from mlops.spec.model import Candidate
 from mlops.store.tables import SnapshotRow, TrainingRow
@@ -100,6 +101,7 @@ def _fit(
                 "model_sha256": sha256,
                 "run": workspace.run.to_json(),
             },
+            lineage=model_trained(workspace.origin, row, snapshot, spec),
         )
     return row
 

@@ -14,6 +14,7 @@ from mlops.flow.deployments import live_version
 from mlops.flow.live import live_package, naming_the_model
 from mlops.flow.results import Validation
 from mlops.flow.workspace import Workspace, now
+from mlops.lineage.develop import model_validated
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow
 
@@ -70,6 +71,7 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
                 "passed": passed,
                 "gates": row.gates,
             },
+            lineage=model_validated(workspace.origin, row, training, snapshot, spec),
         )
     if not passed:
         raise failed(f"{spec.model}: training {training_id[:12]}", gates)

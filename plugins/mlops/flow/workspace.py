@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,8 @@ from typing import Any
 
 from mlops.core.records import to_json
 from mlops.errors import StoreError
+from mlops.lineage.datasets import Names
+from mlops.lineage.origin import Origin
 from mlops.spec.load import Include, Spec
 from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store, Transaction
@@ -45,6 +47,8 @@ class Workspace:
 
     :param warehouse_url: Postgres URL of the customer's data.
     :param run: who asks.
+    :param job_namespace: of our jobs in the lineage.
+    :param canonical: for ``host:port`` as connections spell it, the one that the lineage names.
     """
 
     store: Store
@@ -52,6 +56,22 @@ class Workspace:
     include: Include
     warehouse_url: str
     run: RunIdentity
+    job_namespace: str = "mlops"
+    canonical: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> Names:
+        """How the lineage names things."""
+        return Names(
+            warehouse_url=self.warehouse_url,
+            store_place=self.store.place,
+            canonical=self.canonical,
+        )
+
+    @property
+    def origin(self) -> Origin:
+        """Where the lineage of this step is told from."""
+        return Origin(names=self.names, namespace=self.job_namespace, run=self.run.to_json())
 
     def spec(self, digest: str) -> Spec:
         """The spec as it was registered, whatever its file says now."""

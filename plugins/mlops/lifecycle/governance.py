@@ -11,16 +11,17 @@ TEXT = """### All models
 
 Every hour: **ledger** walks the hash chain and fails where it is broken; **reviews** names live
 models whose review is overdue and signatures that end soon; **reminders** tells people, through
-the notifier that their policy names, about gates near their deadline, each once.
+the notifier that their policy names, about gates near their deadline, each once; **lineage**
+delivers to Marquez whatever has not arrived there yet.
 """
 
 
 def governance_dag() -> DAG:
-    """ledger, reviews, reminders: three tasks that do not wait for one another."""
+    """ledger, reviews, reminders, lineage: four tasks that do not wait for one another."""
     dag = DAG(
         dag_id="mlops_governance",
         dag_display_name="mlops governance",
-        description="Ledger, reviews and reminders of all models",
+        description="Ledger, reviews, reminders and lineage of all models",
         doc_md=TEXT,
         schedule="@hourly",
         start_date=BEGINNING,
@@ -33,4 +34,5 @@ def governance_dag() -> DAG:
         GovernanceOperator(task_id="ledger", step="verify_ledger")
         GovernanceOperator(task_id="reviews", step="review")
         GovernanceOperator(task_id="reminders", step="remind")
+        GovernanceOperator(task_id="lineage", step="deliver_lineage")
     return dag

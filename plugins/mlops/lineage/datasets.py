@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import sqlglot
@@ -36,16 +37,19 @@ class Names:
 
     :param warehouse_url: Postgres URL of the customer's data.
     :param store_place: ``host:port/database`` of our own tables.
+    :param canonical: one server may have several addresses (a pooler, a replica's alias); this
+        gives for ``host:port`` the one that names it.
     """
 
     warehouse_url: str
     store_place: str
+    canonical: Mapping[str, str] = field(default_factory=dict)
 
     def table(self, schema: str, table: str, columns: tuple[tuple[str, str], ...] = ()) -> Dataset:
         """A table or a view of the warehouse."""
         parts = urlsplit(self.warehouse_url)
         return Dataset(
-            namespace=f"postgres://{parts.hostname}:{parts.port or 5432}",
+            namespace=f"postgres://{self._server(f'{parts.hostname}:{parts.port or 5432}')}",
             name=f"{parts.path.lstrip('/')}.{schema}.{table}",
             columns=columns,
         )
@@ -61,8 +65,20 @@ class Names:
         return tuple(self.table(schema, table) for schema, table in sorted(found))
 
     def ours(self, name: str, columns: tuple[tuple[str, str], ...] = ()) -> Dataset:
-        """A thing of our own: ``models/churn/versions/7``."""
-        return Dataset(namespace=f"mlops://{self.store_place}", name=name, columns=columns)
+        """A thing of our own, of the governed lineage: ``models/churn/versions/7``."""
+        server, _, database = self.store_place.partition("/")
+        return Dataset(f"mlops://{self._server(server)}/{database}", name, columns)
+
+    def airflow(self, name: str, columns: tuple[tuple[str, str], ...] = ()) -> Dataset:
+        """The same thing as Airflow's own lineage tells of it.
+
+        It has a name of its own: where two tell of one dataset, Marquez takes whoever told last
+        for the one that made it.
+        """
+        return self.ours(f"airflow/{name}", columns)
+
+    def _server(self, address: str) -> str:
+        return self.canonical.get(address, address)
 
     @staticmethod
     def file(location: str) -> Dataset:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops.operators.base import plain, translated
 from mlops.operators.workspace import run_identity, server_workspace
@@ -13,14 +14,16 @@ from mlops.operators.workspace import run_identity, server_workspace
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-STEPS = ("verify_ledger", "review", "remind")
+STEPS = ("verify_ledger", "review", "remind", "deliver_lineage")
 
 
 class GovernanceOperator(BaseOperator):
     """Do one thing for all models.
 
     :param step: ``verify_ledger`` (fails where the chain is broken), ``review`` (overdue reviews
-        and signatures that end soon) or ``remind`` (reminders and escalations of waiting gates).
+        and signatures that end soon), ``remind`` (reminders and escalations of waiting gates) or
+        ``deliver_lineage`` (whatever Marquez has not been told yet; fails where it is refused or
+        Marquez cannot be reached, which a retry may mend).
     """
 
     template_fields: Sequence[str] = ()
@@ -40,7 +43,23 @@ class GovernanceOperator(BaseOperator):
         with translated():
             if self.step == "remind":
                 return self._remind(workspace, context)
+            if self.step == "deliver_lineage":
+                return self._deliver(workspace)
             result = getattr(governance, self.step)(workspace)
+        self.log.info("%s", result)
+        return plain(result)
+
+    def _deliver(self, workspace: Any) -> Any:
+        from mlops.flow.deliver import deliver_lineage
+        from mlops.settings import marquez_api_key, marquez_url
+
+        url = marquez_url()
+        if url is None:
+            raise AirflowSkipException(
+                "No Marquez is configured ([mlops] marquez_url). Lineage is kept in the store: "
+                "python -m mlops trace reads it, and a Marquez that comes later is told all of it."
+            )
+        result = deliver_lineage(workspace, url, api_key=marquez_api_key())
         self.log.info("%s", result)
         return plain(result)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from airflow.sdk import BaseHook, ObjectStoragePath
 from airflow.sdk.configuration import conf
 
-from mlops.settings import artifact_root, include_folder
+from mlops.settings import artifact_root, include_folder, lineage_hosts, lineage_namespace
 from mlops.settings import store_conn_id as configured_store
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def open_workspace(context: Context, *, warehouse_conn_id: str, store_conn_id: s
         include=Include(include_folder()),
         warehouse_url=database_url(warehouse_conn_id),
         run=run_identity(context),
+        job_namespace=lineage_namespace(),
+        canonical=lineage_hosts(),
     )
 
 
@@ -47,6 +49,8 @@ def server_workspace(run: RunIdentity) -> Workspace:
         include=Include(include_folder()),
         warehouse_url="",
         run=run,
+        job_namespace=lineage_namespace(),
+        canonical=lineage_hosts(),
     )
 
 

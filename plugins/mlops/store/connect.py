@@ -24,7 +24,7 @@ from mlops.errors import (
     StoreNotMigrated,
     StoreUnreachable,
 )
-from mlops.store import facts, ledger
+from mlops.store import facts, ledger, outbox
 from mlops.store.tables import SCHEMA, Base, LedgerRow
 
 Row = TypeVar("Row", bound=Base)
@@ -87,6 +87,11 @@ class Store:
         )
 
     @property
+    def libpq_url(self) -> str:
+        """The URL as libpq spells it, with its password."""
+        return self._url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+    @property
     def place(self) -> str:
         """Where the store is, without its password."""
         url = make_url(self._url)
@@ -104,6 +109,21 @@ class Store:
             self._check_revision()
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield Transaction(session)
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Whether nobody else is in a block of this name; nobody else enters until it ends.
+
+        :raises StoreUnreachable, StoreNotMigrated: as for a transaction.
+        """
+        with self._translated():
+            self._check_revision()
+            # A lock of the connection, not of a transaction, which would hold back the clean-up
+            # of every table for as long as the block lasts.
+            engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            with engine.connect() as connection:
+                taken = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
+                yield bool(connection.execute(taken, {"name": name}).scalar())
 
     @cached_property
     def _revision(self) -> str | None:
@@ -155,10 +175,18 @@ class Transaction:
         self.session = session
 
     def record(
-        self, row: Base, *, actor: str, action: str, subject: str, payload: dict[str, Any]
+        self,
+        row: Base,
+        *,
+        actor: str,
+        action: str,
+        subject: str,
+        payload: dict[str, Any],
+        lineage: outbox.Told | None = None,
     ) -> bool:
-        """Insert a fact and its ledger entry, unless the fact is there already.
+        """Insert a fact, its ledger entry and its lineage, unless the fact is there already.
 
+        :param lineage: what Marquez is to be told of the fact; the entry carries its digest.
         :return: whether it was new. A fact's identity is its table's primary or unique key.
         """
         table = type(row).__table__
@@ -168,13 +196,14 @@ class Transaction:
         ).first()
         if kept is None:
             return False
-        ledger.append(
-            self.session,
-            actor=actor,
-            action=action,
-            subject=subject,
-            payload={**payload, "fact": facts.reference(table, kept._mapping)},
+        said: dict[str, Any] = {**payload, "fact": facts.reference(table, kept._mapping)}
+        if lineage is not None:
+            said["lineage"] = lineage.digest
+        entry = ledger.append(
+            self.session, actor=actor, action=action, subject=subject, payload=said
         )
+        if lineage is not None:
+            outbox.put(self.session, entry, lineage)
         return True
 
     def note(self, *, actor: str, action: str, subject: str, payload: dict[str, Any]) -> None:

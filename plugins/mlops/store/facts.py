@@ -14,7 +14,7 @@ from sqlalchemy import Connection, FromClause, Table, func, select, tuple_
 from sqlalchemy.exc import DBAPIError
 
 from mlops.core.canonical import digest_json
-from mlops.store.tables import Base, LedgerRow
+from mlops.store.tables import NOT_FACTS, Base
 
 Key = tuple[Any, ...]
 Said = tuple[int, str]  # number of an entry, and the digest that it gives of a fact
@@ -58,7 +58,7 @@ def counts(connection: Connection) -> dict[str, int]:
     return {
         name: connection.execute(select(func.count()).select_from(table)).scalar_one()
         for name, table in _TABLES.items()
-        if name != LedgerRow.__tablename__
+        if name not in NOT_FACTS
     }
 
 

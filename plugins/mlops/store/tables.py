@@ -301,6 +301,59 @@ class CaseRow(Base):
     opened_at: Mapped[datetime]
 
 
+class ReadingRow(Base):
+    """What a query read from the warehouse: which tables, as of which state, and column by column.
+
+    ``subject`` is the snapshot's id or the batch that the rows were read for.
+    """
+
+    __tablename__ = "reading"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(index=True)
+    model: Mapped[str] = mapped_column(index=True)
+    content: Mapped[dict[str, Any]]
+    read_at: Mapped[datetime]
+
+
+class LineageEventRow(Base):
+    """A finished OpenLineage event: the outbox, written with the fact that it tells of.
+
+    ``seq`` is the number of the fact's ledger entry, which carries a digest of what the events say;
+    ``body`` is kept as the text that is sent.
+    """
+
+    __tablename__ = "lineage_event"
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    run_id: Mapped[str] = mapped_column(index=True)
+    job: Mapped[str] = mapped_column(index=True)
+    stream: Mapped[str]
+    stage: Mapped[str]
+    body: Mapped[str]
+
+
+class LineageDeliveryRow(Base):
+    """What became of sending an event; only ever inserted, so that an outage can be read off.
+
+    ``outcome``: ``delivered``, ``refused`` (and sent again next time), ``through`` (all events up
+    to ``seq`` have arrived) or ``reset`` (the destination was found empty: all are sent again).
+    """
+
+    __tablename__ = "lineage_delivery"
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    destination: Mapped[str]
+    seq: Mapped[int]
+    position: Mapped[int]
+    outcome: Mapped[str]
+    detail: Mapped[str]
+    at: Mapped[datetime]
+    __table_args__ = (Index(None, "destination", "seq", "position"),)
+
+
+# Rows that are not facts: what is told of them, and to whom it was told.
+NOT_FACTS = frozenset({"ledger", "lineage_event", "lineage_delivery"})
+
+
 class LedgerRow(Base):
     """One entry of the append-only, hash-chained ledger.
 

@@ -23,8 +23,9 @@ SET LOCAL timezone = 'UTC';
 SELECT set_config('work_mem', '64MB', true)
 WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')"""
 
-# Classes of SQLSTATE where a second try may succeed: connection, resources, shutdown.
-_PASSING = ("08", "53", "57P")
+# Classes of SQLSTATE where a second try may succeed: connection, a transaction that was in
+# another one's way (a deadlock), resources, shutdown.
+_PASSING = ("08", "40", "53", "57P")
 _PREFIX = re.compile(r"^.*?(connection failed|failed to connect): ", re.IGNORECASE)
 
 

@@ -23,7 +23,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlops.web import gatekeeping
+from mlops.web import gatekeeping, lineage
 from mlops.web.act import Act, current_act
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,8 @@ class Witness:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        # Airflow makes one of us in each process of the API server, when it starts.
+        lineage.start_courier()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with who asks on record for the listeners of task states."""

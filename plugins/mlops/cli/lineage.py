@@ -1,0 +1,84 @@
+"""``lineage deliver``, ``lineage verify`` and ``trace``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from urllib.parse import quote
+
+from mlops.lineage.compare import Comparison, compare_marquez, compare_outbox
+from mlops.lineage.graph import GovernedRun, load
+from mlops.lineage.marquez import Marquez
+from mlops.lineage.relay import deliver as send
+from mlops.lineage.relay import waiting
+from mlops.lineage.trace import Load, trace
+from mlops.lineage.trace_words import Link, as_json, as_text
+from mlops.store.connect import Store
+
+# Nobody waits for this one, and a Marquez that has just started is slow.
+PATIENCE_S = 30.0
+MOST_SHOWN = 20
+
+
+def deliver(url: str, marquez_url: str, api_key: str | None) -> int:
+    """Send what has not arrived; 0 when all has, 1 when something waits."""
+    found = send(Store(url), Marquez(marquez_url, timeout_s=PATIENCE_S, api_key=api_key))
+    if found.busy:
+        print("somebody else is delivering at this moment")
+        return 0
+    if found.again:
+        print("Marquez had been emptied, so everything was sent again")
+    print(f"{found.delivered} events delivered, {found.waiting} waiting")
+    for line in found.refused:
+        print(f"refused: {line}", file=sys.stderr)
+    if found.unreachable:
+        print(f"stopped early: {found.unreachable}", file=sys.stderr)
+    return 1 if found.waiting else 0
+
+
+def verify(url: str, marquez_url: str | None, api_key: str | None) -> int:
+    """Compare ledger, outbox and Marquez; 0 when they agree."""
+    store = Store(url)
+    found = compare_outbox(store)
+    wrong = _say("the outbox", found)
+    if marquez_url is None:
+        print("no Marquez is configured ([mlops] marquez_url), so none was looked at")
+        return wrong
+    left = waiting(store, Marquez(marquez_url).url)
+    if left:
+        print(f"{left} events have not been delivered yet: python -m mlops lineage deliver")
+    marquez = Marquez(marquez_url, timeout_s=PATIENCE_S, api_key=api_key)
+    return wrong | _say(f"Marquez at {marquez.url}", compare_marquez(store, marquez))
+
+
+def _say(where: str, found: Comparison) -> int:
+    if not found.problems:
+        print(f"{where} agrees with the ledger: {found.entries} entries, {found.runs} runs")
+        return 0
+    print(f"{where} does not agree with the ledger:", file=sys.stderr)
+    for line in found.problems[:MOST_SHOWN]:
+        print(f"  {line}", file=sys.stderr)
+    if len(found.problems) > MOST_SHOWN:
+        print(f"  and {len(found.problems) - MOST_SHOWN} more", file=sys.stderr)
+    return 1
+
+
+def follow(
+    url: str, about: str, *, upstream: bool, load_of: Load, in_json: bool, marquez_url: str | None
+) -> int:
+    """Print everything that a thing has reached, or has come from; always 0."""
+    with Store(url).transaction() as transaction:
+        graph = load(transaction)
+    found = trace(graph, about, upstream=upstream, load=load_of)
+    link = _link(marquez_url)
+    print(json.dumps(as_json(found, link), indent=2) if in_json else as_text(found, link))
+    return 0
+
+
+def _link(marquez_url: str | None) -> Link:
+    def link(run: GovernedRun) -> str | None:
+        if marquez_url is None:
+            return None
+        return f"{marquez_url.rstrip('/')}/api/v1/jobs/runs/{quote(run.id)}"
+
+    return link

@@ -1,0 +1,84 @@
+"""What a query is about to read: which tables, in which state, column by column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mlops.core.canonical import digest_json
+from mlops.errors import RecordMissing
+from mlops.flow.workspace import Workspace, now
+from mlops.lineage.columns import column_lineage
+from mlops.lineage.reading import content_of, sources_read
+from mlops.store.connect import Transaction
+from mlops.store.tables import ReadingRow
+from mlops.warehouse.catalog import read_query
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A reading that is not on record yet.
+
+    :ivar content: see :func:`mlops.lineage.reading.content_of`.
+    """
+
+    content: dict[str, Any]
+    read_at: datetime
+
+
+def reading(workspace: Workspace, query: str) -> Reading:
+    """Ask the warehouse what the query reads; the query itself is not run."""
+    found = read_query(workspace.warehouse_url, query)
+    return Reading(content_of(query, found, column_lineage(query, found)), now())
+
+
+def record_reading(
+    transaction: Transaction,
+    workspace: Workspace,
+    read: Reading,
+    *,
+    subject: str,
+    model: str,
+    rows: str = "",
+) -> ReadingRow:
+    """Record a reading; the same query over the same rows is recorded once.
+
+    :param subject: the snapshot, or the batch, that the rows are read for.
+    :param rows: a digest of the rows, where ``subject`` is none.
+    :return: the reading that stands.
+    """
+    digest = digest_json([subject, rows, read.content["query_sha256"], read.content["tables"]])
+    row = ReadingRow(
+        digest=digest, subject=subject, model=model, content=read.content, read_at=read.read_at
+    )
+    transaction.record(
+        row,
+        actor=workspace.run.actor,
+        action="source.read",
+        subject=subject,
+        payload={
+            "reading": digest,
+            "tables": [f"{table['schema']}.{table['table']}" for table in read.content["tables"]],
+            "snapshot": read.content["snapshot"],
+            "unknown": read.content["unknown"],
+        },
+        lineage=sources_read(workspace.origin, row),
+    )
+    return transaction.get(ReadingRow, digest)
+
+
+def newest_reading(transaction: Transaction, subject: str) -> ReadingRow:
+    """What was read last for a batch.
+
+    :raises RecordMissing: nothing was.
+    """
+    found = transaction.find(ReadingRow, subject=subject)
+    if not found:
+        raise RecordMissing(
+            f"{subject}: what was read for it",
+            found="no reading in the store",
+            expected="the one that check_input records",
+            action="clear the task check_input",
+        )
+    return max(found, key=lambda row: row.read_at)

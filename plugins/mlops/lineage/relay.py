@@ -1,0 +1,256 @@
+"""From the outbox to Marquez: in the order of the ledger, at least once, however long it was away.
+
+Nobody's task waits here. What has arrived is noted in rows that are only ever inserted; a receiver
+that was emptied since then is noticed and told everything again, which does no harm: runs and
+versions are known by ids of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, and_, exists, func, insert, select, tuple_
+
+from mlops.errors import LineageUnreachable
+from mlops.lineage.marquez import Marquez
+from mlops.store.connect import Store, Transaction
+from mlops.store.tables import LineageDeliveryRow, LineageEventRow
+
+CHUNK = 100
+# So many refusals in a row speak of the receiver, not of the events.
+MOST_REFUSED = 10
+DELIVERED, REFUSED, THROUGH, RESET = "delivered", "refused", "through", "reset"
+_event, _delivery = LineageEventRow.__table__.c, LineageDeliveryRow.__table__.c
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What came of one round.
+
+    :ivar delivered: events that have arrived in this round.
+    :ivar waiting: events that have not arrived yet.
+    :ivar refused: what the receiver said of the events that it refused, a line each. The later
+        events of their models wait behind them.
+    :ivar unreachable: why the round ended early; empty where it did not.
+    :ivar again: whether the receiver had been emptied, so that all was sent anew.
+    :ivar busy: whether somebody else was delivering.
+    """
+
+    delivered: int = 0
+    waiting: int = 0
+    refused: tuple[str, ...] = ()
+    unreachable: str = ""
+    again: bool = False
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """How far a destination has been told.
+
+    :ivar reset: rows up to this id no longer count.
+    :ivar through: all events up to this entry have arrived.
+    """
+
+    reset: int
+    through: int
+
+
+def deliver(store: Store, marquez: Marquez) -> Delivery:
+    """Send whatever has not arrived, one caller at a time; run again, it sends nothing twice.
+
+    Never raises for what the receiver does.
+
+    :raises StoreUnreachable, StoreNotMigrated: the outbox cannot be read.
+    """
+    with store.alone(f"mlops.lineage.{marquez.url}") as alone:
+        if not alone:
+            return Delivery(busy=True)
+        with store.transaction() as transaction:
+            progress = _progress(transaction, marquez.url)
+            known = _arrived(transaction, marquez.url, progress)
+        again = False
+        try:
+            # Also tells in one short call that the receiver is away.
+            if any(marquez.run(run_id) is None for run_id in known):
+                progress, again = _reset(store, marquez.url), True
+        except LineageUnreachable as error:
+            return _counted(store, marquez.url, Delivery(unreachable=str(error)))
+        found = _round(store, marquez, progress)
+        return _counted(store, marquez.url, replace(found, again=again))
+
+
+def waiting(store: Store, destination: str) -> int:
+    """How many events have not arrived at a destination."""
+    with store.transaction() as transaction:
+        return _waiting(transaction, destination, _progress(transaction, destination))
+
+
+def _round(store: Store, marquez: Marquez, progress: _Progress) -> Delivery:
+    delivered, in_a_row = 0, 0
+    refused: dict[str, str] = {}
+    last = (progress.through, -1)
+    while True:
+        with store.transaction() as transaction:
+            chunk = _pending(transaction, marquez.url, progress, after=last)
+        if not chunk:
+            break
+        outcomes: list[tuple[LineageEventRow, str, str]] = []
+        unreachable = ""
+        for event in chunk:
+            last = (event.seq, event.position)
+            if event.stream in refused:
+                continue
+            outcome = marquez.post(event.body)
+            if outcome.kind == "unreachable":
+                unreachable = outcome.detail
+                break
+            outcomes.append((event, outcome.kind, outcome.detail))
+            if outcome.kind == DELIVERED:
+                delivered, in_a_row = delivered + 1, 0
+                continue
+            in_a_row += 1
+            refused[event.stream] = f"entry {event.seq}, {event.job}: {outcome.detail}"
+            if in_a_row == MOST_REFUSED:
+                unreachable = f"it refuses everything: {outcome.detail}"
+                break
+        _note(store, marquez.url, progress, outcomes)
+        if unreachable:
+            return Delivery(delivered, refused=tuple(refused.values()), unreachable=unreachable)
+    if not refused and delivered:
+        with store.transaction() as transaction:
+            _insert(transaction, marquez.url, last[0], last[1], THROUGH, "")
+    return Delivery(delivered, refused=tuple(refused.values()))
+
+
+def _progress(transaction: Transaction, destination: str) -> _Progress:
+    reset = transaction.session.scalar(
+        select(func.max(_delivery.id)).where(
+            _delivery.destination == destination, _delivery.outcome == RESET
+        )
+    )
+    through = transaction.session.scalar(
+        select(func.max(_delivery.seq)).where(
+            _delivery.destination == destination,
+            _delivery.outcome == THROUGH,
+            _delivery.id > (reset or 0),
+        )
+    )
+    return _Progress(reset=reset or 0, through=through or 0)
+
+
+def _not_arrived(destination: str, progress: _Progress) -> ColumnElement[bool]:
+    arrived = exists().where(
+        _delivery.destination == destination,
+        _delivery.seq == _event.seq,
+        _delivery.position == _event.position,
+        _delivery.outcome == DELIVERED,
+        _delivery.id > progress.reset,
+    )
+    return and_(_event.seq > progress.through, ~arrived)
+
+
+def _pending(
+    transaction: Transaction, destination: str, progress: _Progress, *, after: tuple[int, int]
+) -> Sequence[LineageEventRow]:
+    return transaction.session.scalars(
+        select(LineageEventRow)
+        .where(_not_arrived(destination, progress))
+        .where(tuple_(_event.seq, _event.position) > after)
+        .order_by(_event.seq, _event.position)
+        .limit(CHUNK)
+    ).all()
+
+
+def _waiting(transaction: Transaction, destination: str, progress: _Progress) -> int:
+    count = transaction.session.scalar(
+        select(func.count()).select_from(LineageEventRow).where(_not_arrived(destination, progress))
+    )
+    return count or 0
+
+
+def _counted(store: Store, destination: str, found: Delivery) -> Delivery:
+    return replace(found, waiting=waiting(store, destination))
+
+
+def _arrived(transaction: Transaction, destination: str, progress: _Progress) -> list[str]:
+    """Runs that must be there: those of the first and of the last entry that have arrived."""
+    ends = transaction.session.execute(
+        select(func.min(_delivery.seq), func.max(_delivery.seq)).where(
+            _delivery.destination == destination,
+            _delivery.outcome.in_((DELIVERED, THROUGH)),
+            _delivery.id > progress.reset,
+        )
+    ).one()
+    runs = [
+        transaction.session.scalar(
+            select(_event.run_id)
+            .where(_event.seq == seq, _event.stage == "COMPLETE")
+            .order_by(_event.position)
+            .limit(1)
+        )
+        for seq in {seq for seq in ends if seq is not None}
+    ]
+    return [run for run in runs if run is not None]
+
+
+def _reset(store: Store, destination: str) -> _Progress:
+    with store.transaction() as transaction:
+        _insert(transaction, destination, 0, 0, RESET, "a run that had arrived was gone")
+    with store.transaction() as transaction:
+        return _progress(transaction, destination)
+
+
+def _note(
+    store: Store,
+    destination: str,
+    progress: _Progress,
+    outcomes: Sequence[tuple[LineageEventRow, str, str]],
+) -> None:
+    with store.transaction() as transaction:
+        for event, outcome, detail in outcomes:
+            if outcome == REFUSED and _said(transaction, destination, progress, event, detail):
+                continue
+            kept = detail if outcome == REFUSED else ""
+            _insert(transaction, destination, event.seq, event.position, outcome, kept)
+
+
+def _said(
+    transaction: Transaction,
+    destination: str,
+    progress: _Progress,
+    event: LineageEventRow,
+    detail: str,
+) -> bool:
+    """Whether this refusal stands there already: an event is tried again and again."""
+    return bool(
+        transaction.session.scalar(
+            select(
+                exists().where(
+                    _delivery.destination == destination,
+                    _delivery.seq == event.seq,
+                    _delivery.position == event.position,
+                    _delivery.outcome == REFUSED,
+                    _delivery.detail == detail,
+                    _delivery.id > progress.reset,
+                )
+            )
+        )
+    )
+
+
+def _insert(
+    transaction: Transaction, destination: str, seq: int, position: int, outcome: str, detail: str
+) -> None:
+    transaction.session.execute(
+        insert(LineageDeliveryRow).values(
+            destination=destination,
+            seq=seq,
+            position=position,
+            outcome=outcome,
+            detail=detail,
+            at=datetime.now(UTC),
+        )
+    )

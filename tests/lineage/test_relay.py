@@ -1,0 +1,362 @@
+"""From the outbox to a lineage server that fails in every way that servers do."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, text
+
+from mlops.core.canonical import canonical_json
+from mlops.errors import StoreError
+from mlops.lineage import facets
+from mlops.lineage.compare import compare_outbox
+from mlops.lineage.courier import start
+from mlops.lineage.datasets import Dataset, Names
+from mlops.lineage.marquez import Marquez
+from mlops.lineage.origin import Origin
+from mlops.lineage.relay import Delivery, deliver, waiting
+from mlops.lineage.run import Governed, Port, Run
+from mlops.store.connect import Store
+from mlops.store.migrate import upgrade
+from mlops.store.tables import CaseRow, LedgerRow, LineageDeliveryRow, LineageEventRow
+from tests.lineage.faulty import FaultyServer, Mode
+
+AT = datetime(2026, 3, 14, 1, 59, 26, tzinfo=UTC)
+ORIGIN = Origin(
+    names=Names(warehouse_url="postgresql://u:secret@db:5432/shop", store_place="db:5432/mlops"),
+    namespace="mlops",
+    run={
+        "dag_id": "d",
+        "run_id": "r",
+        "task_id": "t",
+        "try_number": 1,
+        "map_index": -1,
+        "triggered_by": "dana",
+    },
+)
+
+
+@pytest.fixture
+def store(database: str) -> Store:
+    """A store of its own for each test."""
+    upgrade(database)
+    return Store(database)
+
+
+@pytest.fixture
+def server() -> Iterator[FaultyServer]:
+    """A server that is well until it is told otherwise."""
+    with FaultyServer() as found:
+        yield found
+
+
+def told(model: str, name: str, runs: int = 1) -> Governed:
+    return ORIGIN.told(
+        model,
+        *(
+            Run(
+                job=f"{model}.{name}.{number}",
+                at=AT,
+                inputs=(Port(Dataset("postgres://db:5432", "shop.public.orders")),),
+                outputs=(Port(ORIGIN.names.ours(f"{model}/{name}"), facets.version(name)),),
+            )
+            for number in range(runs)
+        ),
+    )
+
+
+def fact(store: Store, name: str, *, model: str = "churn", runs: int = 1) -> None:
+    row = CaseRow(
+        id=f"{model}/{name}",
+        model=model,
+        version=1,
+        cause="drift",
+        severity="low",
+        owner="bea",
+        finding="none",
+        opened_at=AT,
+    )
+    with store.transaction() as transaction:
+        transaction.record(
+            row,
+            actor="bea",
+            action="a.b",
+            subject=name,
+            payload={},
+            lineage=told(model, name, runs),
+        )
+
+
+def kept(server: FaultyServer) -> list[tuple[str, str]]:
+    """Job and stage of what the server was told, in order."""
+    bodies = [json.loads(body) for body in server.kept if body]
+    return [(body["job"]["name"], body["eventType"]) for body in bodies]
+
+
+def send(store: Store, server: FaultyServer) -> Delivery:
+    return deliver(store, Marquez(server.url, timeout_s=0.5))
+
+
+def both(*jobs: str) -> list[tuple[str, str]]:
+    return [(job, stage) for job in jobs for stage in ("START", "COMPLETE")]
+
+
+def test_events_are_written_with_the_fact_and_its_entry_or_not_at_all(store: Store):
+    with pytest.raises(RuntimeError), store.transaction() as transaction:
+        transaction.record(
+            CaseRow(
+                id="x",
+                model="churn",
+                version=1,
+                cause="drift",
+                severity="low",
+                owner="bea",
+                finding="none",
+                opened_at=AT,
+            ),
+            actor="bea",
+            action="a.b",
+            subject="x",
+            payload={},
+            lineage=told("churn", "x"),
+        )
+        raise RuntimeError
+    fact(store, "one", runs=2)
+    fact(store, "one", runs=2)  # the same fact again: no second entry, no second event
+    with store.transaction() as transaction:
+        entries = transaction.session.scalars(select(LedgerRow)).all()
+        events = transaction.session.scalars(
+            select(LineageEventRow).order_by(LineageEventRow.position)
+        ).all()
+    (entry,) = entries
+    assert [event.seq for event in events] == [entry.seq] * 4
+    assert [(e.job, e.stage) for e in events] == both("churn.one.0", "churn.one.1")
+    for event in events:
+        body = json.loads(event.body)
+        assert body["run"]["facets"]["mlops_ledger"]["digest"] == entry.digest
+        assert canonical_json(body) == event.body
+    assert json.loads(entry.payload)["lineage"] == told("churn", "one", 2).digest
+    assert events[0].run_id == events[1].run_id != events[2].run_id
+
+
+def test_all_is_delivered_in_order_and_nothing_twice(store: Store, server: FaultyServer):
+    for name in ("one", "two", "three"):
+        fact(store, name)
+    found = send(store, server)
+    assert (found.delivered, found.waiting) == (6, 0)
+    assert kept(server) == both("churn.one.0", "churn.two.0", "churn.three.0")
+    assert send(store, server).delivered == 0
+    fact(store, "four")
+    assert send(store, server).delivered == 2
+    assert kept(server)[6:] == both("churn.four.0")
+
+
+def test_more_than_a_chunk_is_delivered_in_one_round(store: Store, server: FaultyServer):
+    for number in range(4):
+        fact(store, f"n{number}", runs=20)
+    found = send(store, server)
+    assert (found.delivered, found.waiting) == (160, 0)
+    assert kept(server) == both(*(f"churn.n{n}.{m}" for n in range(4) for m in range(20)))
+
+
+@pytest.mark.parametrize("mode", [Mode.ERROR, Mode.HANG, Mode.DROP, Mode.TRICKLE, Mode.DEAF])
+def test_a_server_that_is_away_gets_everything_afterwards(
+    store: Store, server: FaultyServer, mode: Mode
+):
+    fact(store, "one")
+    server.mode = mode
+    found = send(store, server)
+    assert found.unreachable
+    assert (found.delivered, found.waiting) == (0, 2)
+    fact(store, "two")
+    server.heal()
+    assert send(store, server).delivered == 4
+    assert kept(server) == both("churn.one.0", "churn.two.0")
+
+
+def test_a_server_that_refuses_connections_gets_everything_afterwards(
+    store: Store, server: FaultyServer
+):
+    fact(store, "one")
+    server.refuse()
+    assert send(store, server).unreachable
+    server.heal()
+    assert send(store, server).delivered == 2
+    assert kept(server) == both("churn.one.0")
+
+
+@pytest.mark.parametrize("mode", [Mode.AFTERWARDS, Mode.HALF])
+def test_a_server_that_dies_in_the_middle_is_told_that_part_again(
+    store: Store, server: FaultyServer, mode: Mode
+):
+    for name in ("one", "two", "three"):
+        fact(store, name)
+    server.first(Mode.HEALTHY, Mode.HEALTHY, mode)
+    found = send(store, server)
+    assert found.unreachable
+    assert (found.delivered, found.waiting) == (2, 4)
+    assert send(store, server).delivered == 4
+    # At least once: the event whose answer was lost came a second time, in its place.
+    assert kept(server) == [
+        *both("churn.one.0"),
+        ("churn.two.0", "START"),
+        *both("churn.two.0", "churn.three.0"),
+    ]
+
+
+def test_a_refused_event_holds_back_its_model_and_no_other(store: Store, server: FaultyServer):
+    fact(store, "one", model="churn")
+    fact(store, "one", model="fraud")
+    fact(store, "two", model="churn")
+    server.first(Mode.HEALTHY, Mode.BAD_REQUEST)
+    found = send(store, server)
+    assert kept(server) == [("churn.one.0", "START"), *both("fraud.one.0")]
+    assert (found.delivered, found.waiting) == (3, 3)
+    (line,) = found.refused
+    assert "churn.one.0" in line
+    assert "400" in line
+    assert send(store, server).delivered == 3
+    assert kept(server)[3:] == [("churn.one.0", "COMPLETE"), *both("churn.two.0")]
+
+
+def test_a_server_that_refuses_everything_is_not_asked_for_ever(store: Store, server: FaultyServer):
+    for number in range(30):
+        fact(store, "one", model=f"m{number}")
+    server.mode = Mode.HEALTHY
+    server.status = 400
+    found = send(store, server)
+    assert "refuses everything" in found.unreachable
+    assert len([r for r in server.requests if r[0] == "POST"]) == 10
+    for _ in range(3):
+        send(store, server)
+    with store.transaction() as transaction:
+        noted = transaction.session.scalar(select(func.count()).select_from(LineageDeliveryRow))
+    assert noted == 10  # what was said before is not noted again
+    server.heal()
+    assert send(store, server).waiting == 0
+    assert kept(server) == both(*(f"m{number}.one.0" for number in range(30)))
+
+
+def test_a_server_that_was_emptied_is_told_everything_again(store: Store, server: FaultyServer):
+    for name in ("one", "two"):
+        fact(store, name)
+    assert send(store, server).delivered == 4
+    server.status = 404  # it knows no run any more
+    assert send(store, server).again
+    server.heal()
+    server.kept.clear()
+    found = send(store, server)
+    assert (found.delivered, found.waiting) == (4, 0)
+    assert kept(server) == both("churn.one.0", "churn.two.0")
+    assert send(store, server).delivered == 0
+
+
+def test_two_destinations_know_nothing_of_one_another(store: Store, server: FaultyServer):
+    fact(store, "one")
+    assert send(store, server).delivered == 2
+    with FaultyServer() as other:
+        assert waiting(store, Marquez(other.url).url) == 2
+        assert send(store, other).delivered == 2
+    assert waiting(store, Marquez(server.url).url) == 0
+
+
+def test_one_delivers_at_a_time(store: Store, server: FaultyServer):
+    fact(store, "one")
+    with store.alone(f"mlops.lineage.{Marquez(server.url).url}") as alone:
+        assert alone
+        assert send(store, server) == Delivery(busy=True)
+    assert send(store, server).delivered == 2
+
+
+def test_the_tasks_role_can_deliver_and_cannot_change_what_was_told(
+    postgres, database: str, server: FaultyServer
+):
+    postgres.ensure_role("mlops_tasks")
+    upgrade(database, task_role="mlops_tasks")
+    store = Store(postgres.url(database.rpartition("/")[2], user="mlops_tasks"))
+    fact(store, "one")
+    assert send(store, server).delivered == 2
+    for statement in ("DELETE FROM mlops.lineage_event", "UPDATE mlops.lineage_event SET body=''"):
+        with pytest.raises(StoreError, match="permission denied"), store.transaction() as t:
+            t.session.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            "UPDATE mlops.lineage_event SET body = replace(body, 'orders', 'others') "
+            "WHERE seq = 2 AND stage = 'COMPLETE'",
+            "entry 2: its events were changed",
+        ),
+        ("DELETE FROM mlops.lineage_event WHERE seq = 2", "entry 2: its events are gone"),
+        (
+            "INSERT INTO mlops.lineage_event SELECT 9, position, run_id, job, stream, stage, body "
+            "FROM mlops.lineage_event WHERE seq = 2",
+            "entry 9: the outbox has events that the ledger knows not of",
+        ),
+    ],
+)
+def test_an_outbox_that_was_edited_shows(store: Store, statement: str, said: str):
+    for name in ("one", "two", "three"):
+        fact(store, name)
+    found = compare_outbox(store)
+    assert (found.entries, found.runs, found.problems) == (3, 3, ())
+    with store.transaction() as transaction:
+        transaction.session.execute(text(statement))
+    (problem,) = compare_outbox(store).problems
+    assert said in problem
+
+
+def test_the_courier_delivers_right_after_the_commit(store: Store, server: FaultyServer):
+    fact(store, "before")
+    end = start(store, server.url)
+    try:
+        _until(lambda: len(kept(server)) == 2)
+        fact(store, "after")
+        committed = time.monotonic()
+        _until(lambda: len(kept(server)) == 4)
+        assert time.monotonic() - committed < 5
+        server.refuse()
+        fact(store, "during")
+        time.sleep(0.3)
+        server.heal()
+        _until(lambda: len(kept(server)) == 6, seconds=30)
+    finally:
+        end()
+    assert kept(server) == both("churn.before.0", "churn.after.0", "churn.during.0")
+
+
+def _until(condition, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
+
+
+def test_our_facets_are_the_published_ones():
+    """Each facet of ours has a published schema of this very version."""
+    folder = Path(__file__).parents[2] / "docs" / "facets"
+    published = {json.loads(file.read_text())["$id"] for file in folder.glob("*.json")}
+    used = {
+        facets.airflow(ORIGIN.run)["mlops_airflow"]["_schemaURL"],
+        *(
+            make()[name]["_schemaURL"]
+            for name, make in {
+                "mlops_model": facets.model,
+                "mlops_approval": facets.approval,
+                "mlops_deployment": facets.deployment,
+                "mlops_batch": facets.batch,
+                "mlops_evaluation": facets.evaluation,
+                "mlops_drift": facets.drift,
+            }.items()
+        ),
+        facets.read(kind="sha256", version="x")["mlops_read"]["_schemaURL"],
+    }
+    assert used < published
+    assert published - used == {"urn:airflow-mlops:facet:mlops_ledger:1-0-0"}
