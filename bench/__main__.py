@@ -20,6 +20,7 @@ BENCHES = {
     "drift": "a window against a reference, from the table and in memory",
     "artifacts": "a model loaded from its file",
     "ledger": "appends of many processes, and the walk over a million entries",
+    "lineage": "what lineage adds to a step, and a trace through five hundred versions",
     "dags": "DAG files parsed and serialised",
 }
 

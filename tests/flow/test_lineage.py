@@ -24,6 +24,7 @@ from mlops.lineage.trace_words import as_json, as_text
 from mlops.store.tables import LineageEventRow
 from tests.flow.conftest import Lived
 from tests.flow.life import Life
+from tests.lineage.openlineage_schema import faults
 
 FACETS = Path(__file__).parents[2] / "docs" / "facets"
 RELEASE = {"register", "snapshot", "check_data", "train", "validate", "package"}
@@ -85,6 +86,10 @@ def test_no_event_has_an_empty_side_and_start_says_what_complete_says(lived: Liv
             del event["eventType"], event["eventTime"]
         assert start == complete
         assert "parent" not in start["run"]["facets"]
+
+
+def test_each_event_is_as_the_openlineage_specification_has_it(lived: Lived):
+    assert [fault for event in events(lived.life) for fault in faults(event)] == []
 
 
 def test_our_facets_keep_their_published_schemas(lived: Lived):

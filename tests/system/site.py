@@ -25,6 +25,7 @@ from demo.ports import free_port
 from demo.postgres import EmbeddedPostgres
 from demo.tasks import HumanRequest
 from tests.flow.life import PROJECT, Content, content, moment, reduced_flight_delay
+from tests.lineage.stand_in import StandInServer
 
 DAGS = [
     f"{model}_{phase}"
@@ -36,6 +37,8 @@ DAGS = [
 class SmallPlatform(Platform):
     """The demo's Airflow, whose models lie in another folder."""
 
+    lineage_server = ""
+
     @property
     def include(self) -> Path:
         """The folder of what people wrote."""
@@ -46,6 +49,7 @@ class SmallPlatform(Platform):
         return {
             **super().environment(),
             "AIRFLOW__MLOPS__INCLUDE_FOLDER": str(self.include),
+            "AIRFLOW__MLOPS__MARQUEZ_URL": self.lineage_server,
             # Nobody edits DAG files here; parsing them over and over would only cost time.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         }
@@ -57,6 +61,7 @@ class Site:
 
     platform: SmallPlatform
     client: AirflowClient
+    lineage: StandInServer
 
     @property
     def database(self) -> str:
@@ -142,12 +147,14 @@ def running() -> Iterator[Site]:
         load_flights(postgres, silent)
         make_store(postgres, silent)
         two_models(platform.include)
-        platform.start()
-        with AirflowClient(platform.url) as client:
-            client.wait_dags(DAGS)
-            for dag_id in DAGS:
-                client.unpause(dag_id)
-            yield Site(platform, client)
+        with StandInServer() as lineage:
+            platform.lineage_server = lineage.url
+            platform.start()
+            with AirflowClient(platform.url) as client:
+                client.wait_dags(DAGS)
+                for dag_id in DAGS:
+                    client.unpause(dag_id)
+                yield Site(platform, client, lineage)
     finally:
         platform.stop()
         postgres.destroy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -16,7 +17,7 @@ from playwright.sync_api import expect, sync_playwright
 from demo.environment import TASK_ROLE
 from demo.rest import AirflowRefused
 from demo.tasks import HumanRequest, TaskRef
-from tests.flow.life import added
+from tests.flow.life import added, moment
 from tests.system.site import DAGS, Site, running
 
 pytestmark = pytest.mark.system
@@ -307,6 +308,46 @@ def test_every_task_of_ours_tells_what_it_read_and_wrote(site: Site, monitored: 
     text = site.platform.places.lineage.read_text()
     assert site.platform.postgres.password not in text
     assert tasks_url(site).split(":")[2].partition("@")[0] not in text
+
+
+def test_lineage_is_delivered_right_after_each_commit(site: Site, monitored: None) -> None:
+    """Nobody asks for it: the API server hears of each commit and delivers."""
+
+    def told(job: str) -> bool:
+        return any(name == job for _, name in site.lineage.kept.order)
+
+    site.wait(lambda: told("flight_delay.v1.report_monitoring"))
+    late = site.rows(
+        "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM d.at - l.at)) "
+        "FROM mlops.lineage_delivery d JOIN mlops.ledger l USING (seq) "
+        "WHERE d.outcome = 'delivered'"
+    )
+    assert late[0][0] < 5
+    assert site.rows("SELECT count(*) FROM mlops.lineage_delivery WHERE outcome = 'refused'") == [
+        (0,)
+    ]
+
+
+def test_what_was_missed_is_delivered_by_the_governance_dag(site: Site, monitored: None) -> None:
+    site.lineage.empty()
+    site.client.unpause("mlops_governance")
+    site.client.trigger("mlops_governance", "by-hand", logical_date=moment("2013-07-20"))
+    site.finish("mlops_governance", "by-hand")
+    site.wait(lambda: site.mlops("lineage", "verify").returncode == 0)
+    verified = site.mlops("lineage", "verify")
+    assert f"Marquez at {site.lineage.url} agrees with the ledger" in verified.stdout
+
+
+def test_a_column_is_traced_from_the_shell(site: Site, monitored: None) -> None:
+    traced = site.mlops("trace", "public.planes.seats")
+    assert traced.returncode == 0, traced.stderr
+    assert "versions: flight_delay/v1" in traced.stdout
+    assert f"{site.lineage.url}/api/v1/jobs/runs/" in traced.stdout
+    upstream = site.mlops("trace", "flight_delay/2013-W27/v1", "--upstream", "--json")
+    jobs = {run["job"] for run in json.loads(upstream.stdout)["runs"]}
+    assert {"flight_delay.v1.package", "flight_delay.v1.deploy"} <= jobs
+    unknown = site.mlops("trace", "public.nothing")
+    assert (unknown.returncode, "nothing is known of" in unknown.stderr) == (1, True)
 
 
 def test_the_ledger_is_whole_at_the_end(site: Site, monitored: None) -> None:

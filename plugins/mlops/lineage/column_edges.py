@@ -114,7 +114,8 @@ def together(*values: Value) -> Value:
 
 def text_of(node: exp.Expr) -> str:
     """The SQL of an expression on one line, shortened."""
-    text = " ".join(node.sql(dialect="postgres", comments=False).split())
+    sql = node.sql(dialect="postgres", comments=False, normalize_functions="lower")
+    text = " ".join(sql.split())
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
 
 

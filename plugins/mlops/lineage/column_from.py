@@ -108,7 +108,6 @@ class FromClause:
         if _is_join(node.this):
             inner = self._one(node.this, around, lateral)
             return inner.as_one(name, names) if name else inner
-        refuse_unknown(node, {"this", "alias", "joins", "with_", "order", "limit", "offset"})
         return Item.of(name or "", self._query(node, around).renamed(names))
 
     def _table(self, node: exp.Expr, around: Scope, alias: str | None, names: list[str]) -> Item:

@@ -29,7 +29,8 @@ _OF_A_SELECT = {
     *("distinct", "order", "limit", "offset", "locks"),
 }
 _OF_A_SET_OPERATION = {"with_", "this", "expression", "distinct", "order", "limit", "offset"}
-_OF_A_SUBQUERY = {"with_", "this", "alias", "order", "limit", "offset"}
+# Its name, and what it is joined with, concern the FROM clause that it stands in.
+_OF_A_SUBQUERY = {"with_", "this", "alias", "joins", "order", "limit", "offset"}
 _NAMED_AFTER_THEMSELVES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Coalesce)
 _Clause = Literal["GROUP BY", "DISTINCT ON", "ORDER BY"]
 
@@ -155,7 +156,7 @@ class Walk:
             at = int(key.this) - 1
             if not 0 <= at < len(columns):
                 raise Unclear(f"there is no column {key.this}")
-            return columns[at].value.deciding(subtype, text)
+            return columns[at].value.deciding(subtype, columns[at].name or text)
         if isinstance(key, exp.Column) and not key.args.get("table"):
             name = folded(key.this)
             in_tables = any(column.name == name for column in scope.item.columns)
@@ -197,14 +198,13 @@ def _name_of(node: exp.Expr) -> str | None:
     """The name of an output as Postgres gives it, where that can be told."""
     if isinstance(node, exp.Alias):
         return folded(node.args["alias"])
-    if isinstance(node, exp.Column) and isinstance(node.this, exp.Identifier):
-        return folded(node.this)
-    if isinstance(node, _NAMED_AFTER_THEMSELVES):
-        return type(node).__name__.lower()
-    if isinstance(node, exp.Anonymous):
-        return node.name.lower()
     if isinstance(node, exp.Paren | exp.Cast | exp.Collate | exp.Bracket | exp.Window | exp.Filter):
         return _name_of(node.this)
-    if isinstance(node, exp.Dot) and isinstance(node.expression, exp.Identifier):
-        return folded(node.expression)
+    if isinstance(node, exp.Anonymous):
+        return node.name.lower()
+    if isinstance(node, _NAMED_AFTER_THEMSELVES):
+        return type(node).__name__.lower()
+    last = node.args.get("this" if isinstance(node, exp.Column) else "expression")
+    if isinstance(node, exp.Column | exp.Dot) and isinstance(last, exp.Identifier):
+        return folded(last)
     return None

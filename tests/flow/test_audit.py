@@ -1,0 +1,222 @@
+"""What an auditor asks of Marquez after a life of two versions and a rollback.
+
+``MLOPS_TEST_MARQUEZ`` may name a real Marquez by its URL, a new and empty one; without it, the
+stand-in answers, which knows Marquez' documented habits and no more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo.postgres import EmbeddedPostgres
+from mlops.core.period import parse
+from mlops.flow.control import control
+from mlops.flow.signers import Person
+from mlops.lineage.compare import compare_marquez
+from mlops.lineage.marquez import Marquez
+from mlops.lineage.relay import deliver
+from tests.flow.life import Life
+from tests.flow.small import small_life, write_include
+from tests.lineage.questions import Auditor
+from tests.lineage.stand_in import StandInServer
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeDatabase
+
+FIRST, SECOND = "2013-07-01", "2013-07-02"
+
+
+@dataclass(frozen=True)
+class Audited:
+    """The life, and whoever asks about it.
+
+    :ivar server: none where a real Marquez answers.
+    """
+
+    life: Life
+    marquez: Marquez
+    auditor: Auditor
+    server: StandInServer | None
+    states: tuple[str, ...]
+
+    @property
+    def table(self) -> str:
+        """The source table's name in the lineage."""
+        return f"{self.life.database.rpartition('/')[2]}.public.flights"
+
+
+@pytest.fixture(scope="module")
+def audited(
+    postgres: EmbeddedPostgres,
+    make_database: MakeDatabase,
+    fresh_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Audited]:
+    """Version 1 live and scoring; version 2 live and scoring; back to version 1, scoring again."""
+    folder: Path = tmp_path_factory.mktemp("audited")
+    write_include(folder / "include")
+    life = small_life(postgres, make_database(template=fresh_template), folder)
+    life.live(life.release(FIRST))
+    life.window(parse(FIRST, "day"))
+    second = life.release(SECOND)
+    life.live(second)
+    life.publish(parse(FIRST, "day"))
+    control(
+        life.workspace,
+        model="late",
+        action="rollback",
+        person=Person(id="max", name="max"),
+        reason="version 2 flags too much",
+    )
+    life.publish(parse(SECOND, "day"))
+    states = tuple(
+        state
+        for (state,) in life.rows("SELECT content->>'snapshot' FROM mlops.reading ORDER BY read_at")
+    )
+    work = life.workspace
+    place = work.names.ours("x").namespace
+    real = os.environ.get("MLOPS_TEST_MARQUEZ")
+    with StandInServer() as server:
+        marquez = Marquez(real or server.url, timeout_s=30)
+        found = deliver(work.store, marquez)
+        assert (found.waiting, found.refused, found.unreachable) == (0, (), "")
+        auditor = Auditor(
+            marquez,
+            jobs=work.job_namespace,
+            ours=place,
+            tables=work.names.table("public", "flights").namespace,
+        )
+        yield Audited(life, marquez, auditor, None if real else server, states)
+
+
+def test_1_which_data_trained_a_version(audited: Audited):
+    one, two = (audited.auditor.what_trained("late", number) for number in (1, 2))
+    for found, state in ((one, audited.states[0]), (two, audited.states[2])):
+        read = found["tables"][audited.table]
+        assert (read["version_kind"], read["version"]) == ("pg_snapshot", state)
+        assert {"carrier", "distance", "actual_arrival"} <= set(read["columns"])
+        assert {"late.register", f"observe.{audited.table}"} <= found["jobs"]
+        assert (audited.table, "carrier") in found["columns"]
+        assert (audited.table, "tailnum") not in found["columns"]
+    assert len([job for job in one["jobs"] if job.endswith(".train")]) == 1
+    assert one["jobs"] != two["jobs"]
+
+
+def test_2_with_which_code_sql_and_parameters(audited: Audited):
+    one, two = (audited.auditor.how_trained("late", number) for number in (1, 2))
+    digests = audited.life.rows(
+        "SELECT t.model_sha256 FROM mlops.version v JOIN mlops.training t ON t.id = v.training_id "
+        "ORDER BY v.number"
+    )
+    assert [(one["model"]["model_sha256"],), (two["model"]["model_sha256"],)] == digests
+    assert one["model"]["technique"].endswith("HistGradientBoostingClassifier")
+    assert {"key": "max_iter", "name": "max_iter", "value": "5"} in one["parameters"]
+    assert "FROM flights" in one["sql"]
+    assert one["model"]["code"]
+
+
+def test_3_which_tests_it_passed(audited: Audited):
+    for number in (1, 2):
+        (test,) = audited.auditor.which_tests("late", number)
+        assert (test["name"], test["status"], test["expected"]) == ("auc", "pass", "≥ 0.55")
+        assert float(test["actual"]) >= 0.55
+
+
+def test_4_who_approved_it_on_what_evidence(audited: Audited):
+    decisions = audited.life.rows(
+        "SELECT version, seat, user_id, evidence_digest FROM mlops.decision ORDER BY decided_at"
+    )
+    found = [
+        (approval["version"], approval["seat"], approval["approver_id"], approval["evidence"])
+        for number in (1, 2)
+        for approval in audited.auditor.who_approved("late", number)
+        if approval["counted"] and approval["decision"] == "Approve"
+    ]
+    assert found == decisions
+    assert {version for version, *_ in found} == {1, 2}
+
+
+def test_5_what_is_and_was_in_production(audited: Audited):
+    assert audited.auditor.what_was_live("late") == ["1", "2", "1"]
+
+
+def test_6_which_predictions_came_from_it_and_what_made_a_batch(audited: Audited):
+    assert audited.auditor.batches_of("late", 1) == [f"late/{FIRST}/v1", f"late/{SECOND}/v1"]
+    assert audited.auditor.batches_of("late", 2) == [f"late/{FIRST}/v2"]
+    behind = audited.auditor.behind_batch("late", 1, f"late/{SECOND}/v1")
+    assert "late.v1.package" in behind
+    assert "late.v1.approve" in behind
+    assert f"observe.{audited.table}" in behind
+    # The deployment that was in force then was the rollback's, which is one of version 1.
+    assert "late.v1.deploy" in behind
+    # Version 2 was trained before this batch was scored, and has no part in it.
+    assert not [job for job in behind if job.startswith("late.v2.")]
+
+
+def test_7_which_models_and_predictions_a_column_reaches(audited: Audited):
+    auditor, database = audited.auditor, audited.life.database.rpartition("/")[2]
+    for column in ("distance", "scheduled_departure", "actual_arrival"):
+        reached = auditor.reached_by(audited.table, column)
+        for number in (1, 2):
+            model = (auditor.ours, f"models/late/versions/{number}", "score")
+            assert model in reached, column
+        assert (auditor.tables, f"{database}.ml.late_predictions", "score") in reached
+        assert (auditor.tables, f"{database}.ml.late", "score") in reached
+    unread = auditor.reached_by(audited.table, "tailnum")
+    assert not [found for found in unread if "late" in found[1].rpartition("/")[2]]
+    assert not [found for found in unread if "models/" in found[1]]
+
+
+def test_8_what_has_read_a_bad_load(audited: Audited):
+    first, second = audited.states[0], audited.states[2]
+    for state, number in ((first, 1), (second, 2)):
+        used = audited.auditor.used_load(audited.table, state)
+        assert len([job for job in used if job.endswith(".snapshot")]) == 1, number
+    assert audited.auditor.used_load(audited.table, first) != audited.auditor.used_load(
+        audited.table, second
+    )
+    (_, batch, *_) = audited.states
+    assert {"late.v1.score", "late.v1.check_input"} <= audited.auditor.used_load(
+        audited.table, batch
+    )
+
+
+def test_all_of_it_is_there_as_the_ledger_says(audited: Audited):
+    found = compare_marquez(audited.life.workspace.store, audited.marquez)
+    assert found.problems == ()
+    assert found.runs > 30
+
+
+def test_one_that_was_emptied_holds_all_of_it_again(audited: Audited):
+    if audited.server is None:
+        pytest.skip("nobody may empty the real one from here")
+    audited.server.empty()
+    store = audited.life.workspace.store
+    assert "Marquez has no such run" in compare_marquez(store, audited.marquez).problems[0]
+    found = deliver(store, audited.marquez)
+    assert (found.again, found.waiting) == (True, 0)
+    assert compare_marquez(store, audited.marquez).problems == ()
+
+
+def test_what_somebody_else_put_there_shows(audited: Audited):
+    if audited.server is None:
+        pytest.skip("nobody writes into the real one from here")
+    run_id, run = next(
+        (run_id, run)
+        for run_id, run in audited.server.kept.runs.items()
+        if run["job"]["name"] == "late.v1.deploy"
+    )
+    job = (run["job"]["namespace"], run["job"]["name"])
+    forged = {**run, "id": "forged"}
+    audited.server.kept.runs["forged"] = forged
+    audited.server.kept.order[job].append("forged")
+    del audited.server.kept.runs[run_id]["facets"]["mlops_ledger"]
+    problems = compare_marquez(audited.life.workspace.store, audited.marquez).problems
+    assert any("another ledger entry" in problem for problem in problems)
+    assert "late.v1.deploy: Marquez has 3 runs, the ledger 2" in problems

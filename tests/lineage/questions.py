@@ -1,0 +1,139 @@
+"""The eight questions of an auditor, each answered over HTTP alone.
+
+They are asked of whatever answers at the URL: a real Marquez, where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mlops.lineage.marquez import Json, Marquez
+from mlops.lineage.node_ids import dataset_id, field_id
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """Somebody with a browser and no right on any database.
+
+    :param jobs: namespace of the governed jobs.
+    :param ours: namespace of our own datasets.
+    :param tables: namespace of the warehouse's tables.
+    """
+
+    marquez: Marquez
+    jobs: str
+    ours: str
+    tables: str
+
+    def runs(self, job: str) -> list[Json]:
+        """All runs of a job, oldest first."""
+        found = self.marquez.job_runs(self.jobs, job)
+        return list(reversed(found["runs"])) if found else []
+
+    def what_trained(self, model: str, version: int) -> dict[str, Any]:
+        """1. Which data, in which version and which columns, trained it?"""
+        (package,) = self.runs(f"{model}.v{version}.package")
+        upstream = self.marquez.upstream(package["id"], depth=10) or {"runs": []}
+        snapshot = self._upstream_run(upstream, ".snapshot")
+        read = {
+            item["datasetVersionId"]["name"]: item["facets"]["mlops_read"]
+            for item in snapshot["inputDatasetVersions"]
+        }
+        place = f"models/{model}/versions/{version}"
+        graph = self.marquez.column_lineage(dataset_id(self.ours, place)) or {"graph": []}
+        columns = {
+            (node["data"]["dataset"], node["data"]["field"])
+            for node in graph["graph"]
+            if node["data"] and node["data"]["namespace"] == self.tables
+        }
+        return {
+            "jobs": {run["job"]["name"] for run in upstream["runs"]},
+            "tables": read,
+            "columns": columns,
+        }
+
+    def _upstream_run(self, upstream: Json, verb: str) -> Json:
+        found = {run["run"]["id"] for run in upstream["runs"] if run["job"]["name"].endswith(verb)}
+        (run_id,) = found
+        run = self.marquez.run(run_id)
+        assert run is not None
+        return run
+
+    def how_trained(self, model: str, version: int) -> dict[str, Any]:
+        """2. Which code, feature SQL and parameters?"""
+        (package,) = self.runs(f"{model}.v{version}.package")
+        upstream = self.marquez.upstream(package["id"], depth=10) or {"runs": []}
+        train = self._upstream_run(upstream, ".train")
+        snapshot = self._upstream_run(upstream, ".snapshot")
+        of_run = self.marquez.run_facets(train["id"], "run") or {}
+        of_job = self.marquez.run_facets(snapshot["id"], "job") or {}
+        return {
+            "model": of_run["facets"]["mlops_model"],
+            "parameters": of_run["facets"]["executionParameters"]["parameters"],
+            "sql": of_job["facets"]["sql"]["query"],
+        }
+
+    def which_tests(self, model: str, version: int) -> list[Json]:
+        """3. Which tests did it pass?"""
+        (package,) = self.runs(f"{model}.v{version}.package")
+        upstream = self.marquez.upstream(package["id"], depth=10) or {"runs": []}
+        validate = self._upstream_run(upstream, ".validate")
+        tests: list[Json] = validate["facets"]["test"]["tests"]
+        return tests
+
+    def who_approved(self, model: str, version: int) -> list[Json]:
+        """4. Who approved it, when, on what evidence; and who tried without being counted?"""
+        return [run["facets"]["mlops_approval"] for run in self.runs(f"{model}.v{version}.approve")]
+
+    def what_was_live(self, model: str) -> list[str]:
+        """5. What is and was in production, in order?"""
+        found = self.marquez.dataset_versions(self.ours, f"deployments/{model}/prod") or {}
+        return [
+            version["facets"]["version"]["datasetVersion"]
+            for version in reversed(found["versions"])
+        ]
+
+    def batches_of(self, model: str, version: int) -> list[str]:
+        """6. Which predictions came from it?"""
+        return [
+            run["facets"]["mlops_batch"]["batch"] for run in self.runs(f"{model}.v{version}.score")
+        ]
+
+    def behind_batch(self, model: str, version: int, batch: str) -> set[str]:
+        """6, the other way. Which model, signatures, snapshot and tables made this batch?"""
+        (run,) = (
+            run
+            for run in self.runs(f"{model}.v{version}.score")
+            if run["facets"]["mlops_batch"]["batch"] == batch
+        )
+        upstream = self.marquez.upstream(run["id"], depth=20) or {"runs": []}
+        return {found["job"]["name"] for found in upstream["runs"]}
+
+    def reached_by(self, table: str, column: str) -> set[tuple[str, str, str]]:
+        """7. Which models and predictions are affected by a column?"""
+        graph = self.marquez.column_lineage(
+            field_id(self.tables, table, column), with_downstream=True
+        ) or {"graph": []}
+        return {
+            (node["data"]["namespace"], node["data"]["dataset"], node["data"]["field"])
+            for node in graph["graph"]
+            if node["data"]
+        }
+
+    def used_load(self, table: str, state: str) -> set[str]:
+        """8. A load was bad: which snapshots and batches read the table in that state?"""
+        return {
+            run["job"]["name"]
+            for run in self._readers(table)
+            for item in run["inputDatasetVersions"]
+            if item["datasetVersionId"]["name"] == table
+            and item["facets"].get("mlops_read", {}).get("version") == state
+        }
+
+    def _readers(self, table: str) -> Iterator[Json]:
+        graph = self.marquez.lineage(dataset_id(self.tables, table), depth=1) or {"graph": []}
+        for node in graph["graph"]:
+            if node["type"] == "JOB" and node["data"]["namespace"] == self.jobs:
+                yield from self.runs(node["data"]["name"])
