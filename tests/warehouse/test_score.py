@@ -63,13 +63,14 @@ def test_every_row_is_scored_once(url, encoder):
 
 def test_batches_come_in_order_and_of_the_size_that_was_asked_for(url):
     written = []
-    rows = score_stream(
+    rows, state = score_stream(
         url, SQL, keys=("id",), batch_rows=3_000, what="the rows",
         encode=lambda batch: batch.column("x").to_numpy().reshape(-1, 1),
         predict=lambda matrix: matrix[:, 0] * 2,
         write=lambda keys, scores: written.append((keys.to_pydict()["id"], scores.tolist())),
     )  # fmt: skip
     assert rows == ROWS
+    assert len(state.snapshot.split(":")) == 3
     assert [len(ids) for ids, _ in written] == [3_000, 3_000, 3_000, 1_000]
     assert [n for ids, _ in written for n in ids] == list(range(1, ROWS + 1))
     assert [x for _, scores in written for x in scores] == [2.0 * n for n in range(1, ROWS + 1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -71,9 +71,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Scored:
-    """What was written for a shard."""
+    """What was written for a shard, and in which state of the database its rows were read.
+
+    Written again, it is the same although the database has gone on.
+    """
 
     batch: str
     shard: int
     rows: int
     unseen: dict[str, int]
+    snapshot: str = field(compare=False)
+    lsn: str = field(compare=False)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from mlops.errors import WarehouseError
 from mlops.flow.plan import Plan, Scored
-from mlops.flow.reading import newest_reading
+from mlops.flow.reading import record_scored
 from mlops.flow.results import Published
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.deploy import batch_published
@@ -63,7 +63,7 @@ def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Pu
         published_at=now(),
     )
     with workspace.store.transaction() as transaction:
-        read = newest_reading(transaction, plan.batch)
+        read = record_scored(transaction, workspace, plan, scored)
         transaction.record(
             row,
             actor=workspace.run.actor,

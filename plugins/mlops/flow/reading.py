@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from mlops.core.canonical import digest_json
 from mlops.errors import RecordMissing
+from mlops.flow.plan import Plan, Scored
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.columns import column_lineage
 from mlops.lineage.reading import content_of, sources_read
 from mlops.store.connect import Transaction
 from mlops.store.tables import ReadingRow
 from mlops.warehouse.catalog import read_query
+from mlops.warehouse.read import DatabaseState
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Reading:
 
     content: dict[str, Any]
     read_at: datetime
+
+    def in_state(self, state: DatabaseState) -> Reading:
+        """The same, with the state of the database that the rows themselves were read in."""
+        return replace(self, content={**self.content, **asdict(state)})
 
 
 def reading(workspace: Workspace, query: str) -> Reading:
@@ -66,6 +73,32 @@ def record_reading(
         lineage=sources_read(workspace.origin, row),
     )
     return transaction.get(ReadingRow, digest)
+
+
+def record_scored(
+    transaction: Transaction, workspace: Workspace, plan: Plan, scored: Sequence[Scored]
+) -> ReadingRow:
+    """Record what a batch's shards have read; the shards read one after the other.
+
+    What stands for all of them is the newest of their states, which has seen all that any of them
+    has: whoever asks what a bad load has touched must not miss a batch.
+    """
+    checked = newest_reading(transaction, plan.batch)
+    newest = max((DatabaseState(item.snapshot, item.lsn) for item in scored), key=_age)
+    return record_reading(
+        transaction,
+        workspace,
+        Reading(checked.content, now()).in_state(newest),
+        subject=plan.batch,
+        model=plan.model,
+        rows=f"{sum(item.rows for item in scored)} scored",
+    )
+
+
+def _age(state: DatabaseState) -> tuple[int, int]:
+    """Snapshots in the order of time: by the first transaction that had not begun."""
+    first_running, first_future, _ = state.snapshot.split(":")
+    return int(first_future), int(first_running)
 
 
 def newest_reading(transaction: Transaction, subject: str) -> ReadingRow:

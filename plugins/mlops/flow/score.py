@@ -45,4 +45,11 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
         # Scores that are no numbers are looked for where the rows' keys are known.
         predict=naming_the_model(partial(positive_scores, package.estimator), version),
     )
-    return Scored(batch=plan.batch, shard=shard.shard, rows=scored.rows, unseen=dict(scored.unseen))
+    return Scored(
+        batch=plan.batch,
+        shard=shard.shard,
+        rows=scored.rows,
+        unseen=dict(scored.unseen),
+        snapshot=scored.state.snapshot,
+        lsn=scored.state.lsn,
+    )

@@ -72,7 +72,9 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
         taken_at=now(),
     )
     with workspace.store.transaction() as transaction:
-        known = record_reading(transaction, workspace, read, subject=identity, model=spec.model)
+        known = record_reading(
+            transaction, workspace, read.in_state(file.state), subject=identity, model=spec.model
+        )
         transaction.record(
             row,
             actor=workspace.run.actor,

@@ -185,6 +185,15 @@ def _of_batch(graph: Graph, about: str) -> list[GovernedRun]:
 def _place(graph: Graph, about: str) -> tuple[str, str] | None:
     """The dataset of this name: whole, or a table without its database."""
     found = sorted(p for p in graph.places() if _is(p, about) and graph.writing(p))
+    if len(found) > 1:
+        names = sorted({name for _, name in found})
+        raise LineageError(
+            f"'{about}' is the name of several tables",
+            found=", ".join(names if len(names) > 1 else (f"{n} {name}" for n, name in found)),
+            expected="one of them",
+            action="write it with its database; where it is one server under several addresses, "
+            "set [mlops] lineage_hosts",
+        )
     return found[0] if found else None
 
 

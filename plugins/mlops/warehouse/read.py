@@ -42,6 +42,14 @@ from mlops.warehouse.threads import read_ahead
 
 BATCH_ROWS = 65_536
 _HINT_BYTES = 4 << 20
+# Every statement of the transaction sees what its first one saw.
+_ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_STATE = """\
+SELECT pg_current_snapshot()::text, (
+    CASE
+        WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn()
+    END
+)::text"""
 
 # What to write instead of a column whose type cannot be read; by the type's internal name.
 _CASTS = {
@@ -78,13 +86,27 @@ class Column:
 
 
 @dataclass(frozen=True)
+class DatabaseState:
+    """Which transactions' rows were seen.
+
+    :ivar snapshot: ``pg_current_snapshot()``; pg_visible_in_snapshot() says what is in it.
+    :ivar lsn: how far the server's log was written (on a standby: replayed) then.
+    """
+
+    snapshot: str
+    lsn: str
+
+
+@dataclass(frozen=True)
 class RowStream:
     """The rows of a query, batch by batch; can be gone through once.
 
     :param schema: names and types of the columns.
+    :param state: the state of the database that all its rows are of.
     """
 
     schema: pa.Schema
+    state: DatabaseState
     _batches: Iterator[pa.RecordBatch]
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -153,6 +175,8 @@ def stream(url: str, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[RowS
     with _cursor(url) as cursor:
         query = statement(sql)
         with _translated():
+            cursor.execute(_STATE)
+            state = DatabaseState(*cursor.fetchone())
             schema = _readable(cursor.adbc_execute_schema(query))
 
         def cancel() -> None:
@@ -162,7 +186,7 @@ def stream(url: str, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[RowS
 
         batches = _batches(cursor, query, schema=schema, rows=batch_rows)
         with read_ahead(batches, cancel=cancel) as ahead:
-            yield RowStream(schema, ahead)
+            yield RowStream(schema, state, ahead)
 
 
 @contextmanager
@@ -175,7 +199,7 @@ def _cursor(url: str) -> Iterator[Any]:
         with connection.cursor() as cursor:
             with _translated():
                 # This begins the transaction that the settings hold for.
-                cursor.executescript(f"SET TRANSACTION READ ONLY;\n{READ_SETTINGS}")
+                cursor.executescript(f"{_ONE_STATE};\n{READ_SETTINGS}")
                 hint = StatementOptions.BATCH_SIZE_HINT_BYTES.value
                 cursor.adbc_statement.set_options(**{hint: str(_HINT_BYTES)})
             yield cursor

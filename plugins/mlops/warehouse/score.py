@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlops.errors import PredictionError, QueryError
-from mlops.warehouse.read import BATCH_ROWS, stream
+from mlops.warehouse.read import BATCH_ROWS, DatabaseState, stream
 from mlops.warehouse.shard import replacing_shard
 from mlops.warehouse.threads import WriteBehind
 
@@ -38,10 +38,12 @@ class ScoredShard:
     """What was written.
 
     :param unseen: for each categorical feature the rows whose category training did not see.
+    :param state: the state of the database that the rows were read in.
     """
 
     rows: int
     unseen: Mapping[str, int]
+    state: DatabaseState
 
 
 def score_shard(
@@ -86,7 +88,7 @@ def score_shard(
         version=version,
         threshold=threshold,
     ) as writer:
-        rows = score_stream(
+        rows, state = score_stream(
             url,
             sql,
             keys=(key, time),
@@ -95,7 +97,7 @@ def score_shard(
             write=writer.write,
             what=f"shard {shard} of batch {batch}",
         )
-    return ScoredShard(rows=rows, unseen=dict(unseen))
+    return ScoredShard(rows=rows, unseen=dict(unseen), state=state)
 
 
 def score_stream(
@@ -108,13 +110,14 @@ def score_stream(
     write: Callable[[pa.RecordBatch, Floats], None],
     what: str,
     batch_rows: int = BATCH_ROWS,
-) -> int:
+) -> tuple[int, DatabaseState]:
     """Read, encode, predict and write, batch by batch and in order.
 
     :param keys: columns that ``write`` gets beside the scores; the first one names rows in errors.
     :param write: called in a thread of its own with those columns and the scores, shape (n,).
     :param what: what is scored, as errors name it.
-    :returns: the number of rows, each of which was read, predicted and written once.
+    :returns: the number of rows, each of which was read, predicted and written once, and the state
+        of the database that they were read in.
     :raises PredictionError: an infinite or NaN score, or not one for each row.
     :raises QueryError: SQL that does not run, or lacks a column.
     :raises WarehouseUnreachable: no connection, or one that broke.
@@ -133,7 +136,7 @@ def score_stream(
                 _require_finite(scores, named, what)
                 writer.put((named, scores))
                 rows += batch.num_rows
-    return rows
+    return rows, batches.state
 
 
 def _require_columns(schema: pa.Schema, keys: tuple[str, ...], what: str) -> None:

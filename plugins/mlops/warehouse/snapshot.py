@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from mlops.errors import NoRows
-from mlops.warehouse.read import BATCH_ROWS, stream
+from mlops.warehouse.read import BATCH_ROWS, DatabaseState, stream
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class ParquetFile:
     :param sha256: of its bytes, 64 hex characters.
     :param bytes: its size.
     :param schema: names and Arrow types of its columns.
+    :param state: the state of the database that its rows are of.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class ParquetFile:
     rows: int
     bytes: int
     schema: pa.Schema
+    state: DatabaseState
 
 
 def write_parquet(
@@ -72,7 +74,9 @@ def write_parquet(
                 action="look at the window, and at the tables that the SQL reads",
             )
         unfinished.finish()
-    return ParquetFile(path, unfinished.sha256, rows, unfinished.size, batches.schema)
+    return ParquetFile(
+        path, unfinished.sha256, rows, unfinished.size, batches.schema, batches.state
+    )
 
 
 def _writer(file: _Unfinished, schema: pa.Schema) -> pq.ParquetWriter:
