@@ -1,7 +1,7 @@
 # make demo   one model's whole life on real flights, then Airflow stays up
 # make test   lint, types and every test; sets itself up
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status test lint types unit system system-gates system-rest bench check requirements clean
+.PHONY: help install demo up down status marquez test lint types unit system system-gates system-rest bench check requirements clean
 .ONESHELL:
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -14,6 +14,7 @@ STAMP := $(VENV)/.installed
 help:
 	@echo "make demo     take one model through its whole life on real flights, leave Airflow up"
 	@echo "make up       start the platform alone, for a person to press the buttons"
+	@echo "make marquez  start Marquez, to look at the lineage (needs Java 17, and Maven once)"
 	@echo "make down     stop it"
 	@echo "make test     lint, types and all tests"
 	@echo "make bench    measure data movement, artifacts and DAG parsing against peers and limits"
@@ -38,6 +39,9 @@ up: $(STAMP)
 
 down: $(STAMP)
 	@$(BIN)/python -m demo down
+
+marquez: $(STAMP)
+	@$(BIN)/python -m demo marquez
 
 status: $(STAMP)
 	@$(BIN)/python -m demo status

@@ -1,4 +1,4 @@
-"""``python -m demo life | up | load | status | down``."""
+"""``python -m demo life | up | load | marquez | status | down``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from demo.environment import TASK_ROLE, WAREHOUSE_DATABASE
 from demo.errors import DemoError
 from demo.life import MODEL, Life
 from demo.local import local_platform
+from demo.marquez import is_wanted
 from demo.platform import Platform
 from demo.summary import summary
 from demo.users import USERS
@@ -27,6 +28,7 @@ EXIT_INTERRUPTED = 130
 def up(platform: Platform) -> int:
     """Start Postgres and Airflow over a filled warehouse, and say who may log in."""
     load(platform)
+    _start_marquez(platform)
     platform.start(_say)
     _say(f"Log in at {platform.url} with any of these names; the password is the name:")
     for user in USERS:
@@ -38,6 +40,7 @@ def life(platform: Platform) -> int:
     """Take one model through its whole life, say what came of it, and leave Airflow running."""
     begin = time.monotonic()
     load(platform)
+    _start_marquez(platform)
     platform.start(_say)
     Life(AirflowClient(platform.url), _say).live()
     _say(
@@ -46,7 +49,7 @@ def life(platform: Platform) -> int:
             MODEL,
             url=platform.url,
             reports=_from_here(platform.places.artifacts / "reports" / MODEL),
-            lineage=_from_here(platform.places.lineage),
+            lineage=platform.marquez_url or _from_here(platform.places.lineage),
         )
     )
     _say(f"{'Took':<11} {(time.monotonic() - begin) / 60:.1f} minutes")
@@ -61,11 +64,22 @@ def load(platform: Platform) -> int:
     return 0
 
 
+def marquez(platform: Platform) -> int:
+    """Start Postgres and Marquez; Airflow sends its lineage there from its next start on."""
+    platform.start_postgres(_say)
+    if platform.marquez is not None:
+        platform.marquez.start(_say)
+    return 0
+
+
 def status(platform: Platform) -> int:
     """Say what runs and where."""
     postgres = platform.postgres
     where = f"running on port {postgres.port}" if postgres.running else "not running"
     _say(f"postgres       {where}")
+    if platform.marquez is not None:
+        lives = platform.marquez.running
+        _say(f"marquez        {f'running at {platform.marquez.url}' if lives else 'not running'}")
     for name, alive in platform.alive().items():
         _say(f"{name:<14} {'running' if alive else 'not running'}")
     if platform.running:
@@ -74,9 +88,9 @@ def status(platform: Platform) -> int:
 
 
 def down(platform: Platform) -> int:
-    """End Airflow and Postgres; what they hold stays."""
+    """End Airflow, Marquez and Postgres; what they hold stays."""
     platform.stop()
-    _say("Airflow and Postgres have ended; what they hold stays for the next start")
+    _say("Airflow, Marquez and Postgres have ended; what they hold stays for the next start")
     return 0
 
 
@@ -84,6 +98,7 @@ COMMANDS: Mapping[str, Callable[[Platform], int]] = {
     "life": life,
     "up": up,
     "load": load,
+    "marquez": marquez,
     "status": status,
     "down": down,
 }
@@ -104,6 +119,21 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; `python -m demo down` ends what has been started", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _start_marquez(platform: Platform) -> None:
+    """Start Marquez where that is possible; the demo goes on without it."""
+    if platform.marquez is None or not is_wanted() or platform.running:
+        return
+    try:
+        reason = platform.marquez.missing()
+        if reason is None:
+            platform.marquez.start(_say)
+    except DemoError as error:
+        reason = str(error)
+    if reason is not None:
+        where = _from_here(platform.places.lineage)
+        _say(f"Lineage goes to {where}, not to Marquez: {reason}")
 
 
 def _from_here(path: Path) -> str:

@@ -73,20 +73,24 @@ def connections(postgres: EmbeddedPostgres) -> dict[str, str]:
     }
 
 
-def mlops_options(places: Places) -> dict[str, str]:
+def mlops_options(places: Places, marquez_url: str | None) -> dict[str, str]:
     """The options of section ``[mlops]``."""
     return {
         "include_folder": str(places.project / "include"),
         "artifact_root": places.artifacts.as_uri(),
         "store_conn_id": "mlops_store",
         "task_role": TASK_ROLE,
+        **({"marquez_url": marquez_url} if marquez_url else {}),
     }
 
 
-def environment(places: Places, postgres: EmbeddedPostgres, port: int) -> dict[str, str]:
+def environment(
+    places: Places, postgres: EmbeddedPostgres, port: int, *, marquez_url: str | None = None
+) -> dict[str, str]:
     """All variables for a process of the demo's Airflow, or for a command that works with it.
 
     :param port: of the API server.
+    :param marquez_url: where lineage goes; to a file when None.
     :raises DemoError: when the database does not run.
     """
     variables = {
@@ -95,7 +99,8 @@ def environment(places: Places, postgres: EmbeddedPostgres, port: int) -> dict[s
         if name.startswith(KEPT_PREFIX) or not name.startswith(FOREIGN_PREFIXES)
     }
     options = _airflow_options(places, postgres, port)
-    options["mlops"] = mlops_options(places)
+    options["openlineage"] = _openlineage_options(places, marquez_url)
+    options["mlops"] = mlops_options(places, marquez_url)
     for section, values in options.items():
         for option, value in values.items():
             variables[f"AIRFLOW__{section.upper()}__{option.upper()}"] = value
@@ -182,11 +187,18 @@ def _airflow_options(
             "dag_processor_child_process_log_directory": str(places.logs / "dag_files"),
             "colored_console_log": "False",
         },
-        "openlineage": {
-            "namespace": "mlops-demo",
-            "transport": json.dumps(
-                {"type": "file", "log_file_path": str(places.lineage), "append": True}
-            ),
-            "execution_timeout": "30",
-        },
+    }
+
+
+def _openlineage_options(places: Places, marquez_url: str | None) -> dict[str, str]:
+    """Of Airflow's own events: they may be lost, but must never hold a task."""
+    transport: dict[str, object] = (
+        {"type": "http", "url": marquez_url, "timeout": 2, "retry": {"total": 0}}
+        if marquez_url
+        else {"type": "file", "log_file_path": str(places.lineage), "append": True}
+    )
+    return {
+        "namespace": "mlops-demo",
+        "transport": json.dumps(transport),
+        "execution_timeout": "30",
     }

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 from demo.environment import Places
+from demo.marquez import DEFAULT_PORT as DEFAULT_MARQUEZ_PORT
+from demo.marquez import PORT_VARIABLE as MARQUEZ_PORT_VARIABLE
+from demo.marquez import EmbeddedMarquez
 from demo.platform import DEFAULT_PORT, PORT_VARIABLE, Platform
 from demo.ports import port_from_environment
 from demo.postgres import PORT_VARIABLE as POSTGRES_PORT_VARIABLE
@@ -20,7 +23,8 @@ DEFAULT_POSTGRES_PORT = 55432
 def local_platform() -> Platform:
     """The platform in ``.demo``, or in the folder that ``MLOPS_DEMO_FOLDER`` names.
 
-    ``MLOPS_DEMO_PORT`` (8080) and ``MLOPS_DEMO_POSTGRES_PORT`` (55432) choose the ports.
+    ``MLOPS_DEMO_PORT`` (8080), ``MLOPS_DEMO_POSTGRES_PORT`` (55432) and
+    ``MLOPS_DEMO_MARQUEZ_PORT`` (5000) choose the ports.
 
     :raises DemoError: when one of them is not a port.
     """
@@ -30,4 +34,10 @@ def local_platform() -> Platform:
     )
     postgres_port = port_from_environment(POSTGRES_PORT_VARIABLE, DEFAULT_POSTGRES_PORT)
     postgres = EmbeddedPostgres(folder / "postgres", postgres_port)
-    return Platform(places, postgres, port=port_from_environment(PORT_VARIABLE, DEFAULT_PORT))
+    marquez_port = port_from_environment(MARQUEZ_PORT_VARIABLE, DEFAULT_MARQUEZ_PORT)
+    return Platform(
+        places,
+        postgres,
+        port=port_from_environment(PORT_VARIABLE, DEFAULT_PORT),
+        marquez=EmbeddedMarquez(folder / "marquez", postgres, marquez_port),
+    )

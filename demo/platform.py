@@ -25,6 +25,7 @@ from psycopg import sql
 from demo import processes
 from demo.environment import AIRFLOW_DATABASE, DATABASES, TASK_ROLE, Places, environment
 from demo.errors import DemoError
+from demo.marquez import EmbeddedMarquez, is_wanted, url_from_environment
 from demo.ports import LOOPBACK, require_free
 from demo.postgres import EmbeddedPostgres
 from demo.processes import Leader, Record
@@ -58,11 +59,20 @@ class Platform:
     :param places: the folders, see :class:`demo.environment.Places`.
     :param postgres: the server that holds Airflow's, the warehouse's and our own database.
     :param port: of Airflow's API server and pages.
+    :param marquez: is started by itself, before Airflow, which then sends it its lineage.
     """
 
-    def __init__(self, places: Places, postgres: EmbeddedPostgres, *, port: int) -> None:
+    def __init__(
+        self,
+        places: Places,
+        postgres: EmbeddedPostgres,
+        *,
+        port: int,
+        marquez: EmbeddedMarquez | None = None,
+    ) -> None:
         self.places = places
         self.postgres = postgres
+        self.marquez = marquez
         self._wanted_port = port
 
     @property
@@ -88,7 +98,15 @@ class Platform:
 
     def environment(self) -> dict[str, str]:
         """The variables for a command that works with this Airflow; needs a running database."""
-        return environment(self.places, self.postgres, self.port)
+        return environment(self.places, self.postgres, self.port, marquez_url=self.marquez_url)
+
+    @property
+    def marquez_url(self) -> str | None:
+        """The Marquez that lineage goes to; None when it goes to a file."""
+        if self.marquez is None:
+            return None
+        own = self.marquez.url if is_wanted() and self.marquez.running else None
+        return url_from_environment() or own
 
     def start(self, say: Say = silent) -> None:
         """Start what is not running, and return when Airflow is healthy.
@@ -121,8 +139,10 @@ class Platform:
             say(f"Postgres is ready on port {self.postgres.port} ({took:.1f} s)")
 
     def stop(self) -> None:
-        """End Airflow and Postgres, whoever started them, and wait until they have ended."""
+        """End all that runs, whoever started it, and wait until it has ended."""
         self.stop_airflow()
+        if self.marquez is not None:
+            self.marquez.stop()
         self.postgres.stop()
 
     def stop_airflow(self) -> None:

@@ -1,13 +1,13 @@
 """What an auditor asks of Marquez after a life of two versions and a rollback.
 
-``MLOPS_TEST_MARQUEZ`` may name a real Marquez by its URL, a new and empty one; without it, the
-stand-in answers, which knows Marquez' documented habits and no more.
+Each question is asked twice: of a stand-in, which knows Marquez' documented habits and no more, and
+of a real Marquez where one can be had, see :mod:`tests.lineage.real`.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from mlops.lineage.relay import deliver
 from tests.flow.life import Life
 from tests.flow.small import small_life, write_include
 from tests.lineage.questions import Auditor
+from tests.lineage.real import real_marquez
 from tests.lineage.stand_in import StandInServer
 
 if TYPE_CHECKING:
@@ -53,12 +54,12 @@ class Audited:
 
 
 @pytest.fixture(scope="module")
-def audited(
+def lived_twice(
     postgres: EmbeddedPostgres,
     make_database: MakeDatabase,
     fresh_template: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Audited]:
+) -> Life:
     """Version 1 live and scoring; version 2 live and scoring; back to version 1, scoring again."""
     folder: Path = tmp_path_factory.mktemp("audited")
     write_include(folder / "include")
@@ -76,26 +77,43 @@ def audited(
         reason="version 2 flags too much",
     )
     life.publish(parse(SECOND, "day"))
+    return life
+
+
+@contextmanager
+def a_server(kind: str, postgres: EmbeddedPostgres) -> Iterator[tuple[str, StandInServer | None]]:
+    """The URL of what answers, and the stand-in where it is one."""
+    if kind == "a real Marquez":
+        with real_marquez(postgres) as url:
+            yield url, None
+    else:
+        with StandInServer() as server:
+            yield server.url, server
+
+
+@pytest.fixture(scope="module", params=["the stand-in", "a real Marquez"])
+def audited(
+    request: pytest.FixtureRequest, postgres: EmbeddedPostgres, lived_twice: Life
+) -> Iterator[Audited]:
+    """The life, delivered to whoever is asked about it."""
+    life, work = lived_twice, lived_twice.workspace
     readings = life.rows(
         "SELECT subject LIKE '%/%', content->>'snapshot' FROM mlops.reading ORDER BY read_at"
     )
     snapshots = tuple(state for of_batch, state in readings if not of_batch)
     # A batch's rows are read to be checked, and then to be scored.
     batch = tuple(state for of_batch, state in readings if of_batch)[:2]
-    work = life.workspace
-    place = work.names.ours("x").namespace
-    real = os.environ.get("MLOPS_TEST_MARQUEZ")
-    with StandInServer() as server:
-        marquez = Marquez(real or server.url, timeout_s=30)
+    with a_server(request.param, postgres) as (url, server):
+        marquez = Marquez(url, timeout_s=30)
         found = deliver(work.store, marquez)
         assert (found.waiting, found.refused, found.unreachable) == (0, (), "")
         auditor = Auditor(
             marquez,
             jobs=work.job_namespace,
-            ours=place,
+            ours=work.names.ours("x").namespace,
             tables=work.names.table("public", "flights").namespace,
         )
-        yield Audited(life, marquez, auditor, None if real else server, snapshots, batch)
+        yield Audited(life, marquez, auditor, server, snapshots, batch)
 
 
 def test_1_which_data_trained_a_version(audited: Audited):

@@ -14,13 +14,13 @@ import sqlglot
 from mlops.core.period import Period
 from mlops.flow.check_input import scoring_query
 from mlops.flow.snapshot import training_query
-from mlops.lineage.column_scope import Scope
-from mlops.lineage.column_walk import Walk
-from mlops.lineage.columns import ColumnLineage, Edge, Source, column_lineage
+from mlops.lineage.columns.derive import ColumnLineage, Edge, Source, column_lineage
+from mlops.lineage.columns.scope import Scope
+from mlops.lineage.columns.walk import Walk
 from mlops.spec.load import Include
 from mlops.warehouse.catalog import read_query
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 TABLES = """
 CREATE TABLE customers (
