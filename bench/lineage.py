@@ -66,7 +66,7 @@ def _drain(connection: psycopg.Connection, ended: threading.Event) -> None:
 
 def _reading(rounds: int, *, quick: bool) -> None:
     """What a query reads: Postgres is asked, and its columns are followed."""
-    from mlops.lineage.columns import column_lineage
+    from mlops.lineage.columns.derive import column_lineage
     from mlops.warehouse.catalog import read_query
 
     table = server.table(server.QUICK_ROWS)

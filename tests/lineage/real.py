@@ -42,7 +42,7 @@ def real_marquez(postgres: EmbeddedPostgres) -> Iterator[str]:
         try:
             server.start(silent)
         except DemoError as error:
-            pytest.skip(f"no real Marquez here: {error.found}")
+            pytest.skip(f"no real Marquez here: {error}")
         yield server.url
     finally:
         server.stop()

@@ -11,7 +11,7 @@ from mlops.core.canonical import digest_json
 from mlops.errors import RecordMissing
 from mlops.flow.plan import Plan, Scored
 from mlops.flow.workspace import Workspace, now
-from mlops.lineage.columns import column_lineage
+from mlops.lineage.columns.derive import column_lineage
 from mlops.lineage.reading import content_of, sources_read
 from mlops.store.connect import Transaction
 from mlops.store.tables import ReadingRow

@@ -19,7 +19,7 @@ from mlops.lineage.run import Governed, Port, Run
 from mlops.store.tables import ReadingRow
 
 if TYPE_CHECKING:  # a spec is checked without the warehouse's drivers
-    from mlops.lineage.columns import ColumnLineage, Edge
+    from mlops.lineage.columns.derive import ColumnLineage, Edge
     from mlops.warehouse.catalog import QueryReading
 
 Edges = Sequence[Sequence[str]]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from mlops.lineage.column_edges import Unclear, folded, refuse_unknown
-from mlops.lineage.column_scope import Relation, Scope
+from mlops.lineage.columns.edges import Unclear, folded, refuse_unknown
+from mlops.lineage.columns.scope import Relation, Scope
 
 Query = Callable[[exp.Expr, Scope], Relation]
 

@@ -25,7 +25,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
-from mlops.lineage.column_edges import (
+from mlops.lineage.columns.edges import (
     NOTHING,
     Edge,
     Kind,
@@ -35,8 +35,8 @@ from mlops.lineage.column_edges import (
     Value,
     together,
 )
-from mlops.lineage.column_scope import Relation, Scope
-from mlops.lineage.column_walk import Walk
+from mlops.lineage.columns.scope import Relation, Scope
+from mlops.lineage.columns.walk import Walk
 from mlops.warehouse.catalog import QueryReading
 
 __all__ = ["ColumnLineage", "Edge", "Kind", "Source", "Subtype", "column_lineage"]

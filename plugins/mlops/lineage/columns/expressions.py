@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from sqlglot import exp
 
-from mlops.lineage.column_edges import NOTHING, Subtype, Unclear, Value, folded, text_of, together
-from mlops.lineage.column_scope import Relation, Scope, row_of
+from mlops.lineage.columns.edges import NOTHING, Subtype, Unclear, Value, folded, text_of, together
+from mlops.lineage.columns.scope import Relation, Scope, row_of
 
 RelationOf = Callable[[exp.Expr, Scope], Relation]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlglot import exp
 
-from mlops.lineage.column_edges import NOTHING, Unclear, Value, folded, text_of, together
-from mlops.lineage.column_scope import Item, Output, Relation
+from mlops.lineage.columns.edges import NOTHING, Unclear, Value, folded, text_of, together
+from mlops.lineage.columns.scope import Item, Output, Relation
 
 CALLS = (exp.Lateral, exp.Unnest)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from mlops.lineage.column_edges import NOTHING, Unclear, Value, together
+from mlops.lineage.columns.edges import NOTHING, Unclear, Value, together
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from mlops.lineage.column_edges import (
+from mlops.lineage.columns.ctes import Cte, relation_of
+from mlops.lineage.columns.edges import (
     Source,
     Unclear,
     Value,
@@ -16,10 +17,9 @@ from mlops.lineage.column_edges import (
     text_of,
     together,
 )
-from mlops.lineage.column_expressions import Expressions
-from mlops.lineage.column_functions import CALLS, function_item
-from mlops.lineage.column_scope import Item, Output, Relation, Scope
-from mlops.lineage.column_with import Cte, relation_of
+from mlops.lineage.columns.expressions import Expressions
+from mlops.lineage.columns.functions import CALLS, function_item
+from mlops.lineage.columns.scope import Item, Output, Relation, Scope
 from mlops.warehouse.catalog import QueryReading, TableColumns
 
 _OF_A_TABLE = {"this", "db", "alias", "joins", "only", "sample"}

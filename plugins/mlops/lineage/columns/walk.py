@@ -8,7 +8,8 @@ from typing import Literal
 
 from sqlglot import exp
 
-from mlops.lineage.column_edges import (
+from mlops.lineage.columns.ctes import with_clause
+from mlops.lineage.columns.edges import (
     Subtype,
     Unclear,
     Value,
@@ -17,10 +18,9 @@ from mlops.lineage.column_edges import (
     text_of,
     together,
 )
-from mlops.lineage.column_expressions import Expressions, whole_row
-from mlops.lineage.column_from import FromClause
-from mlops.lineage.column_scope import Output, Relation, Scope, all_of
-from mlops.lineage.column_with import with_clause
+from mlops.lineage.columns.expressions import Expressions, whole_row
+from mlops.lineage.columns.scope import Output, Relation, Scope, all_of
+from mlops.lineage.columns.tables import FromClause
 from mlops.warehouse.catalog import QueryReading
 
 # The parts that are known of each. Another one may mean what nobody has thought of.
