@@ -109,8 +109,9 @@ def test_unseen_categories_are_nan_and_counted():
     later = rows().set_column(2, "carrier", pa.array(["ZZ", None, "UA", "YY"]))
     matrix = encoder().encode_table(later)
     np.testing.assert_array_equal(matrix[:, 1], [NAN, NAN, 1, NAN])
-    assert encoder().unseen(later) == {"carrier": 2, "month": 0}
-    assert encoder().unseen(later.to_batches()[0]) == {"carrier": 2, "month": 0}
+    again, unseen = encoder().encode_counting(later.to_batches()[0])
+    np.testing.assert_array_equal(again, matrix)
+    assert unseen == {"carrier": 2, "month": 0}
 
 
 def test_a_column_without_any_value_has_no_categories():
@@ -118,7 +119,7 @@ def test_a_column_without_any_value_has_no_categories():
     learnt = FeatureEncoder.fit(FEATURES, empty)
     assert learnt.categories["carrier"] == ()
     assert np.isnan(learnt.encode_table(rows())[:, 1]).all()
-    assert learnt.unseen(rows())["carrier"] == 3
+    assert learnt.encode_counting(rows().to_batches()[0])[1]["carrier"] == 3
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_a_column_that_is_there_twice_is_refused():
 )
 def test_a_column_that_changed_its_type_is_refused(name, column, found):
     changed = rows().set_column(rows().schema.get_field_index(name), name, column)
-    for ask in (encoder().encode_table, encoder().unseen):
+    for ask in (encoder().encode_table, encoder().encode_counting):
         with pytest.raises(DataRefused, match=f"'{name}' has changed its type; found {found}"):
             ask(changed)
 
@@ -249,4 +250,5 @@ def test_codes_name_their_categories(training, scoring):
         else:
             assert math.isnan(code)
             unseen += value is not None
-    assert learnt.unseen(later) == {"c": unseen}
+    (batch,) = later.to_batches() or [pa.RecordBatch.from_pylist([], schema=later.schema)]
+    assert learnt.encode_counting(batch)[1] == {"c": unseen}

@@ -220,7 +220,7 @@ def test_governance_looks_after_all_models_in_tasks_that_wait_for_no_other(
     project: Parsed,
 ) -> None:
     dag = project.dags["mlops_governance"]
-    assert set(dag.tasks) == {"ledger", "reviews", "reminders"}
+    assert set(dag.tasks) == {"ledger", "lineage", "reviews", "reminders"}
     assert set(dag.types.values()) == {"GovernanceOperator"}
     assert dag.order == set()
     assert dag.content["timetable"]["__var"]["expression"] == "0 * * * *"

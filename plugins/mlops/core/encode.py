@@ -107,8 +107,8 @@ class FeatureEncoder:
     def encode(self, rows: pa.RecordBatch) -> np.ndarray:
         """Encode one batch.
 
-        A missing value is NaN, and so is a category that training did not see; count those with
-        :meth:`unseen`.
+        A missing value is NaN, and so is a category that training did not see; those are counted
+        by :meth:`encode_counting`.
 
         :returns: float64 of shape (rows, features), C order: the predictors of scikit-learn's
             trees walk row by row, which costs them more than the filling costs us.
@@ -129,17 +129,20 @@ class FeatureEncoder:
             start += batch.num_rows
         return matrix
 
-    def unseen(self, rows: pa.RecordBatch | pa.Table) -> dict[str, int]:
-        """Rows whose category training did not see, for each categorical feature.
+    def encode_counting(self, rows: pa.RecordBatch) -> tuple[np.ndarray, dict[str, int]]:
+        """Encode one batch, and count what training did not see.
 
+        :returns: as :meth:`encode`, and for each categorical feature the rows whose category
+            training did not see.
         :raises DataRefused: a column is missing or has changed its type.
         """
-        self.check(rows.schema)
-        counts = {}
-        for name in self.categories:
-            column = rows.column(name)
-            counts[name] = self._codes(name, column).null_count - column.null_count
-        return counts
+        matrix = self.encode(rows)
+        unseen = {}
+        for index, feature in enumerate(self.features):
+            if feature.kind == "categorical":
+                missing = rows.column(feature.name).null_count
+                unseen[feature.name] = int(np.isnan(matrix[:, index]).sum()) - missing
+        return matrix, unseen
 
     def to_json(self) -> dict[str, Any]:
         """The encoder as plain JSON values."""

@@ -13,6 +13,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from mlops.errors import MlopsError, NoDecision
+from mlops.operators.lineage import TellsLineage
 from mlops.operators.workspace import open_workspace
 from mlops.settings import store_conn_id
 
@@ -51,7 +52,7 @@ def calm_threads() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-class StepOperator(BaseOperator):
+class StepOperator(TellsLineage, BaseOperator):
     """Base of the operators: one step of a model's life.
 
     :param model: name of the model (templated).
@@ -86,8 +87,9 @@ class StepOperator(BaseOperator):
                 warehouse_conn_id=self.warehouse_conn_id,
                 store_conn_id=self.store_conn_id or store_conn_id(),
             )
+            self.begin(workspace)
             result = self.step(workspace, context)
-            self._datasets = self.datasets(workspace, result)
+            self.finish(workspace, result)
         self.log.info("%s", result)
         return plain(result)
 
@@ -99,15 +101,3 @@ class StepOperator(BaseOperator):
     def step(self, workspace: Workspace, context: Context) -> Any:
         """Run the step of ``mlops.flow`` that this operator stands for."""
         raise NotImplementedError(f"{type(self).__name__} must say which step it runs")
-
-    def datasets(self, workspace: Workspace, result: Any) -> Any:
-        """What the step read and wrote, worked out once, while the task still runs."""
-        from mlops.flow.datasets import read_and_written
-
-        return read_and_written(workspace, result)
-
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
-        """Hand the datasets to Airflow's OpenLineage listener; no connection is opened here."""
-        from mlops.operators.lineage import operator_lineage
-
-        return operator_lineage(getattr(self, "_datasets", None))

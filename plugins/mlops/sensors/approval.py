@@ -12,6 +12,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from mlops.operators.base import plain, translated
+from mlops.operators.lineage import TellsLineage
 from mlops.operators.workspace import open_workspace, pages_address, run_identity
 from mlops.settings import store_conn_id
 
@@ -25,7 +26,7 @@ class AnswerNotEnough(AirflowException):
     """An answer was recorded, and the seat is not signed yet: the next try asks again."""
 
 
-class ApprovalSensor(ApprovalOperator):
+class ApprovalSensor(TellsLineage, ApprovalOperator):
     """Ask the people of one seat to sign a version; each answer goes into the ledger at once.
 
     Waiting costs no worker. There are no defaults: silence is never an answer. An answer that
@@ -102,7 +103,6 @@ class ApprovalSensor(ApprovalOperator):
         return self._finish(context, event, gate=gate_id(run_identity(context)))
 
     def _finish(self, context: Context, event: dict[str, Any], *, gate: str) -> Any:
-        from mlops.flow.datasets import read_and_written
         from mlops.flow.sign_off import Answer, answered, close
         from mlops.flow.signers import Person
 
@@ -124,7 +124,7 @@ class ApprovalSensor(ApprovalOperator):
                 gate=gate,
             )
             close(workspace, decision=decision, gate=gate)
-            self._datasets = read_and_written(workspace, decision)
+            self.finish(workspace, decision)
         self.log.info("%s", decision)
         if not decision.enough:
             raise AnswerNotEnough(decision.why)
@@ -146,18 +146,14 @@ class ApprovalSensor(ApprovalOperator):
             tell(workspace, notice, context)
         raise AirflowFailException(f"{notice.text} ({event.get('error', 'no responder')})")
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
-        """Hand the datasets to Airflow's OpenLineage listener."""
-        from mlops.operators.lineage import operator_lineage
-
-        return operator_lineage(getattr(self, "_datasets", None))
-
     def _workspace(self, context: Context) -> Workspace:
-        return open_workspace(
+        workspace = open_workspace(
             context,
             warehouse_conn_id=self.warehouse_conn_id,
             store_conn_id=self.store_conn_id or store_conn_id(),
         )
+        self.begin(workspace)
+        return workspace
 
 
 def _came_to_be(context: Context) -> datetime:

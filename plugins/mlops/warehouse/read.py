@@ -21,7 +21,7 @@ moment, ``character(n)`` because its padding would make other categories of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -103,10 +103,12 @@ class RowStream:
 
     :param schema: names and types of the columns.
     :param state: the state of the database that all its rows are of.
+    :param cancel: makes whoever waits for the next batch come back, with an error.
     """
 
     schema: pa.Schema
     state: DatabaseState
+    cancel: Callable[[], None]
     _batches: Iterator[pa.RecordBatch]
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -186,7 +188,7 @@ def stream(url: str, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[RowS
 
         batches = _batches(cursor, query, schema=schema, rows=batch_rows)
         with read_ahead(batches, cancel=cancel) as ahead:
-            yield RowStream(schema, state, ahead)
+            yield RowStream(schema, state, cancel, ahead)
 
 
 @contextmanager

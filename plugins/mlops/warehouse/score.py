@@ -1,6 +1,6 @@
 """Score: rows of a query through a model, predictions back into a table, in bounded memory.
 
-Three threads work at once: one reads batches, one encodes and predicts them, one writes. Batches
+Four threads work at once: one reads batches, one encodes them, one predicts, one writes. Batches
 of 65,536 rows stay in the processor's cache, where a model predicts faster than in one call.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mlops.errors import PredictionError, QueryError
 from mlops.warehouse.read import BATCH_ROWS, DatabaseState, stream
 from mlops.warehouse.shard import replacing_shard
-from mlops.warehouse.threads import WriteBehind
+from mlops.warehouse.threads import WriteBehind, read_ahead
 
 Floats = NDArray[np.float64]
 
@@ -26,11 +26,8 @@ Floats = NDArray[np.float64]
 class Encoder(Protocol):
     """What turns rows into the model's matrix."""
 
-    def encode(self, rows: pa.RecordBatch) -> Floats:
-        """The matrix, shape (rows, features)."""
-
-    def unseen(self, rows: pa.RecordBatch) -> Mapping[str, int]:
-        """For each categorical feature the rows whose category training did not see."""
+    def encode_counting(self, rows: pa.RecordBatch) -> tuple[Floats, Mapping[str, int]]:
+        """The matrix, shape (rows, features), and the rows of categories that are new."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +72,9 @@ def score_shard(
     unseen: Counter[str] = Counter()
 
     def encode(rows: pa.RecordBatch) -> Floats:
-        unseen.update(encoder.unseen(rows))
-        return encoder.encode(rows)
+        matrix, new = encoder.encode_counting(rows)
+        unseen.update(new)
+        return matrix
 
     with replacing_shard(
         url,
@@ -129,9 +127,13 @@ def score_stream(
         def write_one(item: tuple[pa.RecordBatch, Floats]) -> None:
             write(*item)
 
-        with WriteBehind(write_one) as writer:
-            for batch in batches:
-                scores = predict(encode(batch))
+        encoded = ((batch, encode(batch)) for batch in batches)
+        with (
+            read_ahead(encoded, cancel=batches.cancel) as ahead,
+            WriteBehind(write_one) as writer,
+        ):
+            for batch, matrix in ahead:
+                scores = predict(matrix)
                 named = batch.select(list(keys))
                 _require_finite(scores, named, what)
                 writer.put((named, scores))

@@ -1,6 +1,6 @@
-"""Two threads around a computation: one reads ahead of it, one writes behind it.
+"""Threads around a computation: some read ahead of it, one writes behind it.
 
-Both hold a few items only, so memory does not grow with the rows; both end with their ``with``
+Each holds a few items only, so memory does not grow with the rows; each ends with its ``with``
 block, whatever ends it; an error of the thread is raised where its items are used.
 """
 

@@ -1,0 +1,92 @@
+"""``doctor``: what of a platform's configuration is unsafe or loses lineage, each with its cure.
+
+Airflow's configuration is read as Airflow reads it, OpenLineage's as its provider and its client
+read it. Nothing is changed. No secret is shown: what is said of a setting is picked by hand, and of
+an error that is not ours only the name.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
+
+from mlops.cli import doctor_airflow, doctor_lineage, doctor_openlineage, doctor_store
+from mlops.cli.doctor_findings import Check, Finding, Said, Severity
+
+CHECKS: tuple[Check, ...] = (
+    *doctor_airflow.CHECKS,
+    *doctor_store.CHECKS,
+    *doctor_openlineage.CHECKS,
+    *doctor_lineage.CHECKS,
+)
+_ORDER: tuple[Severity, ...] = ("unsafe", "loses lineage", "advice")
+
+
+def doctor(*, in_json: bool = False) -> int:
+    """Examine the platform and print what was found, the worst first.
+
+    :return: 1 when something is unsafe or loses lineage, 0 otherwise.
+    """
+    said = examine()
+    findings = sorted(
+        (one for one in said if isinstance(one, Finding)),
+        key=lambda one: _ORDER.index(one.severity),
+    )
+    well = [one.what for one in said if not isinstance(one, Finding)]
+    if in_json:
+        print(json.dumps({"findings": [asdict(one) for one in findings], "ok": well}, indent=2))
+    else:
+        _print(findings, well)
+    return 1 if any(one.severity != "advice" for one in findings) else 0
+
+
+def examine() -> list[Said]:
+    """What every check says; a check that cannot run is a finding that says so."""
+    with _quiet():
+        return [one for check in CHECKS for one in _tried(check)]
+
+
+def _tried(check: Check) -> list[Said]:
+    try:
+        return list(check())
+    except Exception as error:  # noqa: BLE001 (a platform may be broken in any way)
+        return [
+            Finding(
+                severity="unsafe",
+                check=check.__name__,
+                what=f"the check '{check.__name__}' could not run",
+                found=type(error).__name__,
+                expected="a configuration that can be read",
+                action="correct what this check is about, then run doctor again",
+            )
+        ]
+
+
+def _print(findings: list[Finding], well: list[str]) -> None:
+    for one in findings:
+        print(f"{one.severity}: {one.what}")
+        print(f"    found {one.found}; expected {one.expected}")
+        print(f"    what to do: {one.action}")
+    for what in well:
+        print(f"ok  {what}")
+    count = Counter(one.severity for one in findings)
+    print(", ".join(f"{count[severity]} {severity}" for severity in _ORDER))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What Airflow and its plugins log, warn of or print while they are read is not for here."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(sys.stderr):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

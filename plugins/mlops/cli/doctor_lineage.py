@@ -1,0 +1,124 @@
+"""The governed lineage: does it reach Marquez."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from sqlalchemy import text
+
+from mlops.cli.doctor_findings import Check, Finding, Said, Well, of_error, place
+from mlops.cli.doctor_store import open_store
+from mlops.errors import LineageError, StoreError
+from mlops.lineage.marquez import Marquez
+from mlops.lineage.relay import waiting
+from mlops.settings import marquez_api_key, marquez_url
+from mlops.store.connect import Store
+
+_NO_RUN = str(UUID(int=0))
+_LAST_ARRIVED = """
+    SELECT e.run_id FROM mlops.lineage_delivery d
+    JOIN mlops.lineage_event e USING (seq, position)
+    WHERE d.destination = :destination AND d.outcome = 'delivered'
+    ORDER BY d.id DESC LIMIT 1
+"""
+_REFUSED = """
+    SELECT DISTINCT ON (d.seq, d.position) e.job, d.seq, d.outcome FROM mlops.lineage_delivery d
+    JOIN mlops.lineage_event e USING (seq, position)
+    WHERE d.destination = :destination AND d.outcome IN ('delivered', 'refused')
+    ORDER BY d.seq, d.position, d.id DESC
+"""
+_DELIVER = "python -m mlops lineage deliver"
+
+
+def marquez() -> Iterator[Said]:
+    """``[mlops] marquez_url``: it answers, and has what it was told."""
+    url = marquez_url()
+    if url is None:
+        yield Finding(
+            severity="advice",
+            check="marquez",
+            what="[mlops] marquez_url is not set",
+            found="nothing",
+            expected="the address of a Marquez, as http://marquez:5000",
+            action="set it: until then the governed lineage is kept, and shown to nobody",
+        )
+        return
+    if any(sign in url for sign in "@?#"):
+        # A password or a key in it would stand in every message about it.
+        yield Finding(
+            severity="unsafe",
+            check="marquez",
+            what="[mlops] marquez_url holds more than an address",
+            found=f"a login or parameters beside {place(url)}",
+            expected="an address alone, as http://marquez:5000",
+            action="take them out; a proxy before Marquez takes [mlops] marquez_api_key",
+        )
+        return
+    try:
+        server = Marquez(url, api_key=marquez_api_key())
+        server.run(_NO_RUN)
+    except LineageError as error:
+        yield of_error(
+            error,
+            severity="loses lineage",
+            check="marquez",
+            action="start it, or correct [mlops] marquez_url; what is governed waits meanwhile",
+        )
+        return
+    yield Well(f"Marquez answers at {place(url)}")
+    yield from _delivered(server)
+
+
+def _delivered(server: Marquez) -> Iterator[Said]:
+    try:
+        store = open_store()
+        left = waiting(store, server.url)
+        refused = _refused(store, server.url)
+        last = _last_arrived(store, server.url)
+    except StoreError:
+        return  # the check of the store says it
+    if refused:
+        yield Finding(
+            severity="loses lineage",
+            check="marquez_refused",
+            what="Marquez has refused events; the later ones of their models wait behind them",
+            found=f"{len(refused)} refused, the first {refused[0]}",
+            expected="none",
+            action="python -m mlops lineage verify says why, and so does Marquez' log",
+        )
+    if last is not None and server.run(last) is None:
+        yield Finding(
+            severity="loses lineage",
+            check="marquez_emptied",
+            what="Marquez does not know what it was told: it has been emptied",
+            found="a run that had arrived, and is gone",
+            expected="all runs that had arrived",
+            action=f"{_DELIVER}: all is sent anew; then stop whatever deletes from it",
+        )
+    elif left:
+        yield Finding(
+            severity="advice",
+            check="marquez_waiting",
+            what="governed events wait in the outbox",
+            found=f"{left} that have not arrived",
+            expected="none",
+            action=f"{_DELIVER}, and see that mlops_governance is not paused",
+        )
+    else:
+        yield Well("Marquez has been told everything")
+
+
+def _refused(store: Store, destination: str) -> list[str]:
+    with store.transaction() as transaction:
+        rows = transaction.session.execute(text(_REFUSED), {"destination": destination}).all()
+    return [f"{job} (entry {seq})" for job, seq, outcome in rows if outcome == "refused"]
+
+
+def _last_arrived(store: Store, destination: str) -> str | None:
+    with store.transaction() as transaction:
+        found = transaction.session.scalar(text(_LAST_ARRIVED), {"destination": destination})
+    return None if found is None else str(found)
+
+
+CHECKS: tuple[Check, ...] = (marquez,)

@@ -1,0 +1,737 @@
+"""``doctor``: every finding, over real configurations, a real Postgres and a server for Marquez."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from demo.postgres import EmbeddedPostgres
+from mlops.cli import doctor as command
+from mlops.cli import doctor_silence
+from mlops.cli.doctor_findings import Finding, Well, place
+from mlops.cli.main import main
+from mlops.lineage.marquez import Marquez
+from mlops.lineage.relay import deliver
+from mlops.store.connect import Store
+from tests.flow.life import PROJECT, TASK_ROLE
+from tests.flow.small import migrate, write_include
+from tests.lineage.faulty import FaultyServer, Mode
+from tests.lineage.test_relay import fact
+from tests.operators.conftest import forget_settings
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeDatabase
+
+SECRET = "a-secret-that-nobody-sees"
+GOOD_HTTP = {"type": "http", "url": "http://127.0.0.1:1", "timeout": 2, "retry": {"total": 0}}
+LOSES, UNSAFE, ADVICE = "loses lineage", "unsafe", "advice"
+
+
+def settings(**values: Any) -> dict[str, str]:
+    """``openlineage__namespace="x"`` as the variable that Airflow reads."""
+    return {
+        f"AIRFLOW__{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def store_url(postgres: EmbeddedPostgres, make_database: MakeDatabase) -> Iterator[tuple[str, str]]:
+    """A migrated store: as its owner, and as the tasks."""
+    owner = make_database()
+    migrate(postgres, owner)
+    name = owner.rpartition("/")[2]
+    yield owner, postgres.url(name, user=TASK_ROLE)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def include() -> Iterator[Path]:
+    """The include folder of the small model."""
+    with tempfile.TemporaryDirectory(prefix="mlops-tests-") as folder:
+        yield write_include(Path(folder) / "include")
+
+
+@pytest.fixture
+def marquez() -> Iterator[FaultyServer]:
+    """A server that answers as Marquez does."""
+    with FaultyServer() as server:
+        server.answer = b"{}"
+        yield server
+
+
+@pytest.fixture
+def healthy(
+    store_url: tuple[str, str], include: Path, marquez: FaultyServer, tmp_path: Path
+) -> dict[str, str]:
+    """The variables of a platform that has nothing to be said of."""
+    tasks = store_url[1].replace("postgresql:", "postgres:")
+    return {
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW_CONN_MLOPS_STORE": tasks,
+        "AIRFLOW_CONN_WAREHOUSE": tasks,
+        **settings(
+            core__load_examples="False",
+            core__plugins_folder=str(PROJECT / "plugins"),
+            core__executor="LocalExecutor",
+            database__sql_alchemy_conn=f"postgresql+psycopg2://airflow:{SECRET}@db:5432/airflow",
+            api__base_url="https://airflow.example.com",
+            mlops__include_folder=str(include),
+            mlops__artifact_root="s3://models/mlops",
+            mlops__marquez_url=marquez.url,
+            openlineage__namespace="airflow-prod",
+            openlineage__execute_in_thread="True",
+            openlineage__transport=GOOD_HTTP,
+        ),
+    }
+
+
+class Examined:
+    """A platform whose checks are run in this process, one by one."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+        self._patch = patch
+        for name in list(os.environ):
+            if name.startswith(("AIRFLOW_CONN_", "AIRFLOW__", "OPENLINEAGE")):
+                patch.delenv(name)
+        self.set({name: value for name, value in variables.items() if name != "AIRFLOW_HOME"})
+
+    def set(self, variables: Mapping[str, str], *, without: tuple[str, ...] = ()) -> None:
+        for name, value in variables.items():
+            self._patch.setenv(name, value)
+        for name in without:
+            self._patch.delenv(name)
+        forget_settings()
+
+    def said(self, check: str) -> list[Finding | Well]:
+        """By the check of this name among those that the command runs."""
+        (found,) = [one for one in command.CHECKS if one.__name__ == check]
+        with command._quiet():
+            return command._tried(found)
+
+    def findings(self, check: str) -> list[Finding]:
+        found = [one for one in self.said(check) if isinstance(one, Finding)]
+        for one in found:
+            assert one.what and one.found and one.expected and one.action
+            assert SECRET not in repr(one)
+        return found
+
+    def one(self, check: str, severity: str) -> Finding:
+        (found,) = self.findings(check)
+        assert found.severity == severity, found
+        return found
+
+
+@pytest.fixture
+def platform(monkeypatch: pytest.MonkeyPatch, healthy: dict[str, str]) -> Iterator[Examined]:
+    yield Examined(monkeypatch, healthy)
+    monkeypatch.undo()
+    forget_settings()
+
+
+def run(variables: Mapping[str, str], *flags: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "OPENLINEAGE"))
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "mlops", "doctor", *flags],
+        env={**kept, "PYTHONPATH": str(PROJECT / "plugins"), **variables},
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+# As a shell runs it.
+
+
+def test_a_healthy_platform_has_no_finding(healthy: dict[str, str], tmp_path: Path) -> None:
+    done = run(healthy, cwd=tmp_path)
+    lines = done.stdout.splitlines()
+    assert [line for line in lines[:-1] if not line.startswith("ok  ")] == [], done.stdout
+    assert lines[-1] == "0 unsafe, 0 loses lineage, 0 advice"
+    assert len(lines) > 15
+    assert "ok  the plugin mlops is loaded" in lines
+    assert done.returncode == 0
+
+
+def test_a_platform_without_the_plugin_in_json(healthy: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    variables = {
+        **healthy,
+        **settings(core__plugins_folder=str(tmp_path / "plugins")),
+        **settings(mlops__marquez_api_key=SECRET),
+        **settings(openlineage__transport={**GOOD_HTTP, "auth": {"apiKey": SECRET}}),
+    }
+    done = run(variables, "--json", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    (finding,) = told["findings"]
+    assert (finding["severity"], finding["check"]) == (UNSAFE, "plugin")
+    assert "airflow plugins" in finding["action"]
+    assert len(told["ok"]) > 15
+    assert done.returncode == 1
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_an_airflow_as_it_comes(tmp_path: Path) -> None:
+    """Nothing is configured: all is said, and nothing is raised."""
+    variables = {"AIRFLOW_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    done = run(variables, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr + done.stdout
+    for said in ("SQLite", "connection 'mlops_store'", "OpenLineage has no transport", "plugin"):
+        assert said in done.stdout
+    order = [
+        line.partition(":")[0] for line in done.stdout.splitlines() if line[:1] not in " o0123"
+    ]
+    assert order == sorted(order, key=["unsafe", "loses lineage", "advice"].index)
+
+
+def test_advice_alone_is_no_failure(
+    platform: Examined, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform.set({}, without=("AIRFLOW__API__BASE_URL",))
+    checks = [one for one in command.CHECKS if one.__name__ in ("base_url", "reducing")]
+    monkeypatch.setattr(command, "CHECKS", tuple(checks))
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "advice: [api] base_url is not set"
+    assert lines[2].startswith("    what to do: set it")
+    assert lines[-1] == "0 unsafe, 0 loses lineage, 1 advice"
+
+
+def test_a_check_that_cannot_run_says_so(platform: Examined) -> None:
+    platform.set(settings(openlineage__transport=f'["{SECRET}"'))
+    found = platform.one("transport", UNSAFE)
+    assert found.what == "the check 'transport' could not run"
+
+
+# Airflow.
+
+
+def test_everybody_is_an_administrator(platform: Examined) -> None:
+    assert platform.findings("everybody_admin") == []
+    platform.set(settings(core__simple_auth_manager_all_admins="True"))
+    assert "all_admins" in platform.one("everybody_admin", UNSAFE).what
+    fab = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+    platform.set(settings(core__auth_manager=fab))
+    assert platform.findings("everybody_admin") == [], "the option is of another manager"
+
+
+def test_a_sqlite_metadata_database(platform: Examined) -> None:
+    assert platform.findings("metadata_database") == []
+    platform.set(settings(database__sql_alchemy_conn="sqlite:////tmp/airflow.db"))
+    assert "SQLite" in platform.one("metadata_database", UNSAFE).found
+
+
+def test_no_base_url(platform: Examined) -> None:
+    assert platform.findings("base_url") == []
+    platform.set({}, without=("AIRFLOW__API__BASE_URL",))
+    platform.one("base_url", ADVICE)
+
+
+@pytest.mark.parametrize(
+    ("root", "executor", "elsewhere"),
+    [
+        ("file:///srv/artifacts", "CeleryExecutor", "CeleryExecutor"),
+        ("file:///srv/artifacts", "LocalExecutor,KubernetesExecutor", "KubernetesExecutor"),
+        ("/srv/artifacts", "LocalExecutor;team_a=CeleryExecutor", "CeleryExecutor"),
+        ("file:///srv/artifacts", "my.company.EdgeExecutor:edge", "EdgeExecutor"),
+        ("file:///srv/artifacts", "LocalExecutor", None),
+        ("s3://models/mlops", "CeleryExecutor", None),
+    ],
+)
+def test_artifacts_in_a_folder_of_one_of_many_machines(
+    platform: Examined, root: str, executor: str, elsewhere: str | None
+) -> None:
+    platform.set(settings(mlops__artifact_root=root, core__executor=executor))
+    if elsewhere is None:
+        assert platform.findings("artifacts") == []
+    else:
+        assert platform.one("artifacts", UNSAFE).found == f"a local folder with {elsewhere}"
+
+
+# The store.
+
+
+def test_a_store_of_the_tasks_role_is_well(platform: Examined) -> None:
+    assert platform.findings("store") == []
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (None, "the connection 'mlops_store'"),
+        (f"postgres://somebody:{SECRET}@127.0.0.1:1/nothing", "cannot be reached"),
+    ],
+)
+def test_a_store_that_is_not_there(platform: Examined, url: str | None, said: str) -> None:
+    if url is None:
+        platform.set({}, without=("AIRFLOW_CONN_MLOPS_STORE",))
+    else:
+        platform.set({"AIRFLOW_CONN_MLOPS_STORE": url})
+    assert said in platform.one("store", UNSAFE).what
+    assert platform.findings("marquez") == [], "one finding for one fault"
+
+
+def test_a_store_that_is_not_migrated(platform: Examined, database: str) -> None:
+    platform.set({"AIRFLOW_CONN_MLOPS_STORE": database.replace("postgresql:", "postgres:")})
+    assert "python -m mlops db upgrade" in platform.one("store", UNSAFE).action
+
+
+@pytest.mark.parametrize(
+    ("grants", "said"),
+    [
+        ("ALTER ROLE {role} SUPERUSER", "a superuser"),
+        ("GRANT UPDATE ON mlops.ledger TO {role}", "UPDATE ledger"),
+        ("GRANT UPDATE (payload) ON mlops.ledger TO {role}", "UPDATE ledger"),
+        ("GRANT DELETE ON mlops.decision TO {role}", "DELETE decision"),
+        ("GRANT TRUNCATE ON mlops.deployment TO {role}", "TRUNCATE deployment"),
+        ("GRANT TRIGGER ON mlops.ledger TO {role}", "TRIGGER ledger"),
+        ("GRANT pg_write_all_data TO {role}", "UPDATE alembic_version"),
+        ("ALTER TABLE mlops.ledger OWNER TO {role}", "ledger"),
+        ("GRANT doctor_owner TO {role}", "schema mlops"),
+    ],
+)
+def test_a_role_that_may_rewrite_the_past(
+    platform: Examined,
+    postgres: EmbeddedPostgres,
+    make_database: MakeDatabase,
+    grants: str,
+    said: str,
+) -> None:
+    url = make_database()
+    name = url.rpartition("/")[2]
+    role = f"doctor_{name}"
+    postgres.ensure_role(role)
+    postgres.ensure_role("doctor_owner")
+    migrate(postgres, url)
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER SCHEMA mlops OWNER TO doctor_owner")
+            connection.execute(f"GRANT USAGE ON SCHEMA mlops TO {role}".encode())
+            connection.execute(
+                f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA mlops TO {role}".encode()
+            )
+            platform.set(
+                {
+                    "AIRFLOW_CONN_MLOPS_STORE": postgres.url(name, user=role).replace(
+                        "postgresql:", "postgres:"
+                    )
+                }
+            )
+            assert platform.findings("store") == []
+            connection.execute(grants.format(role=role).encode())
+        found = platform.one("store", UNSAFE)
+        assert said in found.found
+        assert "--task-role" in found.action
+    finally:
+        postgres.drop_database(name)
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP ROLE {role}".encode())
+
+
+def test_a_store_within_airflow_s_database(platform: Examined, store_url: tuple[str, str]) -> None:
+    with psycopg.connect(store_url[0], autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE dag_run (); CREATE TABLE task_instance (); CREATE TABLE serialized_dag ()"
+        )
+        try:
+            assert "metadata" in platform.one("store", ADVICE).what
+        finally:
+            connection.execute("DROP TABLE dag_run, task_instance, serialized_dag")
+
+
+# The governed lineage.
+
+
+def test_no_marquez(platform: Examined) -> None:
+    platform.set({}, without=("AIRFLOW__MLOPS__MARQUEZ_URL",))
+    assert "not set" in platform.one("marquez", ADVICE).what
+
+
+def test_a_marquez_that_is_away(platform: Examined, marquez: FaultyServer) -> None:
+    marquez.refuse()
+    assert "no answer" in platform.one("marquez", LOSES).what
+
+
+def test_a_marquez_that_hangs(platform: Examined, marquez: FaultyServer) -> None:
+    marquez.mode = Mode.HANG
+    assert "nothing whole in 2 s" in platform.one("marquez", LOSES).found
+
+
+@pytest.mark.parametrize(
+    "url", [f"http://ann:{SECRET}@marquez:5000", f"http://marquez:5000?key={SECRET}"]
+)
+def test_an_address_with_a_secret(platform: Examined, url: str) -> None:
+    platform.set(settings(mlops__marquez_url=url))
+    assert "http://marquez:5000" in platform.one("marquez", UNSAFE).found
+
+
+def test_an_address_that_is_none(platform: Examined) -> None:
+    platform.set(settings(mlops__marquez_url="marquez:5000"))
+    platform.one("marquez", LOSES)
+
+
+@pytest.fixture
+def facts(
+    platform: Examined, postgres: EmbeddedPostgres, make_database: MakeDatabase
+) -> Iterator[Store]:
+    """A store of its own, to which the platform's connection leads."""
+    url = make_database()
+    name = url.rpartition("/")[2]
+    migrate(postgres, url)
+    tasks = postgres.url(name, user=TASK_ROLE).replace("postgresql:", "postgres:")
+    platform.set({"AIRFLOW_CONN_MLOPS_STORE": tasks})
+    yield Store(url)
+    postgres.drop_database(name)
+
+
+def test_events_that_wait(platform: Examined, facts: Store, marquez: FaultyServer) -> None:
+    fact(facts, "one")
+    fact(facts, "two")
+    found = platform.one("marquez", ADVICE)
+    assert (found.check, found.found) == ("marquez_waiting", "4 that have not arrived")
+    deliver(facts, Marquez(marquez.url))
+    assert platform.findings("marquez") == []
+
+
+def test_events_that_were_refused(platform: Examined, facts: Store, marquez: FaultyServer) -> None:
+    fact(facts, "one")
+    marquez.first(Mode.BAD_REQUEST)
+    deliver(facts, Marquez(marquez.url))
+    refused, waits = platform.findings("marquez")
+    assert (refused.check, refused.severity) == ("marquez_refused", LOSES)
+    assert refused.found == "1 refused, the first churn.one.0 (entry 1)"
+    assert waits.check == "marquez_waiting"
+    deliver(facts, Marquez(marquez.url))
+    assert platform.findings("marquez") == [], "it has arrived since then"
+
+
+def test_a_marquez_that_was_emptied(
+    platform: Examined, facts: Store, marquez: FaultyServer
+) -> None:
+    fact(facts, "one")
+    deliver(facts, Marquez(marquez.url))
+    marquez.status = 404
+    found = platform.one("marquez", LOSES)
+    assert found.check == "marquez_emptied"
+
+
+# Airflow's own lineage.
+
+
+def test_openlineage_without_a_transport(platform: Examined) -> None:
+    assert platform.findings("on") == []
+    platform.set({}, without=("AIRFLOW__OPENLINEAGE__TRANSPORT",))
+    assert "no transport" in platform.one("on", LOSES).what
+    for check in ("transport", "reducing", "namespace", "silence", "timing", "words"):
+        assert platform.said(check) == [], "nothing is said of what is not there"
+
+
+@pytest.mark.parametrize(
+    "variables", [settings(openlineage__disabled="True"), {"OPENLINEAGE_DISABLED": "true"}]
+)
+def test_openlineage_that_is_switched_off(platform: Examined, variables: dict[str, str]) -> None:
+    platform.set(variables)
+    assert "switched off" in platform.one("on", LOSES).what
+    assert platform.said("transport") == []
+
+
+BACKGROUND = {"type": "async_http", "url": "http://127.0.0.1:1"}
+DATADOG = {"type": "datadog", "apiKey": SECRET, "timeout": 1, "retry": {"total": 0}}
+KAFKA = {"type": "kafka", "topic": "lineage", "config": {"bootstrap.servers": "kafka:9092"}}
+TRANSFORM = {
+    "type": "transform",
+    "transformer_class": "openlineage.client.transport.transform.JobNamespaceReplaceTransformer",
+}
+
+
+@pytest.mark.parametrize(
+    ("transport", "said"),
+    [
+        (BACKGROUND, "sends in the background"),
+        (
+            {**BACKGROUND, "type": "openlineage.client.transport.async_http.AsyncHttpTransport"},
+            "sends in the background",
+        ),
+        ({**DATADOG, "async_transport_rules": {"*": {"*": True}}}, "sends in the background"),
+        ({**DATADOG, "async_transport_rules": {"airflow": {"TASK": True}}}, "in the background"),
+        ({**TRANSFORM, "transport": BACKGROUND}, "sends in the background"),
+        ({**KAFKA, "flush": False}, "does not flush"),
+        ({"type": "console"}, "'console'"),
+        ({"type": "noop"}, "'noop'"),
+        ({"type": "no.such.Transport"}, "'no.such.Transport'"),
+        ({"type": "http", "auth": {"apiKey": SECRET}}, "'http'"),
+        ({"type": "composite", "transports": []}, "'composite'"),
+    ],
+)
+def test_a_transport_that_loses_events(platform: Examined, transport: Any, said: str) -> None:
+    platform.set(settings(openlineage__transport=transport))
+    assert said in platform.one("transport", LOSES).what
+
+
+@pytest.mark.parametrize(
+    ("transport", "said"),
+    [
+        ({"type": "http", "url": "http://127.0.0.1:1"}, "timeout 5 s and 5 retries"),
+        ({**GOOD_HTTP, "timeout": 3}, "timeout 3 s and 0 retries"),
+        ({**GOOD_HTTP, "retry": {"backoff_factor": 1}}, "timeout 2 s and 5 retries"),
+        ({"type": "datadog", "apiKey": SECRET}, "timeout 5 s and 5 retries"),
+        (KAFKA, "message.timeout.ms"),
+    ],
+)
+def test_a_transport_that_makes_tasks_slow(platform: Examined, transport: Any, said: str) -> None:
+    platform.set(settings(openlineage__transport=transport))
+    assert said in platform.one("transport", ADVICE).found
+
+
+@pytest.mark.parametrize(
+    "transport",
+    [
+        GOOD_HTTP,
+        {**GOOD_HTTP, "auth": {"type": "api_key", "apiKey": SECRET}},
+        {"type": "file", "log_file_path": "/tmp/events.json", "append": True},
+        {**TRANSFORM, "transport": GOOD_HTTP},
+        {**KAFKA, "config": {"bootstrap.servers": "kafka:9092", "message.timeout.ms": "2000"}},
+        DATADOG,
+    ],
+)
+def test_a_transport_that_delivers(platform: Examined, transport: Any) -> None:
+    platform.set(settings(openlineage__transport=transport))
+    assert platform.findings("transport") == []
+    assert len(platform.said("transport")) == 1
+
+
+@pytest.mark.parametrize("children", [[GOOD_HTTP, BACKGROUND], {"a": BACKGROUND, "b": GOOD_HTTP}])
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_composite_is_no_second_chance(platform: Examined, children: Any, stops: bool) -> None:
+    whole = {"type": "composite", "transports": children, "continue_on_failure": not stops}
+    platform.set(settings(openlineage__transport=whole))
+    composite, background = platform.findings("transport")
+    assert (composite.severity, background.severity) == (ADVICE, LOSES)
+    assert ("the first that fails" if stops else "no second chance") in composite.what
+
+
+# Where the client reads its configuration.
+
+
+def test_the_transport_of_a_file(platform: Examined, tmp_path: Path) -> None:
+    file = tmp_path / "openlineage.yml"
+    file.write_text(
+        "transport: {type: async_http, url: 'http://127.0.0.1:1'}\n"
+        "dataset: {reducing_enabled: true}\n"
+    )
+    platform.set(
+        settings(openlineage__config_path=str(file)), without=("AIRFLOW__OPENLINEAGE__TRANSPORT",)
+    )
+    assert "background" in platform.one("transport", LOSES).what
+    assert "reducing_enabled" in platform.one("reducing", LOSES).found
+
+
+def test_a_file_that_the_client_finds_by_itself(
+    platform: Examined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is merged below Airflow's transport, which has no word for datasets."""
+    (tmp_path / "openlineage.yml").write_text("dataset: {reducing_enabled: true}\n")
+    assert platform.findings("reducing") == []
+    monkeypatch.chdir(tmp_path)
+    platform.one("reducing", LOSES)
+    assert platform.findings("transport") == []
+
+
+def test_a_transport_of_variables(platform: Examined) -> None:
+    platform.set(
+        {
+            "OPENLINEAGE__TRANSPORT__TYPE": "async_http",
+            "OPENLINEAGE__TRANSPORT__URL": "http://127.0.0.1:1",
+            "OPENLINEAGE__DATASET__REDUCING_ENABLED": "true",
+        },
+        without=("AIRFLOW__OPENLINEAGE__TRANSPORT",),
+    )
+    assert "background" in platform.one("transport", LOSES).what
+    platform.one("reducing", LOSES)
+
+
+def test_a_transport_of_one_variable(platform: Examined) -> None:
+    platform.set(
+        {"OPENLINEAGE_URL": "http://127.0.0.1:1", "OPENLINEAGE_API_KEY": SECRET},
+        without=("AIRFLOW__OPENLINEAGE__TRANSPORT",),
+    )
+    before = dict(os.environ)
+    assert "5 retries" in platform.one("transport", ADVICE).found
+    assert dict(os.environ) == before, "the client leaves nothing behind"
+
+
+def test_a_transport_of_a_connection(platform: Examined) -> None:
+    extra = {"transport": {**BACKGROUND, "auth": {"apiKey": SECRET}}}
+    platform.set(
+        {
+            "AIRFLOW_CONN_LINEAGE": json.dumps({"conn_type": "generic", "extra": extra}),
+            **settings(openlineage__config_conn_id="lineage"),
+        }
+    )
+    assert "background" in platform.one("transport", LOSES).what
+
+
+# Names, rules, time and passwords.
+
+
+def test_no_namespace(platform: Examined) -> None:
+    assert platform.findings("namespace") == []
+    platform.set({}, without=("AIRFLOW__OPENLINEAGE__NAMESPACE",))
+    assert "'default'" in platform.one("namespace", LOSES).found
+    platform.set({"OPENLINEAGE_NAMESPACE": "airflow-prod"})
+    assert platform.findings("namespace") == []
+
+
+TRAIN = "mlops.operators.train.TrainOperator"
+
+
+def rule(scope: dict[str, str], mode: str = "exact", **controls: bool) -> dict[str, Any]:
+    """A rule of the emission policy."""
+    return {"scope": scope, "match_mode": mode, "controls": controls}
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (settings(openlineage__disabled_for_operators=f"x.Y; {TRAIN}"), "TrainOperator"),
+        (settings(openlineage__selective_enable="True"), "and "),
+        (settings(openlineage__emission_policy=[rule({}, emit=False)]), "AlarmOperator"),
+        (
+            settings(openlineage__emission_policy=[rule({"operator": TRAIN}, emit=False)]),
+            "TrainOperator",
+        ),
+        (
+            settings(
+                openlineage__emission_policy=[
+                    rule({"operator": r"mlops\.sensors\..*"}, "regex", emit_task_events=False)
+                ]
+            ),
+            "ApprovalSensor",
+        ),
+        (
+            settings(openlineage__emission_policy=[rule({"dag_id": "late_score"}, emit=False)]),
+            "in late_score",
+        ),
+        (
+            settings(
+                openlineage__emission_policy=[
+                    rule({"dag_id": ".*_release", "task_id": "tr.*"}, "regex", emit=False)
+                ]
+            ),
+            "in late_release",
+        ),
+        (
+            settings(
+                openlineage__emission_policy=[
+                    rule({"dag_id": "late_release", "task_id": "sign_off.model_risk"}, emit=False)
+                ]
+            ),
+            "in late_release",
+        ),
+        (
+            settings(openlineage__emission_policy=[rule({}, extract_operator_metadata=False)]),
+            "extract_operator_metadata",
+        ),
+    ],
+)
+def test_rules_that_silence_our_operators(
+    platform: Examined, variables: dict[str, str], said: str
+) -> None:
+    assert platform.findings("silence") == []
+    platform.set(variables)
+    assert said in platform.one("silence", LOSES).found
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [rule({"operator": "x.Y"}, emit=False)],
+        [rule({"dag_id": "of_somebody_else"}, emit=False)],
+        [rule({"dag_id": "late_score", "task_id": "train"}, emit=False)],
+        [rule({}, emit=False), rule({"operator": r"mlops\..*"}, "regex", emit=True)],
+        [rule({}, include_source_code=False)],
+    ],
+)
+def test_rules_that_do_not(platform: Examined, rules: list[dict[str, Any]]) -> None:
+    platform.set(settings(openlineage__emission_policy=rules))
+    assert platform.findings("silence") == []
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        settings(openlineage__include_full_task_info="True"),
+        settings(openlineage__emission_policy=[rule({}, include_full_task_info=True)]),
+    ],
+)
+def test_events_with_every_attribute(platform: Examined, variables: dict[str, str]) -> None:
+    platform.set(variables)
+    assert platform.one("silence", UNSAFE).check == "full_task_info"
+
+
+def test_rules_that_are_none(platform: Examined) -> None:
+    platform.set(settings(openlineage__emission_policy={"scope": {}}))
+    assert "JSON array" in platform.one("silence", ADVICE).expected
+
+
+def test_the_doctor_knows_all_operators_and_all_tasks(platform: Examined, include: Path) -> None:
+    from mlops.lifecycle import build_dags
+    from mlops.operators.names import OURS
+
+    known = {name for _, name in doctor_silence.operators()}
+    assert known >= OURS | {"AlarmOperator", "GovernanceOperator"}
+    for dag in build_dags(include):
+        tasks = {
+            "sign_off.seat" if task_id.startswith("sign_off.") else task_id
+            for task_id in dag.task_ids
+        }
+        # Not every model asks for a release on an alarm.
+        assert set(doctor_silence.TASKS[dag.dag_id.removeprefix("late_")]) - {"alarm"} == tasks
+
+
+def test_time_to_send(platform: Examined) -> None:
+    assert platform.findings("timing") == []
+    platform.set(settings(openlineage__execute_in_thread="False"))
+    assert "forked" in platform.one("timing", ADVICE).what
+    platform.set(settings(openlineage__execute_in_thread="True"))
+    for seconds in ("1", "30"):
+        platform.set(settings(openlineage__execution_timeout=seconds))
+        assert f"{seconds} s" in platform.one("timing", ADVICE).found
+    platform.set(settings(core__task_success_overtime="40"))
+    assert platform.findings("timing") == []
+
+
+@pytest.mark.parametrize("password", ["postgres", "warehouse", "flights", "lage"])
+def test_a_password_that_is_a_word_of_our_names(platform: Examined, password: str) -> None:
+    assert platform.findings("words") == []
+    url = f"postgres://loader:{password}@village.example.com/flights_warehouse"
+    platform.set({"AIRFLOW_CONN_WAREHOUSE": url})
+    if len(password) < 5:
+        assert platform.findings("words") == [], "Airflow masks none that is so short"
+    else:
+        found = platform.one("words", LOSES)
+        assert "'warehouse'" in found.what
+        assert password not in found.found + found.expected + found.action
+
+
+def test_what_is_shown_of_an_address() -> None:
+    assert place(f"https://ann:{SECRET}@host:5000/x?y={SECRET}") == "https://host:5000"
+    assert place("http://[half") == "something that is no URL"
