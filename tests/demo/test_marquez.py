@@ -32,7 +32,7 @@ from demo.marquez_parts import (
 from demo.platform import Platform, silent
 from demo.ports import LOOPBACK
 from demo.postgres import EmbeddedPostgres
-from mlops.lineage.marquez import Marquez
+from mlops.lineage.marquez.client import Marquez
 from tests.lineage.real import real_marquez
 
 # Answers where Marquez would, or ends with a stack trace when it finds a file "fail".

@@ -18,9 +18,9 @@ from demo.postgres import EmbeddedPostgres
 from mlops.core.period import parse
 from mlops.flow.control import control
 from mlops.flow.signers import Person
-from mlops.lineage.compare import compare_marquez
-from mlops.lineage.marquez import Marquez
-from mlops.lineage.relay import deliver
+from mlops.lineage.marquez.client import Marquez
+from mlops.lineage.marquez.compare import compare_marquez
+from mlops.lineage.marquez.relay import deliver
 from tests.flow.life import Life
 from tests.flow.small import small_life, write_include
 from tests.lineage.questions import Auditor

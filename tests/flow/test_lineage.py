@@ -18,8 +18,8 @@ from mlops.flow.control import control
 from mlops.flow.publish import publish
 from mlops.flow.score import score
 from mlops.flow.signers import Person
-from mlops.lineage.compare import compare_outbox
 from mlops.lineage.graph import Graph, load
+from mlops.lineage.marquez.compare import compare_outbox
 from mlops.lineage.node_ids import dataset_id, field_id, job_id
 from mlops.lineage.trace import Load, Trace, trace
 from mlops.lineage.trace_words import as_json, as_text

@@ -14,6 +14,7 @@ from mlops.flow.control import control
 from mlops.flow.notices import due
 from mlops.flow.sign_off import gate_id, lapsed, request
 from mlops.flow.signers import Person
+from mlops.flow.status import status_as_of
 from mlops.operators.notify import tell
 from mlops.store.connect import Store
 from tests.flow.life import Life, elsewhere
@@ -107,6 +108,23 @@ def test_somebody_called_like_an_id_holds_nothing(life_of: LifeOf) -> None:
     refused = sign(life, version, "owner", Person(id="bea", name="sam"))
     assert "sam developed" in refused.why
     assert sign(life, version, "owner", Person(id="bea", name="Beatrice")).enough
+
+
+def test_an_approval_with_conditions_is_one_and_says_them(life_of: LifeOf) -> None:
+    life = life_of("late")
+    version = version_of(life)
+    said = "Approve with conditions"
+    assert "has no conditions" in sign(life, version, "owner", "bea", choice=said, reason="").why
+    assert sign(life, version, "owner", "bea", choice=said, reason="for July only").enough
+    life.deploy(version)
+    with life.workspace.store.transaction() as transaction:
+        found = status_as_of(transaction, "late", datetime.now(UTC))
+    assert found is not None
+    (signature,) = found.signed_by
+    assert signature.endswith("(with conditions: for July only)")
+    assert life.rows("SELECT valid_until IS NOT NULL FROM mlops.decision WHERE counted") == [
+        (True,)
+    ]
 
 
 def test_a_rejection_empties_the_seat(life_of: LifeOf) -> None:

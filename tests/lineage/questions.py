@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mlops.lineage.marquez import Json, Marquez
+from mlops.lineage.marquez.client import Json, Marquez
 from mlops.lineage.node_ids import dataset_id, field_id
 
 

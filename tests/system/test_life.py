@@ -96,7 +96,7 @@ def test_each_seat_is_asked_with_the_evidence(site: Site, asked: dict[str, Human
     }
     for request in asked.values():
         assert "sign flight_delay version 1?" in request.subject
-        assert request.options == ("Approve", "Reject")
+        assert request.options == ("Approve", "Approve with conditions", "Reject")
         assert request.body is not None
         for word in ("Will this flight arrive 30 minutes late", "AUC", "You sign as"):
             assert word in request.body
@@ -160,7 +160,7 @@ def test_the_business_owner_reads_the_evidence_and_clicks_approve(
             "AUC",
         ):
             expect(body).to_contain_text(word, timeout=SECONDS)
-        approve = page.get_by_role("button", name="Approve")
+        approve = page.get_by_role("button", name="Approve", exact=True)
         expect(approve).to_be_enabled(timeout=SECONDS)
         expect(page.get_by_role("button", name="Reject")).to_be_visible()
         approve.click()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mlops.core.answers import APPROVE
 from mlops.core.canonical import digest_json
 from mlops.core.kpi import judge_kpi
 from mlops.core.period import Period, parse
@@ -25,7 +26,7 @@ from mlops.core.records import (
     State,
     to_json,
 )
-from mlops.flow.signatures import APPROVE, signed_bytes
+from mlops.flow.signatures import signed_bytes
 from mlops.spec.load import Include, Spec
 from mlops.spec.policy import Policy
 from mlops.store.artifacts import Artifacts

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from mlops.core.answers import LAPSE, REVOKE
 from mlops.errors import RecordMissing
 from mlops.flow.facts import find_report
 from mlops.flow.history import ModelHistory, model_history
 from mlops.flow.inventory import ModelSummary, model_of_dag, registered_models, summaries
-from mlops.flow.signatures import LAPSE, REVOKE
 from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store
 from mlops.store.migrate import upgrade

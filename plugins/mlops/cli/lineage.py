@@ -6,11 +6,11 @@ import json
 import sys
 from urllib.parse import quote
 
-from mlops.lineage.compare import Comparison, compare_marquez, compare_outbox
 from mlops.lineage.graph import GovernedRun, load
-from mlops.lineage.marquez import Marquez
-from mlops.lineage.relay import deliver as send
-from mlops.lineage.relay import waiting
+from mlops.lineage.marquez.client import Marquez
+from mlops.lineage.marquez.compare import Comparison, compare_marquez, compare_outbox
+from mlops.lineage.marquez.relay import deliver as send
+from mlops.lineage.marquez.relay import waiting
 from mlops.lineage.trace import Load, trace
 from mlops.lineage.trace_words import Link, as_json, as_text
 from mlops.store.connect import Store

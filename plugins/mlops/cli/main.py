@@ -164,7 +164,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from mlops.cli.doctor import doctor
+    from mlops.cli.doctor.command import doctor
 
     return doctor(in_json=options.json)
 

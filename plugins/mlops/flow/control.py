@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import text
 
+from mlops.core.answers import REVOKE
 from mlops.core.canonical import digest_json
 from mlops.errors import RecordMissing, SignOffError
 from mlops.flow.decisions import Answer, decision_row, record_decision
@@ -18,7 +19,7 @@ from mlops.flow.deployments import current_deployment
 from mlops.flow.fallback import STOP, previous_version
 from mlops.flow.live import live_package
 from mlops.flow.results import Controlled
-from mlops.flow.signatures import REVOKE, require_signed, signed_bytes
+from mlops.flow.signatures import require_signed, signed_bytes
 from mlops.flow.signers import Person, refusal, seat_now
 from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.lineage.deploy import deployment_changed

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mlops.core.answers import APPROVALS, LAPSE, REJECT
 from mlops.core.canonical import digest_json
-from mlops.flow.signatures import APPROVE, LAPSE, REJECT, SignedBytes
+from mlops.flow.signatures import SignedBytes
 from mlops.flow.signers import Person
 from mlops.flow.workspace import RunIdentity, registered_spec
 from mlops.lineage.deploy import decided
@@ -42,7 +43,7 @@ def decision_row(
 ) -> DecisionRow:
     """A decision with everything that it binds."""
     person, until = answer.person, None
-    if answer.choice == APPROVE and valid_days is not None:
+    if answer.choice in APPROVALS and valid_days is not None:
         until = answer.at + timedelta(days=valid_days)
     return DecisionRow(
         id=digest_json(
@@ -72,7 +73,7 @@ def record_decision(transaction: Transaction, origin: Origin, row: DecisionRow) 
     kept = ("id", "seat", "answer", "user_id", "user_name", "reason", "method", "counted")
     digests = ("package", "spec", "snapshot", "evidence", "criteria")
     action = "signature.given" if row.counted else "signature.refused"
-    if row.answer != APPROVE and row.counted:
+    if row.answer not in APPROVALS and row.counted:
         action = {REJECT: "signature.rejected", LAPSE: "seat.lapsed"}.get(
             row.answer, "signature.revoked"
         )

@@ -7,15 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from mlops.core.answers import LAPSE, REJECT, REVOKE
 from mlops.errors import NotSigned
-from mlops.flow.signatures import (
-    LAPSE,
-    REJECT,
-    REVOKE,
-    Standing,
-    seats_needed,
-    standings,
-)
+from mlops.flow.signatures import Standing, seats_needed, standings
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, GateRow, VersionRow
 

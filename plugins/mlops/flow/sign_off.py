@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlops.core.answers import LAPSE, REJECT
 from mlops.flow.decisions import Answer, decision_row, record_decision
 from mlops.flow.gates import Request, close, gate_id, gate_of, request, unread
 from mlops.flow.notices import Notice
 from mlops.flow.results import Decision
-from mlops.flow.signatures import LAPSE, REJECT, seats_needed, signed_bytes, standings
+from mlops.flow.signatures import seats_needed, signed_bytes, standings
 from mlops.flow.signers import Person, refusal, seat_now
 from mlops.flow.workspace import Workspace, now
 from mlops.spec.policy import Seat

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mlops.core.answers import APPROVALS, LAPSE, REJECT, REVOKE
 from mlops.errors import NotSigned
 from mlops.spec.load import Spec
 from mlops.spec.policy import Policy, Seat
@@ -19,10 +20,6 @@ from mlops.store.tables import (
     VersionRow,
 )
 
-APPROVE = "Approve"
-REJECT = "Reject"
-REVOKE = "Revoke"
-LAPSE = "Lapse"
 MARK_SUCCESS = "mark_success"
 
 _ANSWERS = {
@@ -179,7 +176,7 @@ def _standing(
                 marks.append(f"{row.user_name} marked the gate as a success, but {row.refusal}")
             continue
         fault = _fault(row, bound, at)
-        if row.answer != APPROVE:
+        if row.answer not in APPROVALS:
             signers.clear()
         if fault is None:
             signers[row.user_id] = row.user_name
@@ -202,7 +199,7 @@ def _standing(
 
 def _fault(row: DecisionRow, bound: SignedBytes, at: datetime) -> str | None:
     """Why an answer is no valid approval; none if it is one."""
-    if row.answer != APPROVE:
+    if row.answer not in APPROVALS:
         return f"{_ANSWERS[row.answer].format(row.user_name)}: {row.reason or 'no reason given'}"
     for what, expected in bound.digests().items():
         approved = getattr(row, f"{what}_digest")

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops.core.answers import APPROVALS, APPROVE_WITH_CONDITIONS, REJECT, REVOKE
 from mlops.errors import SpecError
-from mlops.flow.signatures import APPROVE, REJECT, REVOKE, Standing, standings
+from mlops.flow.signatures import Standing, standings
 from mlops.flow.workspace import Workspace
 from mlops.spec.policy import Policy, Seat
 from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
+
+_WITH_REASON = (APPROVE_WITH_CONDITIONS, REJECT, REVOKE)
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,10 @@ def refusal(
     duty = duties(version, person, asked_by=asked_by)
     if duty:
         return duty
-    if not reason.strip() and (choice in (REJECT, REVOKE) or entry.reason_needed):
-        return f"{choice} of {what} by {person.name} has no reason; the policy asks for one"
-    if choice != APPROVE:
+    if not reason.strip() and (choice in _WITH_REASON or entry.reason_needed):
+        missing = "conditions" if choice == APPROVE_WITH_CONDITIONS else "reason"
+        return f"{choice} of {what} by {person.name} has no {missing}; the policy asks for one"
+    if choice not in APPROVALS:
         return ""
     held = standings(transaction, version, at=at)
     return _twice(held, seat, person) or _two_seats(version, held, seat, person)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops.core.answers import APPROVALS, APPROVE, APPROVE_WITH_CONDITIONS
 from mlops.flow.deployments import current_deployment
-from mlops.flow.signatures import APPROVE
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, SnapshotRow, VersionRow
 
@@ -61,11 +61,13 @@ def status_as_of(transaction: Transaction, model: str, moment: datetime) -> Stat
         trained_on=f"{snapshot.train_start:%Y-%m-%d} to {snapshot.test_end:%Y-%m-%d}",
         live_since=deployment.valid_from,
         action=deployment.action,
-        signed_by=tuple(_answer(row) for row in past if row.answer == APPROVE),
-        undone_by=tuple(_answer(row) for row in past if row.answer != APPROVE),
+        signed_by=tuple(_answer(row) for row in past if row.answer in APPROVALS),
+        undone_by=tuple(_answer(row) for row in past if row.answer not in APPROVALS),
     )
 
 
 def _answer(row: DecisionRow) -> str:
     word = "" if row.answer == APPROVE else f" ({row.answer.lower()})"
+    if row.answer == APPROVE_WITH_CONDITIONS:
+        word = f" (with conditions: {row.reason})"
     return f"{row.user_name} as {row.seat} on {row.decided_at:%Y-%m-%d %H:%M}{word}"

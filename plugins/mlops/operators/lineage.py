@@ -1,8 +1,8 @@
 """What our operators tell Airflow's OpenLineage listener: the operational lineage.
 
 It may be lost, and nothing depends on it: the governed lineage goes its own way, see
-:mod:`mlops.lineage.relay`. So nothing here may fail a task, and nothing opens a connection: the
-listener asks in a process that it forked from the task's.
+:mod:`mlops.lineage.marquez.relay`. So nothing here may fail a task, and nothing opens a
+connection: the listener asks in a process that it forked from the task's.
 """
 
 from __future__ import annotations

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from mlops.core.answers import APPROVE, APPROVE_WITH_CONDITIONS, REJECT
 from mlops.operators.base import plain, translated
 from mlops.operators.lineage import TellsLineage
 from mlops.operators.workspace import open_workspace, pages_address, run_identity
@@ -62,11 +63,13 @@ class ApprovalSensor(TellsLineage, ApprovalOperator):
                     "",
                     type=["null", "string"],
                     title="Reason",
-                    description="Always on reject",
+                    description="Always on reject; the conditions, where there are some",
                 )
             },
             **kwargs,
         )
+        # Airflow's operator has the two only, and takes whatever is no plain approval for a no.
+        self.options = [APPROVE, APPROVE_WITH_CONDITIONS, REJECT]
         self.model = model
         self.version = version
         self.seat = seat
@@ -128,7 +131,10 @@ class ApprovalSensor(TellsLineage, ApprovalOperator):
         self.log.info("%s", decision)
         if not decision.enough:
             raise AnswerNotEnough(decision.why)
-        super().execute_complete(context, event)
+        if answer.choice == APPROVE_WITH_CONDITIONS:
+            HITLOperator.execute_complete(self, context, event)
+        else:
+            super().execute_complete(context, event)
         return plain(decision)
 
     def _lapse(self, context: Context, event: dict[str, Any]) -> None:

@@ -12,10 +12,11 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from mlops.core.answers import APPROVE, REJECT
 from mlops.flow.control import CONTROL_SUFFIX, record_started
 from mlops.flow.sign_off import Answer, Objection, answered, close, gate_of, marked
 from mlops.flow.sign_off import objection as sign_off_objection
-from mlops.flow.signatures import APPROVE, MARK_SUCCESS, REJECT
+from mlops.flow.signatures import MARK_SUCCESS
 from mlops.flow.signers import Person
 from mlops.flow.workspace import RunIdentity, Workspace
 from mlops.operators.workspace import server_workspace

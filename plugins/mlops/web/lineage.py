@@ -6,7 +6,7 @@ import logging
 from functools import cache
 
 from mlops.errors import MlopsError
-from mlops.lineage import courier
+from mlops.lineage.marquez import courier
 from mlops.operators.workspace import database_url
 from mlops.settings import marquez_api_key, marquez_url, store_conn_id
 from mlops.store.connect import Store

@@ -14,8 +14,8 @@ from collections.abc import Callable
 import psycopg
 
 from mlops.errors import MlopsError
-from mlops.lineage.marquez import Marquez
-from mlops.lineage.relay import Delivery, deliver
+from mlops.lineage.marquez.client import Marquez
+from mlops.lineage.marquez.relay import Delivery, deliver
 from mlops.store.connect import Store
 from mlops.store.outbox import CHANNEL
 

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from mlops.cli.doctor_findings import Check, Finding, Said, Well, of_error, place
-from mlops.cli.doctor_store import open_store
+from mlops.cli.doctor.findings import Check, Finding, Said, Well, of_error, place
+from mlops.cli.doctor.store import open_store
 from mlops.errors import LineageError, StoreError
-from mlops.lineage.marquez import Marquez
-from mlops.lineage.relay import waiting
+from mlops.lineage.marquez.client import Marquez
+from mlops.lineage.marquez.relay import waiting
 from mlops.settings import marquez_api_key, marquez_url
 from mlops.store.connect import Store
 

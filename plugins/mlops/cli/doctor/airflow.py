@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from mlops.cli.doctor_findings import Check, Finding, Said, Well
+from mlops.cli.doctor.findings import Check, Finding, Said, Well
 
 # They run every task on the machine of the scheduler.
 _ON_ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from mlops.cli.doctor_findings import Finding, Said, Severity, Well
+from mlops.cli.doctor.findings import Finding, Said, Severity, Well
 
 LONGEST_TIMEOUT_S = 2.0
 # How Airflow's events call themselves.

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, and_, exists, func, insert, select, tuple_
 
 from mlops.errors import LineageUnreachable
-from mlops.lineage.marquez import Marquez
+from mlops.lineage.marquez.client import Marquez
 from mlops.store.connect import Store, Transaction
 from mlops.store.tables import LineageDeliveryRow, LineageEventRow
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from mlops.errors import LineageError, LineageUnreachable
-from mlops.lineage.marquez import Marquez, Outcome
+from mlops.lineage.marquez.client import Marquez, Outcome
 from tests.lineage.faulty import LOOPBACK, FaultyServer, Mode
 
 LIMIT_S = 0.4

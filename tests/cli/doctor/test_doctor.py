@@ -15,17 +15,16 @@ import psycopg
 import pytest
 
 from demo.postgres import EmbeddedPostgres
-from mlops.cli import doctor as command
-from mlops.cli import doctor_silence
-from mlops.cli.doctor_findings import Finding, Well, place
+from mlops.cli.doctor import command, silence
+from mlops.cli.doctor.findings import Finding, Well, place
 from mlops.cli.main import main
-from mlops.lineage.marquez import Marquez
-from mlops.lineage.relay import deliver
+from mlops.lineage.marquez.client import Marquez
+from mlops.lineage.marquez.relay import deliver
 from mlops.store.connect import Store
 from tests.flow.life import PROJECT, TASK_ROLE
 from tests.flow.small import migrate, write_include
 from tests.lineage.faulty import FaultyServer, Mode
-from tests.lineage.test_relay import fact
+from tests.lineage.marquez.test_relay import fact
 from tests.operators.conftest import forget_settings
 
 if TYPE_CHECKING:
@@ -696,7 +695,7 @@ def test_the_doctor_knows_all_operators_and_all_tasks(platform: Examined, includ
     from mlops.lifecycle import build_dags
     from mlops.operators.names import OURS
 
-    known = {name for _, name in doctor_silence.operators()}
+    known = {name for _, name in silence.operators()}
     assert known >= OURS | {"AlarmOperator", "GovernanceOperator"}
     for dag in build_dags(include):
         tasks = {
@@ -704,7 +703,7 @@ def test_the_doctor_knows_all_operators_and_all_tasks(platform: Examined, includ
             for task_id in dag.task_ids
         }
         # Not every model asks for a release on an alarm.
-        assert set(doctor_silence.TASKS[dag.dag_id.removeprefix("late_")]) - {"alarm"} == tasks
+        assert set(silence.TASKS[dag.dag_id.removeprefix("late_")]) - {"alarm"} == tasks
 
 
 def test_time_to_send(platform: Examined) -> None:

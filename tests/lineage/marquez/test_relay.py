@@ -14,12 +14,12 @@ from sqlalchemy import func, select, text
 from mlops.core.canonical import canonical_json
 from mlops.errors import StoreError
 from mlops.lineage import facets
-from mlops.lineage.compare import compare_outbox
-from mlops.lineage.courier import start
 from mlops.lineage.datasets import Dataset, Names
-from mlops.lineage.marquez import Marquez
+from mlops.lineage.marquez.client import Marquez
+from mlops.lineage.marquez.compare import compare_outbox
+from mlops.lineage.marquez.courier import start
+from mlops.lineage.marquez.relay import Delivery, deliver, waiting
 from mlops.lineage.origin import Origin
-from mlops.lineage.relay import Delivery, deliver, waiting
 from mlops.lineage.run import Governed, Port, Run
 from mlops.store.connect import Store
 from mlops.store.migrate import upgrade
@@ -341,7 +341,7 @@ def _until(condition, seconds: float = 10) -> None:
 
 def test_our_facets_are_the_published_ones():
     """Each facet of ours has a published schema of this very version."""
-    folder = Path(__file__).parents[2] / "docs" / "facets"
+    folder = Path(__file__).parents[3] / "docs" / "facets"
     published = {json.loads(file.read_text())["$id"] for file in folder.glob("*.json")}
     used = {
         facets.airflow(ORIGIN.run)["mlops_airflow"]["_schemaURL"],

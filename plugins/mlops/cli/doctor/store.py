@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import text
 
-from mlops.cli.doctor_findings import Check, Finding, Said, Well, of_error
+from mlops.cli.doctor.findings import Check, Finding, Said, Well, of_error
 from mlops.errors import StoreError
 from mlops.operators.workspace import database_url
 from mlops.settings import store_conn_id

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from mlops.core.canonical import digest_json
 from mlops.lineage import facets
-from mlops.lineage.marquez import Marquez
+from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.run import without_entry
 from mlops.store.connect import Store, Transaction
 from mlops.store.tables import LedgerRow, LineageEventRow

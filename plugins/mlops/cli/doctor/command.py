@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 
-from mlops.cli import doctor_airflow, doctor_lineage, doctor_openlineage, doctor_store
-from mlops.cli.doctor_findings import Check, Finding, Said, Severity
+from mlops.cli.doctor import airflow, lineage, openlineage, store
+from mlops.cli.doctor.findings import Check, Finding, Said, Severity
 
 CHECKS: tuple[Check, ...] = (
-    *doctor_airflow.CHECKS,
-    *doctor_store.CHECKS,
-    *doctor_openlineage.CHECKS,
-    *doctor_lineage.CHECKS,
+    *airflow.CHECKS,
+    *store.CHECKS,
+    *openlineage.CHECKS,
+    *lineage.CHECKS,
 )
 _ORDER: tuple[Severity, ...] = ("unsafe", "loses lineage", "advice")
 

@@ -1,7 +1,7 @@
 """Marquez over HTTP: post an event, and ask what it knows.
 
 Marquez is a view of our ledger and may be away for days: nothing here tries twice, and nothing
-takes longer than its limit, see :mod:`mlops.lineage.bounded`.
+takes longer than its limit, see :mod:`mlops.lineage.marquez.bounded`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpcore
 
 from mlops.errors import LineageError, LineageUnreachable
-from mlops.lineage.bounded import BoundedBackend
+from mlops.lineage.marquez.bounded import BoundedBackend
 
 DEFAULT_TIMEOUT_S = 2.0
 SHOWN_CHARACTERS = 300

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mlops
-from mlops.cli.doctor_findings import Finding, Said, Well
+from mlops.cli.doctor.findings import Finding, Said, Well
 from mlops.errors import SpecError
 from mlops.settings import include_folder
 from mlops.spec.load import Include
