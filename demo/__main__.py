@@ -49,7 +49,8 @@ def life(platform: Platform) -> int:
             MODEL,
             url=platform.url,
             reports=_from_here(platform.places.artifacts / "reports" / MODEL),
-            lineage=platform.marquez_url or _from_here(platform.places.lineage),
+            lineage=_from_here(platform.places.lineage),
+            marquez=platform.marquez_url,
         )
     )
     _say(f"{'Took':<11} {(time.monotonic() - begin) / 60:.1f} minutes")
@@ -132,8 +133,7 @@ def _start_marquez(platform: Platform) -> None:
     except DemoError as error:
         reason = str(error)
     if reason is not None:
-        where = _from_here(platform.places.lineage)
-        _say(f"Lineage goes to {where}, not to Marquez: {reason}")
+        _say(f"Lineage is kept in the store, and not told to a Marquez: {reason}")
 
 
 def _from_here(path: Path) -> str:

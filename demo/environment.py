@@ -90,7 +90,7 @@ def environment(
     """All variables for a process of the demo's Airflow, or for a command that works with it.
 
     :param port: of the API server.
-    :param marquez_url: where lineage goes; to a file when None.
+    :param marquez_url: where our own lineage goes; Airflow's own goes to a file.
     :raises DemoError: when the database does not run.
     """
     variables = {
@@ -99,7 +99,7 @@ def environment(
         if name.startswith(KEPT_PREFIX) or not name.startswith(FOREIGN_PREFIXES)
     }
     options = _airflow_options(places, postgres, port)
-    options["openlineage"] = _openlineage_options(places, marquez_url)
+    options["openlineage"] = _openlineage_options(places)
     options["mlops"] = mlops_options(places, marquez_url)
     for section, values in options.items():
         for option, value in values.items():
@@ -190,15 +190,11 @@ def _airflow_options(
     }
 
 
-def _openlineage_options(places: Places, marquez_url: str | None) -> dict[str, str]:
-    """Of Airflow's own events: they may be lost, but must never hold a task."""
-    transport: dict[str, object] = (
-        {"type": "http", "url": marquez_url, "timeout": 2, "retry": {"total": 0}}
-        if marquez_url
-        else {"type": "file", "log_file_path": str(places.lineage), "append": True}
-    )
+def _openlineage_options(places: Places) -> dict[str, str]:
+    """Of Airflow's own events: a Marquez that hangs would hold each task, a file never does."""
+    transport = {"type": "file", "log_file_path": str(places.lineage), "append": True}
     return {
         "namespace": "mlops-demo",
         "transport": json.dumps(transport),
-        "execution_timeout": "30",
+        "execution_timeout": "15",
     }

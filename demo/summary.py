@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from sqlalchemy import func, select
+
 from demo.users import USERS
 from mlops.core.period import Period
 from mlops.core.records import CandidateResult, GateResult, MonitorResult, from_json
+from mlops.lineage.marquez.relay import waiting
 from mlops.store.connect import Store, Transaction
 from mlops.store.tables import (
     BatchRow,
     DecisionRow,
+    LineageEventRow,
     MonitorRow,
     ReportRow,
     SnapshotRow,
@@ -23,18 +27,32 @@ WIDTH = 11
 SHOWN_FEATURES = 3
 
 
-def summary(store_url: str, model: str, *, url: str, reports: str, lineage: str) -> str:
+def summary(
+    store_url: str, model: str, *, url: str, reports: str, lineage: str, marquez: str | None = None
+) -> str:
     """The summary as text for a terminal.
 
     :param url: where Airflow's pages are.
     :param reports: the folder in which reports lie.
-    :param lineage: the file of OpenLineage events.
+    :param lineage: the file of Airflow's own OpenLineage events.
+    :param marquez: where our own are delivered.
     """
-    with Store(store_url).transaction() as transaction:
+    store = Store(store_url)
+    with store.transaction() as transaction:
         lines = list(_life(transaction, model, reports))
+        runs = transaction.session.scalar(
+            select(func.count())
+            .select_from(LineageEventRow)
+            .where(LineageEventRow.stage == "COMPLETE")
+        )
+    told = f"{runs or 0:,} governed runs in the store"
+    if marquez is None:
+        told += ", told to a Marquez when there is one"
+    else:
+        told += f", {waiting(store, marquez):,} events still on their way to {marquez}"
     who = ", ".join(f"{user.name} ({user.duty})" for user in USERS)
     lines += [
-        *_titled("Lineage", [lineage]),
+        *_titled("Lineage", [told, f"Airflow's own events: {lineage}"]),
         *_titled("Open", [url, f"log in with a name as its own password: {who}"]),
         *_titled("Then", ["make down stops it, make up starts it again"]),
     ]
