@@ -105,11 +105,12 @@ def test_marquez_finds_the_parts_that_went_in(namespace: str, name: str, column:
 
 
 @given(st.text("dfjob:#/a0", max_size=14), st.sampled_from(["dataset", "datasetField", "job"]))
+@example(rest="0:a:a", kind="dataset")
 def test_ids_are_taken_apart_as_marquez_does(rest: str, kind: str) -> None:
     """Of any id: the same parts, or a refusal where Marquez throws or finds an empty part."""
     node_id = f"{kind}:{rest}"
     parts = java_parts(node_id, 4 if kind == "datasetField" else 3)
-    if parts is None or not all(parts):
+    if parts is None or not all(parts) or parts[0] != kind:
         with pytest.raises(LineageError, match="a node id"):
             split(node_id)
         return

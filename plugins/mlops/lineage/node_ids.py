@@ -143,7 +143,8 @@ def split(node_id: str) -> Node:
     parts = _SIMPLE_CUT.split(node_id.rstrip(":#"))
     if len(parts) > count:
         parts = _CAREFUL_CUT.split(node_id, maxsplit=count - 1)
-    if len(parts) != count or not all(parts):
+    # A digit after the kind hides its cut: then the first part is not the kind alone.
+    if len(parts) != count or not all(parts) or parts[0] != kind:
         _refuse("a node id", node_id, f"{count} parts with ':' between them")
     last, _, version = parts[-1].partition(_VERSION)
     rest = [*parts[1:-1], last]
