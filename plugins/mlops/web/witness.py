@@ -15,7 +15,9 @@ import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
+from weakref import WeakValueDictionary
 
+import anyio
 import anyio.to_thread
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
@@ -52,6 +54,9 @@ class Witness:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        # Answers at one gate go one after the other, so that the second of two that were sent at
+        # once finds the first on record. Airflow itself takes both.
+        self._answering: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
         # Airflow makes one of us in each process of the API server, when it starts.
         lineage.start_courier()
 
@@ -89,19 +94,26 @@ class Witness:
         answers = scope["method"] == "PATCH" and _ANSWER.search(scope["path"])
         starts = scope["method"] == "POST" and _START.search(scope["path"])
         if answers:
-            task = answers.groupdict()
-            found = await _safely(gatekeeping.objection, act, task)
-            if found is not None:
-                status = HTTPStatus.FORBIDDEN if found.outside else NOT_COUNTED
-                response = JSONResponse({"detail": found.why}, status_code=status)
-                await response(scope, receive, send)
-                return
-            await _recorded(self._app, gatekeeping.record_answer, act, task, scope, receive, send)
+            gate = self._answering.setdefault(scope["path"].rstrip("/"), anyio.Lock())
+            async with gate:
+                await self._answer(act, answers.groupdict(), scope, receive, send)
         elif starts:
             dag = starts.groupdict()
             await _recorded(self._app, gatekeeping.record_start, act, dag, scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _answer(
+        self, act: Act, task: dict[str, str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Refuse an answer that would not count; put one that Airflow takes on record."""
+        found = await _safely(gatekeeping.objection, act, task)
+        if found is None:
+            await _recorded(self._app, gatekeeping.record_answer, act, task, scope, receive, send)
+            return
+        status = HTTPStatus.FORBIDDEN if found.outside else NOT_COUNTED
+        response = JSONResponse({"detail": found.why}, status_code=status)
+        await response(scope, receive, send)
 
 
 async def _recorded(
