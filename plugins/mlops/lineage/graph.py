@@ -92,11 +92,14 @@ def linked(runs: Iterable[GovernedRun]) -> Graph:
     consumers: dict[str, list[GovernedRun]] = defaultdict(list)
     producers: dict[str, list[GovernedRun]] = defaultdict(list)
     written: dict[Place, list[tuple[GovernedRun, str]]] = defaultdict(list)
+    known: set[tuple[str, str]] = set()
     for run in ordered:
         for place, version in run.inputs.items():
             for writer in _writers(written[place], version):
-                consumers[writer.id].append(run)
-                producers[run.id].append(writer)
+                if (writer.id, run.id) not in known:  # it may have written two of the inputs
+                    known.add((writer.id, run.id))
+                    consumers[writer.id].append(run)
+                    producers[run.id].append(writer)
         for output in run.outputs:
             written[output.place].append((run, output.version))
     return Graph(

@@ -15,9 +15,14 @@ Link = Callable[[GovernedRun], str | None]
 def as_text(found: Trace, link: Link) -> str:
     """The answer for a person: a tree, then what it amounts to."""
     side = "came from" if found.upstream else "reached"
-    lines = [f"{found.about} {side} {len(found.runs)} runs:"]
-    for step in found.tree:
+    lines = [f"{found.about} {side} {len(found.runs)} runs (times in UTC):"]
+    # Tables are looked at more often than something comes of it.
+    further = [step for step in found.tree if step.next] or found.tree
+    for step in further:
         lines += _lines(step, "", link)
+    alone = len(found.tree) - len(further)
+    if alone:
+        lines.append(f"and {alone} more readings from which nothing further came")
     return "\n".join([*lines, *_summary(found)])
 
 
