@@ -6,7 +6,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from demo.client import AirflowClient
 from demo.contents import load_flights, make_store
@@ -18,6 +17,7 @@ from demo.marquez import is_wanted
 from demo.platform import Platform
 from demo.summary import summary
 from demo.users import USERS
+from demo.words import from_here
 from mlops.errors import MlopsError
 
 EXIT_REFUSED = 1
@@ -48,8 +48,8 @@ def life(platform: Platform) -> int:
             platform.postgres.url(WAREHOUSE_DATABASE, user=TASK_ROLE),
             MODEL,
             url=platform.url,
-            reports=_from_here(platform.places.artifacts / "reports" / MODEL),
-            lineage=_from_here(platform.places.lineage),
+            reports=str(from_here(platform.places.artifacts / "reports" / MODEL)),
+            lineage=str(from_here(platform.places.lineage)),
             marquez=platform.marquez_url,
         )
     )
@@ -134,12 +134,6 @@ def _start_marquez(platform: Platform) -> None:
         reason = str(error)
     if reason is not None:
         _say(f"Lineage is kept in the store, and not told to a Marquez: {reason}")
-
-
-def _from_here(path: Path) -> str:
-    """A path as short as it can be typed where the reader stands."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _say(line: str) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from demo.errors import DemoError
 from demo.ports import LOOPBACK
+from demo.words import from_here
 
 VERSION = "0.50.0"
 JAR = f"marquez-api-{VERSION}.jar"
@@ -144,7 +145,8 @@ def _copy_dependencies(program: str, target: Path) -> None:
         raise DemoError(
             f"Maven could not download Marquez {VERSION}",
             found=_missing(faults) or (faults[0] if faults else f"exit code {code}")[:300],
-            action=f"look into {log}; Maven must reach Maven Central or a mirror of it",
+            action=f"look into {from_here(log)}; or put {JAR}, built from its source, and the jars "
+            f"that it needs into {from_here(target.with_suffix(''))}",
         )
 
 
