@@ -33,7 +33,23 @@ def story(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Sto
     write_story(module_database, artifacts)
     store = Store(module_database)
     hostile(Life(store, artifacts, "hostile", title=HOSTILE, decision=HOSTILE))
+    conditional(Life(store, artifacts, "late_bus", title="Is it late?", decision="Whom to call?"))
     return store
+
+
+def conditional(life: Life) -> None:
+    """A version that was approved with conditions."""
+    life.register("2013-01-01T08:00")
+    life.package(1, "2013-01-02T08:00", auc=0.8, months=("2012-11", "2012-12"))
+    life.report(1, "2013-01-02T08:01")
+    life.sign(
+        1,
+        "business_owner",
+        "bea",
+        "2013-01-03T08:00",
+        answer="Approve with conditions",
+        reason="on weekdays only",
+    )
 
 
 def hostile(life: Life) -> None:
@@ -150,6 +166,16 @@ def test_a_live_version_whose_signature_expired_stands_out(pages: dict[str, str]
     assert "max 2013-02-04 12:00 UTC expired on 2013-08-03" in told
     assert told.count("the signature of max expired") == 1
     assert "Performance v1, 2013-10: AUC 0.691" in told
+
+
+def test_an_approval_with_conditions_is_shown_with_them(pages: dict[str, str]) -> None:
+    assert "bea signed with conditions 2013-01-03 08:00 UTC" in words(pages["late_bus"])
+    assert "<q>on weekdays only</q>" in pages["late_bus"]
+    (mark,) = re.findall(
+        r'<li class="(\w+)">\s*<span class="seat">[^<]*</span>\s*<span class="who">bea',
+        pages["late_bus"],
+    )
+    assert mark == "signed"
 
 
 def test_cut_lists_lead_to_the_whole_ones(story: Store) -> None:
