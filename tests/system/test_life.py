@@ -214,8 +214,12 @@ def test_a_second_model_lives_without_a_line_of_python(
 ) -> None:
     requests = site.gates("cancellation_release", FIRST, 2)
     assert set(requests) == {"business_owner", "lead_data_scientist"}
-    for request in requests.values():
-        site.approve(request)
+    site.approve(requests["business_owner"])
+    lead = requests["lead_data_scientist"]
+    with pytest.raises(AirflowRefused, match="no conditions"):
+        site.client.respond("lin", lead.task, "Approve with conditions", {"reason": ""})
+    reason = {"reason": "for one summer"}
+    site.client.respond("lin", lead.task, "Approve with conditions", reason)
     site.finish("cancellation_release", FIRST)
     site.trigger("cancellation_score", "july", "2013-08-01")
     site.finish("cancellation_score", "july")
