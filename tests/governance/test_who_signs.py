@@ -283,3 +283,27 @@ def test_a_cleared_deployment_that_was_rolled_back_says_what_is_live(life_of: Li
     stopped = there[first].deploy(first)
     assert (stopped.live, stopped.replaced) == (first, 0)
     assert "since the stop of" in stopped.superseded
+
+
+def test_a_release_that_found_its_version_live_has_had_its_turn(life_of: LifeOf) -> None:
+    """Cleared when another version is live, it does not bring its own one back."""
+    life = life_of("late")
+    first, second = (version_of(life, day) for day in ("2026-01-05", "2026-01-06"))
+    runs = {
+        name: elsewhere(life, run=replace(life.workspace.run, run_id=name))
+        for name in ("once", "twice", "newer")
+    }
+    for version in (first, second):
+        sign(life, version, "owner", "bea")
+    runs["once"].deploy(first)
+    entries = life.value("SELECT count(*) FROM mlops.ledger")
+    assert runs["twice"].deploy(first).superseded == ""
+    assert runs["twice"].deploy(first).superseded == ""
+    assert life.value("SELECT count(*) FROM mlops.ledger") == entries + 1
+    assert life.value("SELECT count(*) FROM mlops.deployment") == 1
+    runs["newer"].deploy(second)
+    rows = life.content()
+    for name in ("once", "twice"):
+        again = runs[name].deploy(first)
+        assert (again.live, again.superseded != "") == (second, True)
+    assert life.content() == rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import text
 
 from mlops.core.canonical import digest_json
@@ -13,7 +15,9 @@ from mlops.flow.signatures import require_signed
 from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.lineage.deploy import deployment_changed
 from mlops.store.connect import Transaction
-from mlops.store.tables import DeploymentRow, VersionRow
+from mlops.store.tables import DeploymentRow, LedgerRow, VersionRow
+
+_CONFIRMED = "version.confirmed"
 
 
 def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
@@ -35,7 +39,9 @@ def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
         _one_at_a_time(transaction, model)
         require_signed(transaction, row, at=now())
         before = current_deployment(transaction, model)
-        if before is None or before.version != version:
+        if before is not None and before.version == version:
+            _confirm(transaction, workspace, row)
+        elif not _confirmed(transaction, workspace, row):
             _make_live(transaction, workspace, row, before)
         return _told(transaction, workspace, row)
 
@@ -79,6 +85,30 @@ def _one_at_a_time(transaction: Transaction, model: str) -> None:
     transaction.session.execute(
         text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"mlops.live.{model}"}
     )
+
+
+def _confirm(transaction: Transaction, workspace: Workspace, version: VersionRow) -> None:
+    """Note that this release found its version deployed already, unless it did that itself.
+
+    Its task may be cleared much later, when another version is live: it has had its turn then.
+    """
+    key = _key(workspace, version)
+    if transaction.find(DeploymentRow, key=key) or _confirmed(transaction, workspace, version):
+        return
+    transaction.note(
+        actor=workspace.run.actor,
+        action=_CONFIRMED,
+        subject=f"{version.model}/v{version.number}",
+        payload={"key": key, "run": workspace.run.to_json()},
+    )
+
+
+def _confirmed(transaction: Transaction, workspace: Workspace, version: VersionRow) -> bool:
+    noted = transaction.find(
+        LedgerRow, action=_CONFIRMED, subject=f"{version.model}/v{version.number}"
+    )
+    key = _key(workspace, version)
+    return any(json.loads(entry.payload)["key"] == key for entry in noted)
 
 
 def _make_live(
