@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from demo.tasks import TaskRef
+from mlops.core import model_file
 from mlops.core.package import PackageParts, build, read
 from mlops.store.tables import ReportRow, VersionRow
+from tests.flow.factories import HomeMade
 from tests.governance.small import sign
 from tests.system.governance.site import Site, deploy_of
 
@@ -183,14 +186,24 @@ def test_rollback_takes_one_task_and_less_than_a_minute(site: Site, capsys) -> N
     assert took < 60
 
 
-def test_a_pickle_is_refused_before_it_is_constructed(site: Site) -> None:
-    """Even where it was packaged and signed."""
+class Evil:
+    """Whoever unpickles it makes a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self):
+        return (Path.touch, (self.marker,))
+
+
+@pytest.mark.parametrize("what", ["a pickle", "a type that nobody allowed"])
+def test_bytes_that_may_not_be_constructed_are_refused(site: Site, what: str) -> None:
+    """Even where they were packaged and signed."""
     life, marker = site.life("late"), site.folder / "constructed"
-
-    class Evil:
-        def __reduce__(self):
-            return (Path.touch, (marker,))
-
+    if what == "a pickle":
+        model = pickle.dumps(Evil(marker))
+    else:
+        model = model_file.dump(HomeMade().fit(np.zeros((2, 1)), np.array([0, 1])))
     version = site.version("late")
     work = life.workspace
     with work.store.transaction() as transaction:
@@ -198,7 +211,7 @@ def test_a_pickle_is_refused_before_it_is_constructed(site: Site) -> None:
         contents = read(work.artifacts.read(row.package_digest), expected_digest=row.package_digest)
         fields = PackageParts.__dataclass_fields__
         parts = {name: getattr(contents, name, None) for name in fields}
-        built = build(PackageParts(**{**parts, "model_bytes": pickle.dumps(Evil())}))
+        built = build(PackageParts(**{**parts, "model_bytes": model}))
         work.artifacts.put_bytes(built.data)
         values = {column.name: getattr(row, column.name) for column in row.__table__.columns}
         number = version + 1000
@@ -213,7 +226,9 @@ def test_a_pickle_is_refused_before_it_is_constructed(site: Site) -> None:
     gate = site.ask("late", number)
     site.sign(gate, "bea")
     assert site.deployed(gate) == "failed"
-    assert "ArtifactRefused" in site.log(deploy_of(gate))
+    log = site.log(deploy_of(gate))
+    assert "ArtifactRefused" in log
+    assert what == "a pickle" or "found tests.flow.factories.HomeMade" in log
     assert not marker.exists()
 
 
