@@ -44,10 +44,10 @@ def verify(url: str, marquez_url: str | None, api_key: str | None) -> int:
     if marquez_url is None:
         print("no Marquez is configured ([mlops] marquez_url), so none was looked at")
         return wrong
-    left = waiting(store, Marquez(marquez_url).url)
+    marquez = Marquez(marquez_url, timeout_s=PATIENCE_S, api_key=api_key)
+    left = waiting(store, marquez.url)
     if left:
         print(f"{left} events have not been delivered yet: python -m mlops lineage deliver")
-    marquez = Marquez(marquez_url, timeout_s=PATIENCE_S, api_key=api_key)
     return wrong | _say(f"Marquez at {marquez.url}", compare_marquez(store, marquez))
 
 

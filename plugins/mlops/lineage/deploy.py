@@ -127,16 +127,6 @@ def input_checked(
     origin: Origin, row: CheckRow, batch: str, version: VersionRow, spec: Spec, read: ReadingRow
 ) -> Governed:
     """The contract's checks of the rows to be scored."""
-    tests = [
-        {
-            "name": f"{check['name']}: {check['subject']}" if check["subject"] else check["name"],
-            "status": "pass" if check["passed"] else "fail",
-            "severity": "error",
-            "expected": str(check["expected"]),
-            "actual": str(check["found"]),
-        }
-        for check in row.checks
-    ]
     return origin.told(
         version.model,
         Run(
@@ -150,7 +140,7 @@ def input_checked(
                 ),
             ),
             run_facets={
-                **facets.tests(tests),
+                **facets.checks(row.checks),
                 **facets.batch(model=version.model, version=version.number, batch=batch, rows=None),
             },
         ),

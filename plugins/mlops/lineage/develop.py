@@ -76,7 +76,7 @@ def snapshot_checked(origin: Origin, row: CheckRow, snapshot: SnapshotRow) -> Go
             at=row.checked_at,
             inputs=(Port(origin.snapshot(snapshot), io=_checked(row, snapshot.sha256)),),
             outputs=(Port(origin.names.ours(name), facets.version(row.digest)),),
-            run_facets=facets.tests(_tests(row)),
+            run_facets=facets.checks(row.checks),
         ),
     )
 
@@ -90,19 +90,6 @@ def _checked(row: CheckRow, sha256: str) -> dict[str, Any]:
         **facets.assertions(found),
         **facets.read(kind="sha256", version=sha256, sha256=sha256),
     }
-
-
-def _tests(row: CheckRow) -> list[dict[str, str]]:
-    return [
-        {
-            "name": f"{check['name']}: {check['subject']}" if check["subject"] else check["name"],
-            "status": "pass" if check["passed"] else "fail",
-            "severity": "error",
-            "expected": str(check["expected"]),
-            "actual": str(check["found"]),
-        }
-        for check in row.checks
-    ]
 
 
 def model_trained(origin: Origin, row: TrainingRow, snapshot: SnapshotRow, spec: Spec) -> Governed:

@@ -238,6 +238,20 @@ def tests(found: Iterable[Mapping[str, Any]]) -> Facet:
     return _standard("test", "1-0-1", "TestRunFacet", tests=list(found))
 
 
+def checks(found: Iterable[Mapping[str, Any]]) -> Facet:
+    """Recorded checks of rows, as tests."""
+    return tests(
+        {
+            "name": f"{check['name']}: {check['subject']}" if check["subject"] else check["name"],
+            "status": "pass" if check["passed"] else "fail",
+            "severity": "error",
+            "expected": str(check["expected"]),
+            "actual": str(check["found"]),
+        }
+        for check in found
+    )
+
+
 # ── our own
 
 

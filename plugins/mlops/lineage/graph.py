@@ -65,10 +65,6 @@ class Graph:
         """The runs that wrote a dataset."""
         return tuple(run for run in self.runs if any(o.place == place for o in run.outputs))
 
-    def reading(self, place: Place) -> tuple[GovernedRun, ...]:
-        """The runs that read a dataset."""
-        return tuple(run for run in self.runs if place in run.inputs)
-
     def places(self) -> frozenset[Place]:
         """Every dataset."""
         written = {output.place for run in self.runs for output in run.outputs}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -62,17 +63,21 @@ class Governed:
     model: str
     runs: tuple[Run, ...]
 
+    @cached_property
+    def _bodies(self) -> tuple[dict[str, Any], ...]:
+        return tuple(told(self.namespace, run) for run in self.runs)
+
     @property
     def digest(self) -> str:
         """SHA-256 over what is told, which is without the ledger's entry."""
-        return digest_json([told(self.namespace, run) for run in self.runs])
+        return digest_json(self._bodies)
 
     def events(self, entry: Entry) -> Sequence[Event]:
         """START and COMPLETE of each run."""
-        return [event for run in self.runs for event in self._events(run, entry)]
+        both = zip(self.runs, self._bodies, strict=True)
+        return [event for run, body in both for event in self._events(run, body, entry)]
 
-    def _events(self, run: Run, entry: Entry) -> Iterable[Event]:
-        body = told(self.namespace, run)
+    def _events(self, run: Run, body: Mapping[str, Any], entry: Entry) -> Iterable[Event]:
         # From the entry and the job: told again, it is the same run.
         run_id = str(uuid5(NAMESPACE_URL, f"mlops:{entry.digest}:{body['job']['name']}"))
         for stage, at in (("START", run.at - _BEFORE), ("COMPLETE", run.at)):

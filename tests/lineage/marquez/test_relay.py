@@ -21,7 +21,7 @@ from mlops.lineage.marquez.courier import start
 from mlops.lineage.marquez.relay import Delivery, deliver, waiting
 from mlops.lineage.origin import Origin
 from mlops.lineage.run import Governed, Port, Run
-from mlops.store.connect import Store
+from mlops.store.connect import Store, Transaction
 from mlops.store.migrate import upgrade
 from mlops.store.tables import CaseRow, LedgerRow, LineageDeliveryRow, LineageEventRow
 from tests.lineage.faulty import FaultyServer, Mode
@@ -70,7 +70,7 @@ def told(model: str, name: str, runs: int = 1) -> Governed:
     )
 
 
-def fact(store: Store, name: str, *, model: str = "churn", runs: int = 1) -> None:
+def record(transaction: Transaction, name: str, *, model: str = "churn", runs: int = 1) -> None:
     row = CaseRow(
         id=f"{model}/{name}",
         model=model,
@@ -81,15 +81,19 @@ def fact(store: Store, name: str, *, model: str = "churn", runs: int = 1) -> Non
         finding="none",
         opened_at=AT,
     )
+    transaction.record(
+        row,
+        actor="bea",
+        action="a.b",
+        subject=name,
+        payload={},
+        lineage=told(model, name, runs),
+    )
+
+
+def fact(store: Store, name: str, *, model: str = "churn", runs: int = 1) -> None:
     with store.transaction() as transaction:
-        transaction.record(
-            row,
-            actor="bea",
-            action="a.b",
-            subject=name,
-            payload={},
-            lineage=told(model, name, runs),
-        )
+        record(transaction, name, model=model, runs=runs)
 
 
 def kept(server: FaultyServer) -> list[tuple[str, str]]:
@@ -108,23 +112,7 @@ def both(*jobs: str) -> list[tuple[str, str]]:
 
 def test_events_are_written_with_the_fact_and_its_entry_or_not_at_all(store: Store):
     with pytest.raises(RuntimeError), store.transaction() as transaction:
-        transaction.record(
-            CaseRow(
-                id="x",
-                model="churn",
-                version=1,
-                cause="drift",
-                severity="low",
-                owner="bea",
-                finding="none",
-                opened_at=AT,
-            ),
-            actor="bea",
-            action="a.b",
-            subject="x",
-            payload={},
-            lineage=told("churn", "x"),
-        )
+        record(transaction, "x")
         raise RuntimeError
     fact(store, "one", runs=2)
     fact(store, "one", runs=2)  # the same fact again: no second entry, no second event
