@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from mlops.lineage import facets
 from mlops.lineage.facets import From
-from mlops.lineage.origin import Origin, from_columns, same_columns
+from mlops.lineage.origin import PREDICTION, Origin, from_columns, same_columns
 from mlops.lineage.reading import columns_from, inputs_of, rows_from
-from mlops.lineage.run import Governed, Port, Run
+from mlops.lineage.run import Facets, Governed, Port, Run
 from mlops.spec.load import Spec
 from mlops.store.tables import (
     BatchRow,
@@ -20,6 +20,8 @@ from mlops.store.tables import (
     TrainingRow,
     VersionRow,
 )
+
+_COLUMNS = tuple(name for name, _ in PREDICTION)
 
 
 def report_written(
@@ -151,13 +153,6 @@ def batch_published(
     origin: Origin, row: BatchRow, version: VersionRow, spec: Spec, read: ReadingRow
 ) -> Governed:
     """Version, slot and tables → scores; and scores → the view that applications read."""
-    model = origin.version(version, spec)
-    scores = origin.scores(row.model, row.version)
-    table, view = origin.table_of_predictions(spec), origin.view_of_predictions(spec)
-    columns = ("score", "decision")
-    made_of = facets.column_lineage(
-        dict.fromkeys(columns, _score_from(origin, version, spec, read)), rows_from(origin, read)
-    )
     batch = facets.batch(
         model=row.model,
         version=row.version,
@@ -168,46 +163,50 @@ def batch_published(
         rows=row.rows,
         unseen=[{"name": n, "rows": count} for n, count in sorted(row.summary["unseen"].items())],
     )
+    about = {**batch, **facets.nominal_time(row.window_start, row.window_end)}
     written = {**facets.output_statistics(rows=row.rows), **batch}
-    window = facets.nominal_time(row.window_start, row.window_end)
+    made_of = facets.column_lineage(
+        dict.fromkeys(_COLUMNS, _score_from(origin, version, spec, read)), rows_from(origin, read)
+    )
+    package = facets.read(kind="sha256", version=row.package_digest)
+    number = facets.read(kind="number", version=str(row.version))
+    scores, table = origin.scores(row.model, row.version), origin.table_of_predictions(spec)
     return origin.told(
         row.model,
         Run(
             job=f"{row.model}.v{row.version}.score",
             at=row.published_at,
             inputs=(
-                Port(model, io=facets.read(kind="sha256", version=row.package_digest)),
-                Port(
-                    origin.slot(row.model),
-                    io=facets.read(kind="number", version=str(row.version)),
-                ),
+                Port(origin.version(version, spec), io=package),
+                Port(origin.slot(row.model), io=number),
                 *inputs_of(origin, read),
             ),
-            outputs=(
-                Port(scores, facets={**facets.version(row.id), **made_of}, io=written),
-                Port(table, facets={**facets.version(row.id), **made_of}, io=written),
+            outputs=tuple(
+                Port(place, facets={**facets.version(row.id), **made_of}, io=written)
+                for place in (scores, table)
             ),
-            run_facets={**batch, **window},
+            run_facets=about,
         ),
         Run(
             job=f"{row.model}.v{row.version}.publish",
             at=row.published_at,
-            inputs=(
-                Port(scores, io=facets.read(kind="batch", version=row.id, rows=row.rows)),
-                Port(table, io=facets.read(kind="batch", version=row.id, rows=row.rows)),
+            inputs=tuple(
+                Port(place, io=facets.read(kind="batch", version=row.id, rows=row.rows))
+                for place in (scores, table)
             ),
-            outputs=(
-                Port(
-                    view,
-                    facets={
-                        **facets.dataset_type("VIEW"),
-                        **facets.column_lineage(same_columns(table, columns, "published")),
-                    },
-                    io=written,
-                ),
-            ),
-            run_facets={**batch, **window},
+            outputs=(_view(origin, spec, written),),
+            run_facets=about,
         ),
+    )
+
+
+def _view(origin: Origin, spec: Spec, written: Facets) -> Port:
+    """What applications read is the table, column by column."""
+    same = same_columns(origin.table_of_predictions(spec), _COLUMNS, "published")
+    return Port(
+        origin.view_of_predictions(spec),
+        facets={**facets.dataset_type("VIEW"), **facets.column_lineage(same)},
+        io=written,
     )
 
 
