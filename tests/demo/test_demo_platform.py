@@ -26,6 +26,7 @@ from demo.postgres import EmbeddedPostgres
 from demo.rest import AirflowRefused
 from demo.tasks import HumanRequest, TaskRef
 from demo.users import USERS
+from tests.parking import wait_until_parked
 
 pytestmark = pytest.mark.system
 
@@ -110,26 +111,10 @@ def client(platform: Platform) -> Iterator[AirflowClient]:
         yield made
 
 
-def parked(
-    client: AirflowClient, platform: Platform, run_id: str, *, try_number: int = 1
-) -> HumanRequest:
-    """The gate's request, once the scheduler knows that the worker which asked has gone.
-
-    Airflow resumes an answered task under the same try number. When the first worker's end is
-    heard only after the second one is queued, the scheduler takes it for the second one's and
-    fails the task; a plain operator without retries does not get over that, and no person
-    answers within that second.
-    """
+def parked(client: AirflowClient, platform: Platform, run_id: str) -> HumanRequest:
+    """The gate's request, once it may be answered."""
     (request,) = client.wait_hitl(DAG, run_id)
-    log = platform.places.folder / "logs" / "scheduler.log"
-    heard = (
-        "Received executor event with state success for task instance TaskInstanceKey("
-        f"dag_id='{DAG}', task_id='{GATE}', run_id='{run_id}', try_number={try_number},"
-    )
-    deadline = time.monotonic() + 60
-    while heard not in log.read_text():
-        assert time.monotonic() < deadline, f"the scheduler never wrote: {heard}"
-        time.sleep(0.1)
+    wait_until_parked(client, request.task, platform.places.folder)
     return request
 
 
@@ -211,7 +196,7 @@ def test_tasks_are_marked_and_cleared(client: AirflowClient, platform: Platform)
     client.mark("sam", gate, "success", note="in a hurry")
     assert client.wait_run(DAG, run_id) == "success"
     assert client.clear(DAG, run_id, [GATE], downstream=True) == [GATE, "last"]
-    again = parked(client, platform, run_id, try_number=2)
+    again = parked(client, platform, run_id)
     client.respond("bea", again.task, "Reject", {"reason": "no"})
     assert client.wait_run(DAG, run_id) == "success"
     # Rejecting leaves the gate green and skips what follows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -133,23 +134,33 @@ def test_two_workers_at_once_leave_what_one_leaves(lived: Lived, step: str) -> N
 
 @pytest.fixture(scope="module")
 def second(
-    lived: Lived, postgres: EmbeddedPostgres, make_database: MakeDatabase
+    lived: Lived,
+    postgres: EmbeddedPostgres,
+    make_database: MakeDatabase,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Lived, Release]]:
     """A copy of the life in which a second version was released two weeks later."""
     database = make_database(template=lived.life.database.rpartition("/")[2])
+    artifacts = tmp_path_factory.mktemp("second") / "artifacts"
+    shutil.copytree(lived.life.include.parent / "artifacts", artifacts)
     made = life(
         database,
         model="flight_delay",
         include=lived.life.include,
-        artifacts=lived.life.include.parent / "artifacts",
+        artifacts=artifacts,
         store_url=postgres.url(database.rpartition("/")[2], user=TASK_ROLE),
     )
-    # A report names the tables that were read with their database, which is another one here.
+    # A report names the tables that were read with their database, which is another one here, and
+    # its copy for people lies in another folder.
     told = document(made.workspace, model="flight_delay", version=1)
+    measurement = lived.window.measured.measurement
+    window = replace(
+        lived.window, documented=monitor_report(made.workspace, measurement=measurement)
+    )
     release = made.release("2013-07-15")
     made.live(release)
     first = replace(lived.release, documented=told)
-    yield replace(lived, life=made, release=first), release
+    yield replace(lived, life=made, release=first, window=window), release
     postgres.drop_database(database.rpartition("/")[2])
 
 

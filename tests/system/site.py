@@ -26,6 +26,7 @@ from demo.postgres import EmbeddedPostgres
 from demo.tasks import HumanRequest
 from tests.flow.life import PROJECT, Content, content, moment, reduced_flight_delay
 from tests.lineage.stand_in import StandInServer
+from tests.parking import wait_until_parked
 
 DAGS = [
     f"{model}_{phase}"
@@ -87,6 +88,8 @@ class Site:
     def gates(self, dag_id: str, run_id: str, count: int) -> dict[str, HumanRequest]:
         """The requests that wait for people, by seat."""
         waiting = self.client.wait_hitl(dag_id, run_id, count=count)
+        for request in waiting:
+            wait_until_parked(self.client, request.task, self.platform.places.folder)
         return {request.task.task_id.rpartition(".")[2]: request for request in waiting}
 
     def approve(self, request: HumanRequest) -> None:

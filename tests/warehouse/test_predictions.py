@@ -16,7 +16,6 @@ from mlops.warehouse.predictions import (
     KEY_TYPES,
     ensure_tables,
     publish_batch,
-    withdraw_batch,
 )
 from mlops.warehouse.shard import replacing_shard
 
@@ -45,10 +44,11 @@ def write(url, ids, scores, *, batch="b1", shard=0, version=1, threshold=0.5) ->
     return writer.rows
 
 
-def publish(url, *, batch="b1", rows, day=0, version=1):
+def publish(url, *, batch="b1", rows, day=0, version=1, over_others=True):
     return publish_batch(
-        url, **NAMES, batch=batch, model_version=version, rows=rows,
+        url, **NAMES, key="id", batch=batch, model_version=version, rows=rows,
         window_start=START + day * DAY, window_end=START + (day + 1) * DAY,
+        over_others=over_others,
     )  # fmt: skip
 
 
@@ -215,27 +215,46 @@ def test_the_newest_window_is_shown_whatever_was_published_last(url):
     assert shown(url) == [(1, 0.9, "tuesday"), (2, 0.2, "monday")]
 
 
-def test_a_window_scored_again_by_the_version_before_is_shown(url):
+def test_a_batch_of_an_old_plan_hides_nothing(url):
     write(url, [1], [0.7], batch="monday/v7", version=7)
     publish(url, batch="monday/v7", rows=1, version=7)
-    write(url, [1], [0.6], batch="monday/v6", version=6)
-    publish(url, batch="monday/v6", rows=1, version=6)
-    assert shown(url) == [(1, 0.6, "monday/v6")]
-    publish(url, batch="monday/v7", rows=1, version=7)
-    assert shown(url) == [(1, 0.6, "monday/v6")]
+    write(url, [1, 2], [0.6, 0.5], batch="monday/v6", version=6)
+    for _ in range(2):
+        publish(url, batch="monday/v6", rows=2, version=6, over_others=False)
+        assert shown(url) == [(1, 0.7, "monday/v7"), (2, 0.5, "monday/v6")]
 
 
-def test_a_withdrawn_batch_gives_way_to_the_one_before(url):
-    write(url, [1], [0.7], batch="monday")
-    write(url, [1], [0.6], batch="again")
-    publish(url, batch="monday", rows=1)
-    publish(url, batch="again", rows=1)
-    assert withdraw_batch(url, **NAMES, batch="again") is True
-    assert shown(url) == [(1, 0.7, "monday")]
-    assert withdraw_batch(url, **NAMES, batch="again") is False
-    assert withdraw_batch(url, **NAMES, batch="nothing") is False
-    publish(url, batch="again", rows=1)
-    assert shown(url) == [(1, 0.6, "again")]
+def test_a_batch_is_published_again_over_another_one_of_its_window(url):
+    for batch, version in (("monday/v7", 7), ("monday/v8", 8)):
+        write(url, [1], [version / 10], batch=batch, version=version)
+        first = publish(url, batch=batch, rows=1, version=version)
+    write(url, [1], [0.1], batch="tuesday/v8", version=8)
+    publish(url, batch="tuesday/v8", rows=1, version=8, day=1)
+    before = publish(url, batch="monday/v7", rows=1, version=7, over_others=False)
+    assert shown_of(url, "monday") == "monday/v8"
+    again = publish(url, batch="monday/v7", rows=1, version=7)
+    assert shown_of(url, "monday") == "monday/v7"
+    assert before.published_at < first.published_at < again.published_at
+    # Nothing of its window hides it any more, so that a second time changes nothing.
+    assert publish(url, batch="monday/v7", rows=1, version=7) == again
+    assert shown(url) == [(1, 0.1, "tuesday/v8")]
+
+
+def shown_of(url, window: str) -> str:
+    """The batch that the view would show if there were no later window."""
+    query = "SELECT batch FROM ml.delay_batches WHERE batch LIKE '{}/%' ORDER BY publication DESC"
+    return read(url, query.format(window))[0][0]
+
+
+def test_the_digest_of_a_batch_is_of_what_its_rows_say(url):
+    write(url, [1, 2], [0.1, 0.2])
+    write(url, [3], [0.3], shard=1)
+    first = publish(url, rows=3).content
+    write(url, [2], [0.2])
+    write(url, [3, 1], [0.3, 0.1], shard=1)
+    assert publish(url, rows=3).content == first, "other shards, in another order"
+    write(url, [2], [0.20000000000000004])
+    assert publish(url, rows=3).content != first, "one bit of one score"
 
 
 def test_a_published_batch_stays_whole_while_it_is_scored_again(url):
@@ -311,8 +330,8 @@ def test_names_are_quoted(database):
     ) as writer:
         writer.write(keys(["k"], name="select"), np.array([0.5]))
     publish_batch(
-        database, **names, batch="it's", model_version=1, window_start=START,
-        window_end=START + DAY, rows=1,
+        database, **names, key="select", batch="it's", model_version=1, window_start=START,
+        window_end=START + DAY, rows=1, over_others=True,
     )  # fmt: skip
     found = read(database, 'SELECT "select", batch FROM "out""put"."Flight delay; DROP"')
     assert found == [("k", "it's")]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mlops.errors import SpecError
 from mlops.flow.intake import check_sql
-from mlops.spec.load import Include, tier_of
+from mlops.spec.load import Include, Spec, require_rule, tier_of
+from mlops.spec.policy import Policy
 
 
 def check(root: Path) -> int:
@@ -38,12 +39,14 @@ def _check_spec(include: Include, file: Path) -> None:
     spec = include.read_spec(file)
     problems: list[str] = []
     _collect(problems, lambda: check_sql(include, spec))
-    _collect(
-        problems,
-        lambda: tier_of(spec.content, include.policy(spec.content.deploy.policy)),
-    )
+    _collect(problems, lambda: _agrees(spec, include.policy(spec.content.deploy.policy)))
     if problems:
         raise SpecError("\n".join(problems))
+
+
+def _agrees(spec: Spec, policy: Policy) -> None:
+    tier_of(spec.content, policy)
+    require_rule(spec.content, policy)
 
 
 def _collect(problems: list[str], step: Callable[[], object]) -> None:

@@ -165,6 +165,7 @@ class MonitorResult:
     """Everything that was measured and judged about one version in one window.
 
     :ivar rows_gone: predictions that were published and are there no more.
+    :ivar by_rule: whether the version's rule scored, so that its model is not judged.
     """
 
     state: State
@@ -174,6 +175,7 @@ class MonitorResult:
     performance: Performance
     kpi: KpiResult
     rows_gone: int = 0
+    by_rule: bool = False
 
 
 def to_json(record: Any) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from mlops.core.canonical import digest_json
 from mlops.core.checks import all_passed, check_contract, schema_changes
@@ -16,11 +19,13 @@ from mlops.flow.columns import naming, types_of
 from mlops.flow.deployments import needed_live_version
 from mlops.flow.fallback import choose
 from mlops.flow.live import live_package
-from mlops.flow.plan import Plan
+from mlops.flow.plan import Plan, batch_name
 from mlops.flow.reading import Reading, reading, record_reading
+from mlops.flow.rule import RULE_SCORE, rule_profile, rule_query
 from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.lineage.deploy import input_checked
 from mlops.spec.load import Spec
+from mlops.spec.model import Feature
 from mlops.store.connect import Transaction
 from mlops.store.tables import CaseRow, VersionRow
 from mlops.warehouse import sql
@@ -35,25 +40,35 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
     :param shards: how many parts of the window are scored side by side.
 
     :raises NoDecision: the model was stopped, or no version's signatures hold, and its policy names
-        no version to fall back to; the task is skipped.
+        nothing to fall back to; the task is skipped.
     :raises DataRefused: the schema changed since training, keys repeat, or the rows break the
         contract; all checks are recorded first.
     """
-    version = version_to_score(workspace, model)
+    chosen = choose_to_score(workspace, model)
+    version = chosen.version
     spec = workspace.spec(version.spec_digest)
-    package = live_package(workspace, version)
-    batch = f"{model}/{window.label()}/v{version.number}"
-    query = scoring_query(spec, window)
-    with naming(f"{batch}: {spec.content.deploy.scoring_sql or spec.content.develop.features_sql}"):
+    batch = batch_name(version, window, by_rule=chosen.by_rule)
+    query = rule_query(spec, window) if chosen.by_rule else scoring_query(spec, window)
+    read_from = spec.content.deploy.scoring_sql or spec.content.develop.features_sql
+    with naming(f"{batch}: {spec.content.deploy.rule_sql if chosen.by_rule else read_from}"):
         columns = types_of(describe(workspace.warehouse_url, query))
-    changes = schema_changes(
-        {column["name"]: column["type"] for column in package.contents.schema}, columns
-    )
     read = reading(workspace, query)
-    if not all_passed(changes):
-        _record(workspace, batch, version, spec, read, changes)
+    if chosen.by_rule:
+        features: Mapping[str, Feature] = RULE_SCORE
+        changes: tuple[Check, ...] = ()
+        with naming(batch):
+            profile = rule_profile(workspace, query)
+    else:
+        package = live_package(workspace, version)
+        features = spec.content.develop.features
+        changes = schema_changes(
+            {column["name"]: column["type"] for column in package.contents.schema}, columns
+        )
+        if not all_passed(changes):
+            _record(workspace, batch, version, spec, read, changes)
+        with naming(batch):
+            profile = input_profile(workspace, spec, package, window)
     with naming(batch):
-        profile = input_profile(workspace, spec, package, window)
         keys = count_keys(
             workspace.warehouse_url,
             query,
@@ -62,7 +77,7 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
         )
     checks = check_contract(
         profile.summary(newest=keys.newest, key_duplicates=keys.rows - keys.distinct),
-        features=spec.content.develop.features,
+        features=features,
         contract=spec.content.develop.contract,
         window_end=window.end,
         labelled=False,
@@ -70,7 +85,7 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
     )
     _record(workspace, batch, version, spec, read, (*changes, *checks), profile)
     _ensure_output(workspace, spec, columns)
-    return _plan(batch, version, window, profile, shards)
+    return _plan(batch, chosen, window, profile, shards)
 
 
 def _record(
@@ -96,8 +111,21 @@ def _record(
     )
 
 
-def version_to_score(workspace: Workspace, model: str) -> VersionRow:
-    """The live version, or the one that its policy falls back to.
+@dataclass(frozen=True)
+class ToScore:
+    """What scores a window.
+
+    :ivar by_rule: whether it is the rule that was signed with the version, not its model.
+    :ivar at: when that was found, by the store's clock.
+    """
+
+    version: VersionRow
+    by_rule: bool
+    at: datetime
+
+
+def choose_to_score(workspace: Workspace, model: str) -> ToScore:
+    """The live version, or what its policy falls back to.
 
     Signatures that hold no more open a case for the business owner, whatever scores instead.
 
@@ -107,6 +135,7 @@ def version_to_score(workspace: Workspace, model: str) -> VersionRow:
     with workspace.store.transaction() as transaction:
         live = needed_live_version(transaction, model)
         choice = choose(transaction, model, at=now())
+        at = transaction.clock()
         if choice.owed:
             _open_case(transaction, workspace, live, choice.reason)
     if choice.version is None:
@@ -115,7 +144,7 @@ def version_to_score(workspace: Workspace, model: str) -> VersionRow:
             found=choice.reason,
             action=f"resume it or roll it back with {model}_control, or release a version",
         )
-    return choice.version
+    return ToScore(choice.version, choice.by_rule, at)
 
 
 def _open_case(
@@ -175,7 +204,8 @@ def _ensure_output(workspace: Workspace, spec: Spec, columns: dict[str, str]) ->
     )
 
 
-def _plan(batch: str, version: VersionRow, window: Period, profile: Profile, shards: int) -> Plan:
+def _plan(batch: str, chosen: ToScore, window: Period, profile: Profile, shards: int) -> Plan:
+    version = chosen.version
     return Plan(
         batch=batch,
         model=version.model,
@@ -187,4 +217,6 @@ def _plan(batch: str, version: VersionRow, window: Period, profile: Profile, sha
         rows=profile.rows,
         unseen={name: count for name, count in profile.unseen().items() if count},
         parts=len(split(window, shards)),
+        by_rule=chosen.by_rule,
+        chosen_at=chosen.at.isoformat(),
     )

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import text
-
 from mlops.core.answers import REVOKE
 from mlops.core.canonical import digest_json
 from mlops.errors import RecordMissing, SignOffError
@@ -95,9 +93,7 @@ def _change(
     workspace: Workspace, model: str, action: str, person: Person, reason: str, version: int | None
 ) -> Controlled:
     with workspace.store.transaction() as transaction:
-        transaction.session.execute(
-            text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"mlops.live.{model}"}
-        )
+        transaction.take_turns(f"mlops.live.{model}")
         key = digest_json([action, model, workspace.run.dag_id, workspace.run.run_id])
         done = transaction.find(DeploymentRow, key=key)
         if done:

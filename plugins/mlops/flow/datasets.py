@@ -128,7 +128,7 @@ def _(result: Plan, workspace: Workspace, names: Names) -> Both:
 
 @_of.register
 def _(result: Scored, workspace: Workspace, names: Names) -> Both:
-    model, _, number = result.batch.split("/")
+    model, _, number, *_rule = result.batch.split("/")
     version = _row(workspace, VersionRow, model, int(number.removeprefix("v")))
     spec = workspace.spec(version.spec_digest)
     slot = names.airflow(f"deployments/{model}/prod")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy import text
-
 from mlops.core.canonical import digest_json
 from mlops.flow.deployments import current_deployment
 from mlops.flow.fallback import ROLLBACK, STOP
@@ -36,7 +34,8 @@ def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
         require_signed(transaction, row, at=now())
     live_package(workspace, row).check_golden()
     with workspace.store.transaction() as transaction:
-        _one_at_a_time(transaction, model)
+        # Two releases of one model change the live version one after the other, never half.
+        transaction.take_turns(f"mlops.live.{model}")
         require_signed(transaction, row, at=now())
         before = current_deployment(transaction, model)
         if before is not None and before.version == version:
@@ -78,13 +77,6 @@ def _key(workspace: Workspace, version: VersionRow) -> str:
     """A release run deploys a version once."""
     run = workspace.run
     return digest_json(["deploy", version.model, version.number, run.dag_id, run.run_id])
-
-
-def _one_at_a_time(transaction: Transaction, model: str) -> None:
-    """Two releases of one model change the live version one after the other, never half."""
-    transaction.session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"mlops.live.{model}"}
-    )
 
 
 def _confirm(transaction: Transaction, workspace: Workspace, version: VersionRow) -> None:

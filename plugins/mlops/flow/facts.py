@@ -44,14 +44,24 @@ class Report:
 
 @dataclass(frozen=True)
 class Batch:
-    """A published scoring batch. ``unseen``: values that training never saw, by feature."""
+    """A published scoring batch.
+
+    :ivar by_rule: whether the rule of the version scored, and not its model.
+    :ivar unseen: rows with values that training never saw, by feature.
+    """
 
     id: str
     version: int
+    by_rule: bool
     period: Period
     rows: int
     unseen: tuple[tuple[str, int], ...]
     published_at: datetime
+
+    @property
+    def scorer(self) -> str:
+        """What scored it, as people say: ``v3``, or ``the rule of v3``."""
+        return f"the rule of v{self.version}" if self.by_rule else f"v{self.version}"
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,7 @@ def batch_of(row: BatchRow) -> Batch:
     return Batch(
         id=row.id,
         version=row.version,
+        by_rule=row.by_rule,
         period=Period(row.window_start, row.window_end),
         rows=row.rows,
         unseen=tuple(sorted(unseen, key=lambda item: (-item[1], item[0]))),

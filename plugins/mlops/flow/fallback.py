@@ -1,4 +1,4 @@
-"""Deploy: which version scores when the live one was stopped, or its signatures hold no more."""
+"""Deploy: what scores when the live version was stopped, or its signatures hold no more."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ ROLLBACK = "rollback"
 
 @dataclass(frozen=True)
 class Choice:
-    """The version that scores at a moment.
+    """What scores at a moment.
 
     :ivar version: none where no decision is to be made.
+    :ivar by_rule: whether it is the rule that was signed with the version, not its model.
     :ivar reason: why it is not the live one; empty where it is.
     :ivar owed: whether somebody has to look into it: signatures that hold no more.
     """
@@ -29,6 +30,7 @@ class Choice:
     version: VersionRow | None
     reason: str = ""
     owed: bool = False
+    by_rule: bool = False
 
 
 def choose(transaction: Transaction, model: str, *, at: datetime) -> Choice:
@@ -55,6 +57,10 @@ def _fall_back(
 ) -> Choice:
     if live.policy["fallback"] == "no_decision":
         return Choice(version=None, reason=reason, owed=owed)
+    if live.policy["fallback"] == "rule":
+        # The rule outlives the signatures of its version: it is what people agreed on for the
+        # day on which the model may not be used.
+        return Choice(version=live, reason=reason, owed=owed, by_rule=True)
     before = previous_version(transaction, live, at=at)
     return Choice(version=before, reason=reason, owed=owed)
 

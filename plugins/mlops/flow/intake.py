@@ -6,7 +6,7 @@ from mlops.errors import SpecError
 from mlops.flow.results import Intake
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.develop import spec_registered
-from mlops.spec.load import Include, Spec, tier_of
+from mlops.spec.load import Include, Spec, require_rule, tier_of
 from mlops.store.tables import SpecRow
 from mlops.warehouse import sql
 
@@ -20,6 +20,7 @@ def intake(workspace: Workspace, *, model: str) -> Intake:
     check_sql(workspace.include, spec)
     policy = workspace.include.policy(spec.content.deploy.policy)
     tier = tier_of(spec.content, policy)
+    require_rule(spec.content, policy)
     row = SpecRow(
         digest=spec.digest,
         model=model,
@@ -63,6 +64,8 @@ def check_sql(include: Include, spec: Spec) -> None:
         needed[kpi.sql] = ("value",)
     if spec.content.deploy.scoring_sql is not None:
         needed[spec.content.deploy.scoring_sql] = features
+    if spec.content.deploy.rule_sql is not None:
+        needed[spec.content.deploy.rule_sql] = (develop.key, develop.time, "score")
     folder = include.root / "sql" / spec.model
     problems: list[str] = []
     for name, columns in needed.items():

@@ -86,8 +86,11 @@ def _verdict(
 ) -> MonitorResult:
     monitor = spec.content.monitor
     current = Profile.from_json(json.dumps(measured.content["profile"]))
-    drifts = drift(reference.columns, current.columns, monitor.drift)
-    found = measured.content["metrics"]
+    columns = reference.columns
+    if batch.by_rule:  # the scores are not the model's
+        columns = {name: column for name, column in columns.items() if name in current.columns}
+    drifts = drift(columns, current.columns, monitor.drift)
+    found = None if batch.by_rule else measured.content["metrics"]
     performance = judge_performance(
         monitor.performance,
         from_json(Metrics, found) if found else None,
@@ -102,6 +105,8 @@ def _verdict(
         said.insert(0, kpi.sentence)
     kpi_state = {True: "ok", False: "warn", None: "not_enough_data"}[kpi.reached]
     states = [*(item.state for item in drifts), performance.state, kpi_state]
+    if batch.by_rule:
+        said.insert(0, f"scored by the rule of v{batch.version}, so the model itself is not judged")
     gone = _gone(measured)
     if gone:
         # What is left may be any part of the window, so whatever was found is in doubt. Yet no
@@ -116,6 +121,7 @@ def _verdict(
         performance=performance,
         kpi=kpi,
         rows_gone=gone,
+        by_rule=batch.by_rule,
     )
 
 

@@ -6,12 +6,15 @@ import json
 
 from mlops.core.canonical import digest_json
 from mlops.core.metrics import metrics
+from mlops.core.package import LoadedModel
 from mlops.core.period import Period
+from mlops.core.profile import Profile
 from mlops.core.records import to_json
 from mlops.errors import RecordMissing
 from mlops.flow.check_input import input_profile, reference_of
 from mlops.flow.columns import naming
 from mlops.flow.live import live_package
+from mlops.flow.publications import publications
 from mlops.flow.results import Measured
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.monitor import window_measured
@@ -44,14 +47,9 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
     spec = workspace.spec(version.spec_digest)
     package = live_package(workspace, version)
     with naming(batch.id):
-        profile = input_profile(workspace, spec, package, window).with_columns_of(
-            window_profile(
-                workspace.warehouse_url,
-                batch_scores(spec.content.deploy.output_schema, model, batch.id),
-                reference_of(package),
-                columns=("score",),
-            )
-        )
+        profile = input_profile(workspace, spec, package, window)
+        if not batch.by_rule:  # whose scores have no reference
+            profile = profile.with_columns_of(_scores(workspace, spec, package, batch))
         pairs = _pairs(workspace, spec, batch, window)
         kpi = _kpi(workspace, spec, window, pairs)
     content = {
@@ -60,9 +58,7 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
         "metrics": to_json(metrics(pairs.label, pairs.score)) if len(pairs.label) else None,
         "score_histogram": list(pairs.score_histogram),
         "kpi": kpi,
-        # A window that was scored again may have another number of rows than it had at first:
-        # the warehouse knows the newest one. Where that is gone as well, the store has the first.
-        "published": batch.rows if pairs.published is None else pairs.published,
+        "published": batch.rows,
         "present": sum(pairs.score_histogram),
     }
     digest = digest_json([batch.id, content])
@@ -93,10 +89,8 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
 
 
 def _batch(transaction: Transaction, model: str, window: Period) -> BatchRow:
-    """The newest published batch of a window."""
-    found = transaction.find(
-        BatchRow, model=model, window_start=window.start, window_end=window.end
-    )
+    """The batch of a window that applications see."""
+    found = publications(transaction, model, window)
     if not found:
         raise RecordMissing(
             f"{model}: window {window.label()}",
@@ -104,7 +98,17 @@ def _batch(transaction: Transaction, model: str, window: Period) -> BatchRow:
             expected="a window that was scored",
             action=f"run {model}_score for {window.label()} first",
         )
-    return max(found, key=lambda row: row.published_at)
+    return found[-1]
+
+
+def _scores(workspace: Workspace, spec: Spec, package: LoadedModel, batch: BatchRow) -> Profile:
+    """The batch's scores, counted on the bins of those at training."""
+    return window_profile(
+        workspace.warehouse_url,
+        batch_scores(spec.content.deploy.output_schema, batch.model, batch.batch),
+        reference_of(package),
+        columns=("score",),
+    )
 
 
 def _pairs(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period) -> ScoresWithLabels:
@@ -119,7 +123,7 @@ def _pairs(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period) ->
         outcomes,
         schema=spec.content.deploy.output_schema,
         model=spec.model,
-        batch=batch.id,
+        batch=batch.batch,
         key=develop.key,
         label=develop.label,
     )

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from mlops.core import model_file
 from mlops.core.encode import FeatureEncoder
@@ -84,9 +84,7 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
 
 def _number(transaction: Transaction, model: str, digest: str) -> int:
     """The number that this package has, or the model's next one; numbers are given in turn."""
-    transaction.session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"mlops.version.{model}"}
-    )
+    transaction.take_turns(f"mlops.version.{model}")
     known = transaction.find(VersionRow, model=model, package_digest=digest)
     if known:
         return known[0].number

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops.core.period import Period, split
+from mlops.store.tables import VersionRow
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,20 @@ class Shard:
         )
 
 
+def batch_name(version: VersionRow, window: Period, *, by_rule: bool) -> str:
+    """One window scored by one version: ``flight_delay/2013-07/v3``, or with ``/rule`` behind."""
+    return f"{version.model}/{window.label()}/v{version.number}" + ("/rule" if by_rule else "")
+
+
 @dataclass(frozen=True)
 class Plan:
     """A batch: one window scored by one version, cut into shards.
 
     :ivar parts: how many shards; each is worked out anew, so that a plan stays small however many
         there are.
+    :ivar by_rule: whether the rule scores that was signed with the version, and not its model.
+    :ivar chosen_at: when the version was chosen, by the store's clock. Planned again it is the
+        same plan; where two versions have scored a window, the one chosen last is shown.
     """
 
     batch: str
@@ -45,14 +54,25 @@ class Plan:
     rows: int
     unseen: dict[str, int]
     parts: int
+    by_rule: bool
+    chosen_at: str = field(compare=False)
+
+    @property
+    def model_version(self) -> int:
+        """What the predictions name as their version: 0 where no version made them."""
+        return 0 if self.by_rule else self.version
+
+    @property
+    def period(self) -> Period:
+        """The window."""
+        return Period(
+            start=datetime.fromisoformat(self.window_start),
+            end=datetime.fromisoformat(self.window_end),
+        )
 
     @property
     def shards(self) -> tuple[Shard, ...]:
         """The parts of the window, the same ones each time."""
-        window = Period(
-            start=datetime.fromisoformat(self.window_start),
-            end=datetime.fromisoformat(self.window_end),
-        )
         return tuple(
             Shard(
                 batch=self.batch,
@@ -60,7 +80,7 @@ class Plan:
                 start=part.start.isoformat(),
                 end=part.end.isoformat(),
             )
-            for number, part in enumerate(split(window, self.parts))
+            for number, part in enumerate(split(self.period, self.parts))
         )
 
     @classmethod

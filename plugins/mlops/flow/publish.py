@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 
 from mlops.errors import WarehouseError
 from mlops.flow.plan import Plan, Scored
+from mlops.flow.publications import chosen_last, publications, published_before
 from mlops.flow.reading import record_scored
 from mlops.flow.results import Published
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.deploy import batch_published
+from mlops.spec.load import Spec
+from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, VersionRow
-from mlops.warehouse.predictions import publish_batch
+from mlops.warehouse.predictions import PublishedBatch, publish_batch
 
 
 def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Published:
@@ -28,63 +31,92 @@ def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Pu
             expected=f"all {len(plan.shards)} shards",
             action="clear the failed shards of the task 'score'",
         )
+    window = plan.period
     with workspace.store.transaction() as transaction:
         version = transaction.get(VersionRow, plan.model, plan.version)
+        known = publications(transaction, plan.model, window)
     spec = workspace.spec(version.spec_digest)
-    expected = sum(item.rows for item in scored)
-    window_start = datetime.fromisoformat(plan.window_start)
-    window_end = datetime.fromisoformat(plan.window_end)
     # The warehouse first: published there twice is the same as once, and a batch that the store
     # knows is then always one that applications can read.
-    publish_batch(
+    written = publish_batch(
         workspace.warehouse_url,
         schema=spec.content.deploy.output_schema,
         model=plan.model,
+        key=spec.content.develop.key,
         batch=plan.batch,
-        model_version=plan.version,
-        window_start=window_start,
-        window_end=window_end,
-        rows=expected,
-    )
-    unseen: dict[str, int] = {}
-    for item in scored:
-        for name, count in item.unseen.items():
-            unseen[name] = unseen.get(name, 0) + count
-    row = BatchRow(
-        id=plan.batch,
-        model=plan.model,
-        version=plan.version,
-        package_digest=plan.package_digest,
-        window_start=window_start,
-        window_end=window_end,
-        rows=expected,
-        summary={"window": plan.window, "unseen": unseen, "shards": len(plan.shards)},
-        run=workspace.run.to_json(),
-        published_at=now(),
+        model_version=plan.model_version,
+        window_start=window.start,
+        window_end=window.end,
+        rows=sum(item.rows for item in scored),
+        over_others=chosen_last(plan, known),
     )
     with workspace.store.transaction() as transaction:
-        read = record_scored(transaction, workspace, plan, scored)
-        transaction.record(
-            row,
-            actor=workspace.run.actor,
-            action="batch.published",
-            subject=plan.batch,
-            payload={
-                "package": plan.package_digest,
-                "version": plan.version,
-                "window_start": window_start,
-                "window_end": window_end,
-                "rows": expected,
-                "unseen": unseen,
-                "run": workspace.run.to_json(),
-            },
-            lineage=batch_published(workspace.origin, row, version, spec, read),
-        )
+        row = _record(transaction, workspace, plan, scored, version, spec, written)
     return Published(
-        batch=plan.batch,
+        batch=row.id,
         model=plan.model,
         version=plan.version,
         window=plan.window,
-        rows=expected,
+        rows=row.rows,
         view=f"{spec.content.deploy.output_schema}.{plan.model}",
     )
+
+
+def _record(
+    transaction: Transaction,
+    workspace: Workspace,
+    plan: Plan,
+    scored: Sequence[Scored],
+    version: VersionRow,
+    spec: Spec,
+    written: PublishedBatch,
+) -> BatchRow:
+    """The publication that stands: a new fact, or the one on record that says the same."""
+    transaction.take_turns(f"mlops.publish.{plan.batch}")
+    known = publications(transaction, plan.model, plan.period)
+    said = published_before(known, plan, content=written.content)
+    if said is not None:
+        return said
+    times = sum(row.batch == plan.batch for row in known) + 1
+    unseen: Counter[str] = Counter()
+    for item in scored:
+        unseen.update(item.unseen)
+    row = BatchRow(
+        id=plan.batch if times == 1 else f"{plan.batch}#{times}",
+        model=plan.model,
+        version=plan.version,
+        package_digest="" if plan.by_rule else plan.package_digest,
+        window_start=plan.period.start,
+        window_end=plan.period.end,
+        rows=written.rows,
+        summary={
+            "window": plan.window,
+            "unseen": dict(unseen),
+            "shards": plan.parts,
+            "chosen_at": plan.chosen_at,
+            "content": written.content,
+            "by_rule": plan.by_rule,
+        },
+        run=workspace.run.to_json(),
+        published_at=now(),
+    )
+    read = record_scored(transaction, workspace, plan, scored, content=written.content)
+    transaction.record(
+        row,
+        actor=workspace.run.actor,
+        action="batch.published",
+        subject=plan.batch,
+        payload={
+            "package": row.package_digest,
+            "version": plan.version,
+            "window_start": row.window_start,
+            "window_end": row.window_end,
+            "rows": row.rows,
+            "by_rule": plan.by_rule,
+            "content": written.content,
+            "unseen": dict(unseen),
+            "run": workspace.run.to_json(),
+        },
+        lineage=batch_published(workspace.origin, row, version, spec, read),
+    )
+    return row

@@ -76,12 +76,19 @@ def record_reading(
 
 
 def record_scored(
-    transaction: Transaction, workspace: Workspace, plan: Plan, scored: Sequence[Scored]
+    transaction: Transaction,
+    workspace: Workspace,
+    plan: Plan,
+    scored: Sequence[Scored],
+    *,
+    content: str,
 ) -> ReadingRow:
     """Record what a batch's shards have read; the shards read one after the other.
 
     What stands for all of them is the newest of their states, which has seen all that any of them
     has: whoever asks what a bad load has touched must not miss a batch.
+
+    :param content: digest of the rows that were written.
     """
     checked = newest_reading(transaction, plan.batch)
     newest = max((DatabaseState(item.snapshot, item.lsn) for item in scored), key=_age)
@@ -91,7 +98,7 @@ def record_scored(
         Reading(checked.content, now()).in_state(newest),
         subject=plan.batch,
         model=plan.model,
-        rows=f"{sum(item.rows for item in scored)} scored",
+        rows=f"{sum(item.rows for item in scored)} scored, {content}",
     )
 
 

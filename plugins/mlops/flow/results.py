@@ -117,7 +117,10 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Published:
-    """A batch that applications can read."""
+    """A batch that applications can read.
+
+    :ivar batch: this publication of it; published again with other rows, it is another one.
+    """
 
     batch: str
     model: str

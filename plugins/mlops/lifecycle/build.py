@@ -14,7 +14,7 @@ from mlops.lifecycle.monitor import monitor_dag
 from mlops.lifecycle.release import release_dag
 from mlops.lifecycle.score import score_dag
 from mlops.settings import include_folder
-from mlops.spec.load import Include, tier_of
+from mlops.spec.load import Include, require_rule, tier_of
 from mlops.spec.model import ModelSpec
 from mlops.spec.policy import Policy, Tier
 
@@ -63,6 +63,7 @@ def _read(
 ) -> tuple[ModelSpec, Policy, Tier]:
     spec = include.read_spec(file).content
     signed_by = policy(spec.deploy.policy)
+    require_rule(spec, signed_by)
     return spec, signed_by, tier_of(spec, signed_by)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mlops.lineage import facets
 from mlops.lineage.facets import From
-from mlops.lineage.origin import PREDICTION, Origin, from_columns, same_columns
+from mlops.lineage.origin import PREDICTION, SCORE, Origin, from_columns, same_columns
 from mlops.lineage.reading import columns_from, inputs_of, rows_from
 from mlops.lineage.run import Facets, Governed, Port, Run
 from mlops.spec.load import Spec
@@ -152,12 +152,12 @@ def input_checked(
 def batch_published(
     origin: Origin, row: BatchRow, version: VersionRow, spec: Spec, read: ReadingRow
 ) -> Governed:
-    """Version, slot and tables → scores; and scores → the view that applications read."""
+    """Version or rule, slot and tables → scores; and scores → the view that applications read."""
     batch = facets.batch(
         model=row.model,
         version=row.version,
-        batch=row.id,
-        package_sha256=row.package_digest,
+        batch=row.batch,
+        **({} if row.by_rule else {"package_sha256": row.package_digest}),
         window_start=row.window_start,
         window_end=row.window_end,
         rows=row.rows,
@@ -165,19 +165,24 @@ def batch_published(
     )
     about = {**batch, **facets.nominal_time(row.window_start, row.window_end)}
     written = {**facets.output_statistics(rows=row.rows), **batch}
-    made_of = facets.column_lineage(
-        dict.fromkeys(_COLUMNS, _score_from(origin, version, spec, read)), rows_from(origin, read)
-    )
-    package = facets.read(kind="sha256", version=row.package_digest)
+    made_by: tuple[Port, ...] = ()
+    if row.by_rule:
+        job = "rule"
+        score_from = columns_from(origin, read).get(SCORE[0], [])
+    else:
+        package = facets.read(kind="sha256", version=row.package_digest)
+        job, made_by = "score", (Port(origin.version(version, spec), io=package),)
+        score_from = _score_from(origin, version, spec, read)
+    made_of = facets.column_lineage(dict.fromkeys(_COLUMNS, score_from), rows_from(origin, read))
     number = facets.read(kind="number", version=str(row.version))
     scores, table = origin.scores(row.model, row.version), origin.table_of_predictions(spec)
     return origin.told(
         row.model,
         Run(
-            job=f"{row.model}.v{row.version}.score",
+            job=f"{row.model}.v{row.version}.{job}",
             at=row.published_at,
             inputs=(
-                Port(origin.version(version, spec), io=package),
+                *made_by,
                 Port(origin.slot(row.model), io=number),
                 *inputs_of(origin, read),
             ),

@@ -3,7 +3,7 @@
 public.flights                 a table: every reading of it
 public.flights.dep_delay       one of its columns
 flight_delay/v3                a version
-flight_delay/2013-07/v3        a scored batch
+flight_delay/2013-07/v3        a scored batch; one of the rule has /rule behind
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from mlops.lineage import facets
 from mlops.lineage.graph import Column, GovernedRun, Graph
 
 _VERSION = re.compile(r"(?P<model>[a-z][a-z0-9_]*)/v(?P<number>\d+)")
-_BATCH = re.compile(r"[a-z][a-z0-9_]*/[^/]+/v\d+")
+_BATCH = re.compile(r"[a-z][a-z0-9_]*/[^/]+/v\d+(/rule)?")
+
+
+SCORING = (".score", ".rule")  # how the names of the jobs end that make a batch
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def _of_batch(graph: Graph, about: str) -> list[GovernedRun]:
     return [
         run
         for run in graph.runs
-        if run.job.endswith(".score") and run.facets.get(facets.BATCH, {}).get("batch") == about
+        if run.job.endswith(SCORING) and run.facets.get(facets.BATCH, {}).get("batch") == about
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlops.lineage import facets
 from mlops.lineage.graph import GovernedRun
-from mlops.lineage.trace import Step, Trace
+from mlops.lineage.trace import SCORING, Step, Trace
 
 Link = Callable[[GovernedRun], str | None]
 
@@ -39,13 +39,14 @@ def _lines(step: Step, indent: str, link: Link) -> Iterator[str]:
 def _summary(found: Trace) -> Iterator[str]:
     """Versions and batches, which are what is asked for most."""
     versions = sorted({run.job for run in found.runs if run.job.endswith(".package")})
-    batches = [run for run in found.runs if run.job.endswith(".score")]
-    rows = sum(run.facets[facets.BATCH]["rows"] or 0 for run in batches)
+    # A batch that was published again counts with its newest rows.
+    scored = [run.facets[facets.BATCH] for run in found.runs if run.job.endswith(SCORING)]
+    batches = {facet["batch"]: facet["rows"] or 0 for facet in scored}
     if versions:
         names = ", ".join(job.removesuffix(".package").replace(".v", "/v") for job in versions)
         yield f"versions: {names}"
     if batches:
-        yield f"batches: {len(batches)} with {rows:,} predictions"
+        yield f"batches: {len(batches)} with {sum(batches.values()):,} predictions"
     if not found.tree:
         yield "No step has read it in that state."
 

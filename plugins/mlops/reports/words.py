@@ -142,6 +142,8 @@ def labels_sentence(context: MonitoringContext) -> str:
         f"Labels have arrived for {count(performance.labels)} of {count(performance.rows)} "
         f"{context.noun} ({percent(share)})."
     )
+    if context.result.by_rule:
+        return text + " The rule scored this window, so the model's performance is not judged."
     if performance.labels < context.min_labels:
         return text + f" Below {count(context.min_labels)} labels, performance is not judged."
     if performance.labels < performance.rows:

@@ -67,6 +67,16 @@ class Spec:
         """The SQL whose rows are scored: the training features' own unless the spec names one."""
         return self.sql[self.content.deploy.scoring_sql or self.content.develop.features_sql]
 
+    @property
+    def rule_sql(self) -> str:
+        """The SQL of the rule.
+
+        :raises SpecError: the spec has none, though its policy falls back to one.
+        """
+        if self.content.deploy.rule_sql is None:
+            raise _no_rule(self.content, self.content.deploy.policy)
+        return self.sql[self.content.deploy.rule_sql]
+
 
 @dataclass(frozen=True)
 class Include:
@@ -158,6 +168,26 @@ def tier_of(spec: ModelSpec, policy: Policy) -> Tier:
             action="add a last tier without conditions to the policy",
         )
     return tier
+
+
+def require_rule(spec: ModelSpec, policy: Policy) -> None:
+    """A policy that falls back to a rule needs one.
+
+    :raises SpecError: the spec has none.
+    """
+    if policy.fallback == "rule" and spec.deploy.rule_sql is None:
+        raise _no_rule(spec, policy.policy)
+
+
+def _no_rule(spec: ModelSpec, policy: str) -> SpecError:
+    return SpecError(
+        f"policy '{policy}' falls back to a rule, and model '{spec.model}' has none",
+        found="no rule_sql in its section deploy",
+        expected=f"a file below sql/{spec.model} that gives {spec.develop.key}, "
+        f"{spec.develop.time} and score",
+        action="write the rule, or name a policy that falls back to previous_version or "
+        "no_decision",
+    )
 
 
 def _yaml_files(folder: Path) -> list[Path]:

@@ -69,11 +69,20 @@ def _not_ours(column: str) -> str:
     return column
 
 
+def _not_given(value: Any) -> bool:
+    return value is None
+
+
 KeyColumn = Annotated[ColumnName, AfterValidator(_not_ours)]
 
 
 class Section(BaseModel):
-    """A part of a spec: frozen, strict, no unknown key."""
+    """A part of a spec: frozen, strict, no unknown key.
+
+    A registered spec is known by the digest of its whole content, defaults included. So a key that
+    is added here later must be left out of the content where nobody gives it
+    (``exclude_if=_not_given``), or every spec of before would be another one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -305,6 +314,11 @@ class Deploy(Section):
     threshold: Share = 0.5
     output_schema: Name = "ml"
     scoring_sql: SqlFile | None = None
+    rule_sql: SqlFile | None = Field(
+        default=None,
+        exclude_if=_not_given,
+        description="What scores where the policy falls back to a rule: key, time and a score.",
+    )
     min_rows: Annotated[int, Field(ge=1)] = 1
 
 
@@ -366,5 +380,6 @@ class ModelSpec(Section):
             self.develop.features_sql,
             self.develop.outcomes_sql,
             self.deploy.scoring_sql,
+            self.deploy.rule_sql,
         )
         return tuple(dict.fromkeys(file for file in named if file is not None))

@@ -74,7 +74,7 @@ class Policy(Section):
     seats: Annotated[dict[Name, Seat], Field(min_length=1)]
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
     answer_days: Annotated[float, Field(gt=0)] = 14
-    fallback: Literal["previous_version", "no_decision"] = "previous_version"
+    fallback: Literal["previous_version", "rule", "no_decision"] = "previous_version"
     notify: Notify | None = None
     seats_shared: tuple[tuple[Name, Name], ...] = Field(
         default=(), description="Pairs of seats that one person may fill for the same version."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
@@ -209,6 +210,17 @@ class Transaction:
     def note(self, *, actor: str, action: str, subject: str, payload: dict[str, Any]) -> None:
         """Append a ledger entry about something that is no fact of ours: an act of somebody's."""
         ledger.append(self.session, actor=actor, action=action, subject=subject, payload=payload)
+
+    def take_turns(self, name: str) -> None:
+        """Wait for every other transaction that took this name; the next one waits for this."""
+        self.session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name}
+        )
+
+    def clock(self) -> datetime:
+        """The time now by the store's clock, which is one for all workers."""
+        found: datetime = self.session.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return found
 
     def get(self, kind: type[Row], *key: Any) -> Row:
         """One row by its primary key.

@@ -237,7 +237,11 @@ class DeploymentRow(Base):
 
 
 class BatchRow(Base):
-    """A published scoring batch: which version scored which window."""
+    """A published scoring batch: which version scored which window.
+
+    A batch that is published again with other rows, or over another one of its window, is a fact
+    of its own: its ``id`` is the batch's name with ``#2``, ``#3`` and so on behind it.
+    """
 
     __tablename__ = "scoring_batch"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -250,6 +254,16 @@ class BatchRow(Base):
     summary: Mapped[dict[str, Any]]
     run: Mapped[dict[str, Any]]
     published_at: Mapped[datetime]
+
+    @property
+    def batch(self) -> str:
+        """The batch's name, as the warehouse has it."""
+        return self.id.partition("#")[0]
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether the rule scored that was signed with the version, and not its model."""
+        return bool(self.summary.get("by_rule"))
 
 
 class MeasurementRow(Base):

@@ -9,7 +9,6 @@ import numpy as np
 from psycopg import sql
 
 from mlops.errors import DataRefused, QueryError
-from mlops.warehouse.predictions import Names
 from mlops.warehouse.session import reading
 from mlops.warehouse.sql import quoted, statement, text_literal
 
@@ -23,14 +22,11 @@ class ScoresWithLabels:
     :ivar score: float64, shape (labels,).
     :ivar label: bool, shape (labels,).
     :ivar score_histogram: rows of the whole batch in 20 bins of equal width from 0 to 1.
-    :ivar published: rows of the batch when it was published last; none where the warehouse does
-        not say.
     """
 
     score: np.ndarray
     label: np.ndarray
     score_histogram: tuple[int, ...]
-    published: int | None
 
 
 def scores_with_labels(
@@ -58,15 +54,11 @@ def scores_with_labels(
         "SELECT least(floor(score * {bins})::int, {last}), count(*) FROM {table} "
         "WHERE batch = {batch} GROUP BY 1"
     ).format(bins=HISTOGRAM_BINS, last=HISTOGRAM_BINS - 1, table=table, batch=batch)
-    recorded = sql.SQL("SELECT rows FROM {table} WHERE batch = {batch}").format(
-        table=Names.of(schema=schema, model=model).batches, batch=batch
-    )
     with reading(url, what="the outcomes cannot be read") as connection:
         cursor = connection.cursor(binary=True)
         # Without parameters, so that a percent sign in the outcomes stays one.
         rows = cursor.execute(joined).fetchall()
         bins = dict(cursor.execute(counted).fetchall())
-        published = cursor.execute(recorded).fetchone()
     again = sum(row[2] is True for row in rows)
     if again:
         raise DataRefused(
@@ -79,7 +71,6 @@ def scores_with_labels(
         score=np.array([row[0] for row in rows], dtype=np.float64),
         label=np.array([row[1] for row in rows], dtype=bool),
         score_histogram=tuple(bins.get(i, 0) for i in range(HISTOGRAM_BINS)),
-        published=published[0] if published else None,
     )
 
 

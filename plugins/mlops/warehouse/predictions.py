@@ -11,9 +11,10 @@ For a model ``m`` whose rows are known by ``k``, in the output schema:
     one row for each batch that was published: its version, window, rows and ``published_at``.
 ``m``
     the view: for each ``k`` the newest published prediction, with its window. The batch whose
-    window ends last is the newest; among batches of one window, the one published last, so that
-    a rollback that scores a window again is seen. Rows of a batch show when it is published, all
-    at once; a batch that is scored again after that changes shard by shard, each at once.
+    window ends last is the newest; among batches of one window, the one published last. A batch
+    may be published again over another one of its window, so that a rollback that scores the
+    window again is seen. Rows of a batch show when it is published, all at once; a batch that is
+    scored again after that changes shard by shard, each at once.
 
 A look-up by ``k`` goes through the primary key, whatever the number of batches. Applications need
 ``USAGE`` on the schema and ``SELECT`` on the view only: a view reads with its owner's rights. The
@@ -57,8 +58,7 @@ CREATE TABLE IF NOT EXISTS {batches} (
     window_end timestamptz NOT NULL,
     rows bigint NOT NULL,
     publication bigint NOT NULL,
-    published_at timestamptz NOT NULL DEFAULT now(),
-    withdrawn_at timestamptz
+    published_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE OR REPLACE VIEW {view} AS
 SELECT DISTINCT ON (p.{key})
@@ -66,21 +66,37 @@ SELECT DISTINCT ON (p.{key})
     b.window_start, b.window_end, b.published_at
 FROM {predictions} AS p
 JOIN {batches} AS b ON b.batch = p.batch
-WHERE b.withdrawn_at IS NULL
 ORDER BY p.{key}, b.window_end DESC, b.publication DESC"""
 
 _PUBLISH = """\
 INSERT INTO {batches} AS b (batch, model_version, window_start, window_end, rows, publication)
-SELECT %(batch)s, %(version)s, %(start)s, %(end)s, %(rows)s, coalesce(max(publication), 0) + 1
+SELECT %(batch)s, %(version)s, %(start)s, %(end)s, %(rows)s,
+    CASE WHEN %(over_others)s THEN coalesce(max(publication), 0) + 1 ELSE 0 END
 FROM {batches}
 ON CONFLICT (batch) DO UPDATE SET
     model_version = excluded.model_version, rows = excluded.rows,
     window_start = excluded.window_start, window_end = excluded.window_end,
-    publication = CASE WHEN b.withdrawn_at IS NULL THEN b.publication
-                       ELSE excluded.publication END,
-    published_at = CASE WHEN b.withdrawn_at IS NULL THEN b.published_at ELSE now() END,
-    withdrawn_at = NULL
+    publication = CASE WHEN {hidden} THEN excluded.publication ELSE b.publication END,
+    published_at = CASE WHEN {hidden} THEN now() ELSE b.published_at END
 RETURNING published_at"""
+
+# Whether another batch of the same window hides this one, and is to be hidden by it.
+_HIDDEN = """\
+%(over_others)s AND EXISTS (
+        SELECT FROM {batches} AS other
+        WHERE other.window_start = b.window_start AND other.window_end = b.window_end
+            AND other.publication > b.publication
+    )"""
+
+# Of a batch's rows: how many, how many of them of another version, and a digest of what they say
+# that depends neither on their order nor on how they were cut into shards.
+_COUNTED = """\
+SELECT
+    count(*),
+    count(*) FILTER (WHERE model_version <> %s),
+    coalesce(sum(hash_record_extended(ROW({key}, event_time, score, decision), 0)), 0)::text
+FROM {predictions}
+WHERE batch = %s"""
 
 
 @dataclass(frozen=True)
@@ -119,11 +135,13 @@ class Names:
 class PublishedBatch:
     """A batch that the view shows.
 
-    :param published_at: of its first publication, or of the one after a withdrawal; UTC.
+    :param content: digest of its rows; another one where a row says something else.
+    :param published_at: of its first publication, or of the one over another batch; UTC.
     """
 
     batch: str
     rows: int
+    content: str
     published_at: datetime
 
 
@@ -166,15 +184,18 @@ def publish_batch(
     *,
     schema: str,
     model: str,
+    key: str,
     batch: str,
     model_version: int,
     window_start: datetime,
     window_end: datetime,
     rows: int,
+    over_others: bool,
 ) -> PublishedBatch:
     """Let the view show a batch, all of it at once. A second time it changes nothing.
 
     :param rows: how many rows the batch's shards have written.
+    :param over_others: whether it hides the other batches of its window, or they hide it.
     :raises WarehouseError: the table holds another number of rows, or rows of another version.
     :raises QueryError: the tables are not there.
     :raises WarehouseUnreachable: no connection.
@@ -186,39 +207,23 @@ def publish_batch(
         connection.transaction(),
     ):
         _lock(connection, names)
-        _require_complete(connection, names, batch=batch, version=model_version, rows=rows)
+        content = _content(
+            connection, names, key=key, batch=batch, version=model_version, rows=rows
+        )
+        hidden = sql.SQL(_HIDDEN).format(batches=names.batches)
         published_at = _one(
             connection,
-            sql.SQL(_PUBLISH).format(batches=names.batches),
+            sql.SQL(_PUBLISH).format(batches=names.batches, hidden=hidden),
             {
                 "batch": batch,
                 "version": model_version,
                 "start": window_start,
                 "end": window_end,
                 "rows": rows,
+                "over_others": over_others,
             },
         )
-    return PublishedBatch(batch, rows, published_at)
-
-
-def withdraw_batch(url: str, *, schema: str, model: str, batch: str) -> bool:
-    """Take a batch out of the view, which shows the one before it again; its rows stay.
-
-    :returns: whether it was shown until now.
-    :raises QueryError: the tables are not there.
-    :raises WarehouseUnreachable: no connection.
-    """
-    names = Names.of(schema=schema, model=model)
-    command = sql.SQL(
-        "UPDATE {} SET withdrawn_at = now() WHERE batch = %s AND withdrawn_at IS NULL"
-    ).format(names.batches)
-    with (
-        connected(url) as connection,
-        translated(f"batch {batch} cannot be withdrawn"),
-        connection.transaction(),
-    ):
-        _lock(connection, names)
-        return connection.execute(command, [batch]).rowcount > 0
+    return PublishedBatch(batch, rows, content, published_at)
 
 
 def _lock(connection: Connection, names: Names) -> None:
@@ -273,13 +278,12 @@ def _are_made(connection: Connection, names: Names) -> bool:
     return bool(_one(connection, query, [wanted]))
 
 
-def _require_complete(
-    connection: Connection, names: Names, *, batch: str, version: int, rows: int
-) -> None:
-    query = sql.SQL(
-        "SELECT count(*), count(*) FILTER (WHERE model_version <> %s) FROM {} WHERE batch = %s"
-    ).format(names.predictions)
-    found, of_others = connection.execute(query, [version, batch]).fetchone() or (0, 0)
+def _content(
+    connection: Connection, names: Names, *, key: str, batch: str, version: int, rows: int
+) -> str:
+    """The digest of a batch's rows, which are all there."""
+    query = sql.SQL(_COUNTED).format(key=sql.Identifier(key), predictions=names.predictions)
+    found, of_others, content = connection.execute(query, [version, batch]).fetchone() or (0, 0, "")
     if found != rows or of_others:
         raise WarehouseError(
             f"batch {batch} is not complete, so it is not published",
@@ -287,3 +291,4 @@ def _require_complete(
             expected=f"{rows} rows of version {version}",
             action="clear the task 'score', so that every shard is written again",
         )
+    return str(content)

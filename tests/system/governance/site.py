@@ -33,6 +33,7 @@ from mlops.flow.signers import Person
 from mlops.store.migrate import upgrade
 from tests.flow.life import PROJECT, Life, Release
 from tests.governance.small import MODELS, fill, sign, small_life, write_include
+from tests.parking import wait_until_parked
 
 ROLES = {
     "admin": "admin",
@@ -145,8 +146,14 @@ class Site:
     def ask(self, model: str, version: int, *, user: str = "dora") -> TaskRef:
         """Start a run that asks for a version's signatures; gives the gate, once it waits."""
         gate = self.start(model, version, user=user)
-        self.client.wait_hitl(gate.dag_id, gate.run_id)
+        self.asked(gate)
         return gate
+
+    def asked(self, gate: TaskRef) -> HumanRequest:
+        """The request of a gate, once it may be answered."""
+        (request,) = self.client.wait_hitl(gate.dag_id, gate.run_id)
+        wait_until_parked(self.client, gate, self.platform.places.folder)
+        return request
 
     def start(self, model: str, version: int, *, user: str = "dora") -> TaskRef:
         """Start a run that asks for a version's signatures; gives its gate."""
@@ -166,7 +173,7 @@ class Site:
             return now["state"] == "awaiting_input" and now["try_number"] > 1
 
         self.wait(newer)
-        return self.client.hitl_waiting(gate.dag_id, gate.run_id)[0]
+        return self.asked(gate)
 
     def deployed(self, gate: TaskRef) -> str:
         """The state that a run's deploy task ends in."""

@@ -118,7 +118,7 @@ def test_clearing_a_gate_keeps_the_first_answer_and_asks_anew(site: Site) -> Non
     assert site.deployed(gate) == "success"
     site.client.wait_run(gate.dag_id, gate.run_id)
     site.client.clear(gate.dag_id, gate.run_id, [gate.task_id])
-    (request,) = site.client.wait_hitl(gate.dag_id, gate.run_id)
+    request = site.asked(gate)
     assert "bea: Approve" in request.body
     site.client.respond("ben", gate, "Reject", {"reason": "the second answer"})
     site.client.wait_task(gate, ["success"])

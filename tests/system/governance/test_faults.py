@@ -32,7 +32,7 @@ def test_store_down_while_somebody_answers(site: Site) -> None:
         site.sign(gate, "bea")
         site.client.wait_task(gate, ["up_for_retry"])
         assert "StoreUnreachable" in site.client.log(gate, try_number=1)
-    site.wait(lambda: bool(site.client.hitl_waiting(gate.dag_id, gate.run_id)))
+    site.asked(gate)
     assert not site.entries(f"late/v{version}", "signature.given")
     with pytest.raises(NotSigned, match="nobody has signed"):
         site.life("late").deploy(version)

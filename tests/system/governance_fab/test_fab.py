@@ -96,7 +96,7 @@ def test_marks_by_hand(site: Site) -> None:
     assert "admin marked the gate as a success" in site.log(deploy_of(gate))
     site.client.wait_run(gate.dag_id, gate.run_id)
     site.client.clear(gate.dag_id, gate.run_id, [gate.task_id, "deploy"])
-    site.client.wait_hitl(gate.dag_id, gate.run_id)
+    site.asked(gate)
     site.client.mark("bea", gate, "success", note="I read the report")
     assert site.deployed(gate) == "success"
     ((actor, _, payload),) = site.entries(f"late/v{version}", "signature.given")

@@ -1,0 +1,50 @@
+"""Deploy: which batches of a window were published, and which one of them applications see."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mlops.core.period import Period
+from mlops.flow.plan import Plan
+from mlops.store.connect import Transaction
+from mlops.store.tables import BatchRow
+
+
+def publications(transaction: Transaction, model: str, window: Period) -> list[BatchRow]:
+    """Every publication for a window, the one that is shown last."""
+    found = transaction.find(
+        BatchRow, model=model, window_start=window.start, window_end=window.end
+    )
+    return sorted(found, key=lambda row: (chosen_at(row), row.published_at))
+
+
+def chosen_at(row: BatchRow) -> datetime:
+    """When it was chosen which version scores the batch.
+
+    Batches from before that was kept were chosen shortly before they were published.
+    """
+    kept = row.summary.get("chosen_at")
+    return datetime.fromisoformat(kept) if kept else row.published_at
+
+
+def chosen_last(plan: Plan, known: list[BatchRow]) -> bool:
+    """Whether nothing else was chosen for the window since the plan's version was.
+
+    An old plan does not hide what came after it: whoever clears a task in a run from before a
+    release does not mean to bring the version before back.
+    """
+    at = datetime.fromisoformat(plan.chosen_at)
+    return all(chosen_at(row) <= at for row in known if row.batch != plan.batch)
+
+
+def published_before(known: list[BatchRow], plan: Plan, *, content: str) -> BatchRow | None:
+    """The publication that says all that this one would; none where it is a new fact.
+
+    :param known: of the window, the one that is shown last.
+    :param content: digest of the batch's rows.
+    """
+    own = [row for row in known if row.batch == plan.batch]
+    if not own or (known[-1].batch != plan.batch and chosen_last(plan, known)):
+        return None
+    # Batches from before digests were kept are taken at their word.
+    return own[-1] if own[-1].summary.get("content", content) == content else None

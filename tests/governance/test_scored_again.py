@@ -1,0 +1,153 @@
+"""A window that is scored more than once: after a rollback, on data that was mended."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from mlops.core.period import parse
+from mlops.flow.control import control
+from mlops.flow.measure import measure
+from mlops.flow.publish import publish
+from mlops.flow.score import score
+from mlops.flow.signers import Person
+from mlops.store import ledger
+from tests.flow.life import Life, added, elsewhere
+from tests.governance.conftest import LifeOf
+from tests.governance.small import sign
+
+DAY = parse("2026-02-01", "day")
+BATCHES = "SELECT id, rows FROM mlops.scoring_batch ORDER BY published_at"
+
+
+def go_live(life: Life, day: str) -> int:
+    version = life.release(day).packaged.version
+    sign(life, version, "owner", "bea")
+    life.deploy(version)
+    return version
+
+
+def rolled_back(life: Life) -> None:
+    there = elsewhere(life, run=replace(life.workspace.run, run_id="by-hand")).workspace
+    control(
+        there, model="late", action="rollback", person=Person("ben", "ben"), reason="wrong scores"
+    )
+
+
+def shown(life: Life) -> list[tuple[int, str]]:
+    """What applications see of the window: versions and batches."""
+    return life.rows("SELECT DISTINCT model_version, batch FROM ml.late")
+
+
+def verified(life: Life) -> bool:
+    with life.workspace.store.transaction() as transaction:
+        return ledger.verify(transaction.session.connection())[1] is None
+
+
+def test_after_a_rollback_a_window_that_is_scored_again_is_shown_and_measured(
+    life_of: LifeOf,
+) -> None:
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    old = life.window(DAY)
+    go_live(life, "2026-01-06")
+    wrong = life.window(DAY)
+    assert shown(life) == [(2, "late/2026-02-01/v2")]
+    rolled_back(life)
+    assert shown(life) == [(2, "late/2026-02-01/v2")], "nothing was scored yet"
+    again = life.window(DAY)
+    assert shown(life) == [(1, "late/2026-02-01/v1")]
+    assert again.plan == old.plan
+    assert again.published.batch == "late/2026-02-01/v1#2"
+    assert again.measured.batch == again.published.batch
+    rows = old.published.rows
+    assert life.rows(BATCHES) == [
+        ("late/2026-02-01/v1", rows),
+        ("late/2026-02-01/v2", rows),
+        ("late/2026-02-01/v1#2", rows),
+    ]
+    # Whatever is cleared now, in whichever run, changes nothing.
+    before = life.content()
+    for window in (old, wrong, again):
+        publish(life.workspace, plan=window.plan, scored=window.scored)
+    assert life.window(DAY).published == again.published
+    assert life.content() == before
+    assert verified(life)
+
+
+def test_a_task_cleared_in_a_run_from_before_a_release_does_not_bring_its_version_back(
+    life_of: LifeOf,
+) -> None:
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    old = life.window(DAY)
+    go_live(life, "2026-01-06")
+    life.window(DAY)
+    before = life.content()
+    assert publish(life.workspace, plan=old.plan, scored=old.scored) == old.published
+    assert life.content() == before
+
+
+def test_a_plan_that_a_release_overtook_is_published_behind_the_new_versions_batch(
+    life_of: LifeOf,
+) -> None:
+    """Its run had been waiting for a worker, say; its rows are kept, and nobody reads them."""
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    plan = life.plan(DAY)
+    go_live(life, "2026-01-06")
+    life.window(DAY)
+    scored = [score(life.workspace, plan=plan, shard=shard) for shard in plan.shards]
+    for _ in range(2):
+        published = publish(life.workspace, plan=plan, scored=scored)
+        assert published.batch == "late/2026-02-01/v1"
+        assert shown(life) == [(2, "late/2026-02-01/v2")]
+    assert measure(life.workspace, model="late", window=DAY).batch == "late/2026-02-01/v2"
+
+
+def test_rows_that_were_mended_and_scored_again_are_a_fact_of_their_own(life_of: LifeOf) -> None:
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    first = life.window(DAY)
+    rows = first.published.rows
+    life.run("DELETE FROM visits WHERE started = '2026-02-01T05:00:00Z'")
+    again = life.window(DAY)
+    assert (again.published.batch, again.published.rows) == ("late/2026-02-01/v1#2", rows - 1)
+    assert (again.measured.batch, again.measured.rows) == (again.published.batch, rows - 1)
+    # The same number of rows, one of which is another.
+    before = life.content()
+    life.run(
+        "UPDATE visits SET visit_id = 1000000 WHERE started = '2026-02-01T06:00:00Z'",
+    )
+    third = life.window(DAY)
+    assert third.published == replace(again.published, batch="late/2026-02-01/v1#3")
+    new = added(before, life.content())
+    assert new["mlops.scoring_batch"] == 1
+    assert new["mlops.reading"] >= 1
+    states = life.rows(
+        "SELECT DISTINCT content->>'snapshot' FROM mlops.reading"
+        " WHERE subject = 'late/2026-02-01/v1'"
+    )
+    assert len(states) >= 3, "each reading has the state that it saw"
+    before = life.content()
+    assert life.window(DAY).published == third.published
+    assert life.content() == before
+    assert verified(life)
+
+
+@pytest.mark.parametrize("kept", [{}, {"window": "2026-02-01", "unseen": {}, "shards": 2}])
+def test_a_batch_from_before_digests_were_kept_is_taken_at_its_word(
+    life_of: LifeOf, kept: dict[str, object]
+) -> None:
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    plan, scored, published = life.publish(DAY)
+    life.run(
+        "ALTER TABLE mlops.scoring_batch DISABLE TRIGGER USER",
+        f"UPDATE mlops.scoring_batch SET summary = '{json.dumps(kept)}'",
+    )
+    before = life.content()
+    assert publish(life.workspace, plan=plan, scored=scored) == published
+    assert life.content() == before
