@@ -22,6 +22,7 @@ from mlops.flow.results import (
     Validation,
 )
 from mlops.flow.workspace import Workspace
+from mlops.lineage import called
 from mlops.lineage.datasets import Dataset, Names, ReadAndWritten
 from mlops.spec.load import Spec
 from mlops.store.tables import (
@@ -49,9 +50,7 @@ def _of(result: Any, workspace: Workspace, names: Names) -> Both:  # noqa: ARG00
 @_of.register
 def _(result: Intake, workspace: Workspace, names: Names) -> Both:
     file = workspace.include.spec_file(result.model)
-    return [names.file(str(file))], [
-        names.airflow(f"specs/{result.model}/{result.spec_digest[:12]}")
-    ]
+    return [names.file(str(file))], [names.airflow(called.spec(result.model, result.spec_digest))]
 
 
 @_of.register
@@ -63,7 +62,7 @@ def _(result: Snapshot, workspace: Workspace, names: Names) -> Both:
 @_of.register
 def _(result: Checked, workspace: Workspace, names: Names) -> Both:
     row = _row(workspace, SnapshotRow, result.snapshot_id)
-    return [_snapshot(names, row)], [names.airflow(f"checks/{row.model}/{row.id[:12]}")]
+    return [_snapshot(names, row)], [names.airflow(called.snapshot_checks(row.model, row.id))]
 
 
 @_of.register
@@ -77,7 +76,7 @@ def _(result: Training, workspace: Workspace, names: Names) -> Both:
 def _(result: Validation, workspace: Workspace, names: Names) -> Both:
     row = _row(workspace, TrainingRow, result.training_id)
     snapshot = _row(workspace, SnapshotRow, row.snapshot_id)
-    validation = names.airflow(f"validations/{row.model}/{row.id[:12]}")
+    validation = names.airflow(called.validation(row.model, row.id))
     return [_training(names, row), _snapshot(names, snapshot)], [validation]
 
 
@@ -85,7 +84,7 @@ def _(result: Validation, workspace: Workspace, names: Names) -> Both:
 def _(result: Packaged, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, result.model, result.version)
     training = _row(workspace, TrainingRow, version.training_id)
-    validation = names.airflow(f"validations/{result.model}/{training.id[:12]}")
+    validation = names.airflow(called.validation(result.model, training.id))
     return [_training(names, training), validation], [_version(workspace, names, version)]
 
 
@@ -98,42 +97,41 @@ def _(result: Documented, workspace: Workspace, names: Names) -> Both:
 @_of.register
 def _(result: Decision, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, result.model, result.version)
-    approval = names.airflow(f"approvals/{result.model}/{result.version}")
+    approval = names.airflow(called.approvals(result.model, result.version))
     return [_version(workspace, names, version)], [approval]
 
 
 @_of.register
 def _(result: Deployed, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, result.model, result.version)
-    approval = names.airflow(f"approvals/{result.model}/{result.version}")
-    slot = names.airflow(f"deployments/{result.model}/prod")
+    approval = names.airflow(called.approvals(result.model, result.version))
+    slot = names.airflow(called.slot(result.model))
     return [_version(workspace, names, version), approval], [slot]
 
 
 @_of.register
 def _(result: Controlled, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, result.model, result.version)
-    slot = names.airflow(f"deployments/{result.model}/prod")
+    slot = names.airflow(called.slot(result.model))
     if result.action == "revoke":
-        slot = names.airflow(f"approvals/{result.model}/{result.version}")
+        slot = names.airflow(called.approvals(result.model, result.version))
     return [_version(workspace, names, version)], [slot]
 
 
 @_of.register
 def _(result: Plan, workspace: Workspace, names: Names) -> Both:
-    return _sources(workspace, names, result), [
-        names.airflow(f"plans/{result.model}/{result.window}")
-    ]
+    version = _row(workspace, VersionRow, result.model, result.version)
+    plan = names.airflow(called.plan(result.model, result.window))
+    return _sources(workspace, names, version, by_rule=result.by_rule), [plan]
 
 
 @_of.register
 def _(result: Scored, workspace: Workspace, names: Names) -> Both:
-    model, _, number, *_rule = result.batch.split("/")
+    model, _, number, *rule = result.batch.split("/")
     version = _row(workspace, VersionRow, model, int(number.removeprefix("v")))
     spec = workspace.spec(version.spec_digest)
-    slot = names.airflow(f"deployments/{model}/prod")
-    inputs = [*names.tables_of(spec.scoring_sql), _version(workspace, names, version), slot]
-    return inputs, [_predictions(names, spec)]
+    sources = _sources(workspace, names, version, by_rule=bool(rule))
+    return [*sources, names.airflow(called.slot(model))], [_predictions(names, spec)]
 
 
 @_of.register
@@ -150,14 +148,14 @@ def _(result: Measured, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, batch.model, batch.version)
     spec = workspace.spec(version.spec_digest)
     outcomes = names.tables_of(spec.sql[spec.content.develop.outcomes_sql])
-    measured = names.airflow(f"measurements/{batch.model}/{result.measurement[:12]}")
+    measured = names.airflow(called.measurement(batch.model, result.measurement))
     return sorted({_predictions(names, spec), *outcomes}), [measured]
 
 
 @_of.register
 def _(result: Judged, workspace: Workspace, names: Names) -> Both:  # noqa: ARG001
-    measured = names.airflow(f"measurements/{result.model}/{result.measurement[:12]}")
-    return [measured], [names.airflow(f"monitoring/{result.model}/{result.version}")]
+    measured = names.airflow(called.measurement(result.model, result.measurement))
+    return [measured], [names.airflow(called.monitoring(result.model, result.version))]
 
 
 def _row(workspace: Workspace, kind: Any, *key: Any) -> Any:
@@ -165,25 +163,29 @@ def _row(workspace: Workspace, kind: Any, *key: Any) -> Any:
         return transaction.get(kind, *key)
 
 
-def _sources(workspace: Workspace, names: Names, plan: Plan) -> list[Dataset]:
-    version = _row(workspace, VersionRow, plan.model, plan.version)
+def _sources(
+    workspace: Workspace, names: Names, version: VersionRow, *, by_rule: bool
+) -> list[Dataset]:
+    """What scores are made of: tables, and the version where it is not its rule that scores."""
     spec = workspace.spec(version.spec_digest)
+    if by_rule:
+        return list(names.tables_of(spec.rule_sql))
     return [*names.tables_of(spec.scoring_sql), _version(workspace, names, version)]
 
 
 def _snapshot(names: Names, row: SnapshotRow) -> Dataset:
     columns = tuple((column["name"], column["type"]) for column in row.columns)
-    return names.airflow(f"snapshots/{row.model}/{row.id[:12]}", columns)
+    return names.airflow(called.snapshot(row.model, row.id), columns)
 
 
 def _training(names: Names, row: TrainingRow) -> Dataset:
-    return names.airflow(f"trainings/{row.model}/{row.id[:12]}")
+    return names.airflow(called.training(row.model, row.id))
 
 
 def _version(workspace: Workspace, names: Names, row: VersionRow) -> Dataset:
     spec = workspace.spec(row.spec_digest)
     columns = tuple((name, feature.kind) for name, feature in spec.content.develop.features.items())
-    return names.airflow(f"models/{row.model}/versions/{row.number}", columns)
+    return names.airflow(called.version(row.model, row.number), columns)
 
 
 def _predictions(names: Names, spec: Spec) -> Dataset:

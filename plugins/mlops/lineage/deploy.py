@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlops.lineage import facets
+from mlops.lineage import called, facets
 from mlops.lineage.facets import From
 from mlops.lineage.origin import PREDICTION, SCORE, Origin, from_columns, same_columns
 from mlops.lineage.reading import columns_from, inputs_of, rows_from
@@ -137,7 +137,7 @@ def input_checked(
             inputs=(Port(origin.version(version, spec)), *inputs_of(origin, read)),
             outputs=(
                 Port(
-                    origin.names.ours(f"checks/{version.model}/versions/{version.number}"),
+                    origin.names.ours(called.input_checks(version.model, version.number)),
                     facets.version(row.digest),
                 ),
             ),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlops.lineage import facets
-from mlops.lineage.origin import SHORT, Origin, from_columns, same_columns
+from mlops.lineage import called, facets
+from mlops.lineage.called import SHORT
+from mlops.lineage.origin import Origin, from_columns, same_columns
 from mlops.lineage.reading import columns_from, inputs_of, rows_from
 from mlops.lineage.run import Governed, Port, Run
 from mlops.spec.load import Spec
@@ -68,7 +69,7 @@ def snapshot_taken(origin: Origin, row: SnapshotRow, read: ReadingRow) -> Govern
 
 def snapshot_checked(origin: Origin, row: CheckRow, snapshot: SnapshotRow) -> Governed:
     """The contract's checks of a snapshot."""
-    name = f"checks/{snapshot.model}/{snapshot.id[:SHORT]}"
+    name = called.snapshot_checks(snapshot.model, snapshot.id)
     return origin.told(
         snapshot.model,
         Run(

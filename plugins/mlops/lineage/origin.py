@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops.lineage import facets
+from mlops.lineage import called, facets
 from mlops.lineage.datasets import Dataset, Names
 from mlops.lineage.facets import From
 from mlops.lineage.run import Governed, Run
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow, TrainingRow, VersionRow
 
-SHORT = 12
 SCORE = ("score", "double precision")
 # What a row of predictions says.
 PREDICTION = (SCORE, ("decision", "boolean"))
@@ -41,37 +40,36 @@ class Origin:
 
     def spec(self, model: str, digest: str) -> Dataset:
         """A registered spec."""
-        return self.names.ours(f"specs/{model}/{digest[:SHORT]}")
+        return self.names.ours(called.spec(model, digest))
 
     def snapshot(self, row: SnapshotRow) -> Dataset:
         """The frozen rows of a training."""
         columns = tuple((column["name"], column["type"]) for column in row.columns)
-        return self.names.ours(f"snapshots/{row.model}/{row.id[:SHORT]}", columns)
+        return self.names.ours(called.snapshot(row.model, row.id), columns)
 
     def training(self, row: TrainingRow, spec: Spec) -> Dataset:
         """What training made: the features that it takes, and the score that it gives."""
-        return self.names.ours(f"trainings/{row.model}/{row.id[:SHORT]}", model_columns(spec))
+        return self.names.ours(called.training(row.model, row.id), model_columns(spec))
 
     def validation(self, row: TrainingRow) -> Dataset:
         """The evaluation of a training."""
-        return self.names.ours(f"validations/{row.model}/{row.id[:SHORT]}")
+        return self.names.ours(called.validation(row.model, row.id))
 
     def version(self, row: VersionRow, spec: Spec) -> Dataset:
         """One model version."""
-        name = f"models/{row.model}/versions/{row.number}"
-        return self.names.ours(name, model_columns(spec))
+        return self.names.ours(called.version(row.model, row.number), model_columns(spec))
 
     def approvals(self, model: str, version: int) -> Dataset:
         """The signatures of a version."""
-        return self.names.ours(f"approvals/{model}/{version}")
+        return self.names.ours(called.approvals(model, version))
 
     def slot(self, model: str) -> Dataset:
         """What is live."""
-        return self.names.ours(f"deployments/{model}/prod")
+        return self.names.ours(called.slot(model))
 
     def scores(self, model: str, version: int) -> Dataset:
         """The rows of the predictions table that one version made."""
-        return self.names.ours(f"predictions/{model}/versions/{version}", PREDICTION)
+        return self.names.ours(called.scores(model, version), PREDICTION)
 
     def table_of_predictions(self, spec: Spec) -> Dataset:
         """The predictions of all versions, in the warehouse."""
@@ -87,11 +85,11 @@ class Origin:
 
     def monitoring(self, model: str, version: int) -> Dataset:
         """The verdicts on a version."""
-        return self.names.ours(f"monitoring/{model}/{version}")
+        return self.names.ours(called.monitoring(model, version))
 
     def measurements(self, model: str, version: int) -> Dataset:
         """What was measured of a version."""
-        return self.names.ours(f"measurements/{model}/{version}")
+        return self.names.ours(called.measurements(model, version))
 
 
 def model_columns(spec: Spec) -> tuple[tuple[str, str], ...]:

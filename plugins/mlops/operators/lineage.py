@@ -8,10 +8,11 @@ connection: the listener asks in a process that it forked from the task's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import LineageError, MlopsError
+from mlops.lineage import called
 
 if TYPE_CHECKING:
     from mlops.flow.workspace import Workspace
@@ -32,13 +33,12 @@ READS: Mapping[str, tuple[str, ...]] = {
     "ControlOperator": ("version",),
     "JudgeOperator": ("measurement",),
 }
-_NAMES: Mapping[str, str] = {
-    "snapshot_id": "snapshots/{model}/{value}",
-    "training_id": "trainings/{model}/{value}",
-    "measurement": "measurements/{model}/{value}",
-    "version": "models/{model}/versions/{value}",
+_CALLED: Mapping[str, Callable[[str, str], str]] = {
+    "snapshot_id": called.snapshot,
+    "training_id": called.training,
+    "measurement": called.measurement,
+    "version": called.version,
 }
-_ID_LENGTH = 12
 # Marquez stores a column without a type anew with each event.
 _NO_TYPE = "unknown"
 
@@ -102,8 +102,7 @@ def known_inputs(operator: Any, names: Names) -> Iterator[Dataset]:
     for field in READS.get(type(operator).__name__, ()):
         value = str(getattr(operator, field, None) or "")
         if value not in ("", "None"):
-            short = value if field == "version" else value[:_ID_LENGTH]
-            yield names.airflow(_NAMES[field].format(model=operator.model, value=short))
+            yield names.airflow(_CALLED[field](operator.model, value))
 
 
 def operator_lineage(inputs: Iterable[Dataset], outputs: Iterable[Dataset]) -> Any:

@@ -5,29 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mlops.cli.doctor.findings import Check, Finding, Said, Well, of_error, place
 from mlops.cli.doctor.store import open_store
 from mlops.errors import LineageError, StoreError
 from mlops.lineage.marquez.client import Marquez
-from mlops.lineage.marquez.relay import waiting
+from mlops.lineage.marquez.relay import emptied, refusals, waiting
 from mlops.settings import marquez_api_key, marquez_url
-from mlops.store.connect import Store
 
 _NO_RUN = str(UUID(int=0))
-_LAST_ARRIVED = """
-    SELECT e.run_id FROM mlops.lineage_delivery d
-    JOIN mlops.lineage_event e USING (seq, position)
-    WHERE d.destination = :destination AND d.outcome = 'delivered'
-    ORDER BY d.id DESC LIMIT 1
-"""
-_REFUSED = """
-    SELECT DISTINCT ON (d.seq, d.position) e.job, d.seq, d.outcome FROM mlops.lineage_delivery d
-    JOIN mlops.lineage_event e USING (seq, position)
-    WHERE d.destination = :destination AND d.outcome IN ('delivered', 'refused')
-    ORDER BY d.seq, d.position, d.id DESC
-"""
 _DELIVER = "python -m mlops lineage deliver"
 
 
@@ -74,20 +59,20 @@ def _delivered(server: Marquez) -> Iterator[Said]:
     try:
         store = open_store()
         left = waiting(store, server.url)
-        refused = _refused(store, server.url)
-        last = _last_arrived(store, server.url)
+        held_back = refusals(store, server.url)
+        gone = emptied(store, server)
     except StoreError:
         return  # the check of the store says it
-    if refused:
+    if held_back:
         yield Finding(
             severity="loses lineage",
             check="marquez_refused",
             what="Marquez has refused events; the later ones of their models wait behind them",
-            found=f"{len(refused)} refused, the first {refused[0]}",
+            found=f"{len(held_back)} refused, the first {held_back[0]}",
             expected="none",
             action="python -m mlops lineage verify says why, and so does Marquez' log",
         )
-    if last is not None and server.run(last) is None:
+    if gone:
         yield Finding(
             severity="loses lineage",
             check="marquez_emptied",
@@ -107,18 +92,6 @@ def _delivered(server: Marquez) -> Iterator[Said]:
         )
     else:
         yield Well("Marquez has been told everything")
-
-
-def _refused(store: Store, destination: str) -> list[str]:
-    with store.transaction() as transaction:
-        rows = transaction.session.execute(text(_REFUSED), {"destination": destination}).all()
-    return [f"{job} (entry {seq})" for job, seq, outcome in rows if outcome == "refused"]
-
-
-def _last_arrived(store: Store, destination: str) -> str | None:
-    with store.transaction() as transaction:
-        found = transaction.session.scalar(text(_LAST_ARRIVED), {"destination": destination})
-    return None if found is None else str(found)
 
 
 CHECKS: tuple[Check, ...] = (marquez,)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, and_, exists, func, insert, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from mlops.errors import LineageUnreachable
 from mlops.lineage.marquez.client import Marquez
@@ -68,18 +69,49 @@ def deliver(store: Store, marquez: Marquez) -> Delivery:
     with store.alone(f"mlops.lineage.{marquez.url}") as alone:
         if not alone:
             return Delivery(busy=True)
-        with store.transaction() as transaction:
-            progress = _progress(transaction, marquez.url)
-            known = _arrived(transaction, marquez.url, progress)
-        again = False
         try:
             # Also tells in one short call that the receiver is away.
-            if any(marquez.run(run_id) is None for run_id in known):
-                progress, again = _reset(store, marquez.url), True
+            again = emptied(store, marquez)
         except LineageUnreachable as error:
             return _counted(store, marquez.url, Delivery(unreachable=str(error)))
+        with store.transaction() as transaction:
+            if again:
+                _insert(transaction, marquez.url, 0, 0, RESET, "a run that had arrived was gone")
+            progress = _progress(transaction, marquez.url)
         found = _round(store, marquez, progress)
         return _counted(store, marquez.url, replace(found, again=again))
+
+
+def emptied(store: Store, marquez: Marquez) -> bool:
+    """Whether a run that had arrived is gone.
+
+    :raises LineageUnreachable: the receiver cannot say.
+    """
+    with store.transaction() as transaction:
+        known = _arrived(transaction, marquez.url, _progress(transaction, marquez.url))
+    return any(marquez.run(run_id) is None for run_id in known)
+
+
+def refusals(store: Store, destination: str) -> list[str]:
+    """The events that a destination refuses, by job and entry, in the order of the ledger."""
+    newest = (_delivery.seq, _delivery.position)
+    with store.transaction() as transaction:
+        progress = _progress(transaction, destination)
+        rows = transaction.session.execute(
+            select(_event.job, _delivery.seq, _delivery.outcome)
+            .ext(distinct_on(*newest))
+            .join(
+                LineageEventRow.__table__,
+                and_(_event.seq == _delivery.seq, _event.position == _delivery.position),
+            )
+            .where(
+                _delivery.destination == destination,
+                _delivery.outcome.in_((DELIVERED, REFUSED)),
+                _delivery.id > progress.reset,
+            )
+            .order_by(*newest, _delivery.id.desc())
+        ).all()
+    return [f"{job} (entry {seq})" for job, seq, outcome in rows if outcome == REFUSED]
 
 
 def waiting(store: Store, destination: str) -> int:
@@ -194,13 +226,6 @@ def _arrived(transaction: Transaction, destination: str, progress: _Progress) ->
         for seq in {seq for seq in ends if seq is not None}
     ]
     return [run for run in runs if run is not None]
-
-
-def _reset(store: Store, destination: str) -> _Progress:
-    with store.transaction() as transaction:
-        _insert(transaction, destination, 0, 0, RESET, "a run that had arrived was gone")
-    with store.transaction() as transaction:
-        return _progress(transaction, destination)
 
 
 def _note(
