@@ -11,7 +11,7 @@ import pytest
 
 from mlops.cli.main import main
 from mlops.core.period import parse
-from mlops.errors import DataRefused, NotSigned, SpecError
+from mlops.errors import DataRefused, NotSigned, QueryError, SpecError
 from mlops.flow.control import control
 from mlops.flow.results import Controlled
 from mlops.flow.score import score
@@ -187,3 +187,24 @@ def test_a_rule_that_lacks_the_score_is_refused_with_its_file(life: Life) -> Non
     rule.write_text(RULE.replace("AS score", "AS guess"))
     with pytest.raises(SpecError, match=r"rule\.sql.*score"):
         life.release("2026-01-05")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("    visit_id,", "    visit_id::text,", r"rule\.sql: visit_id of another type"),
+        (
+            "THEN 0.9 ELSE 0.1",
+            "THEN 'high' ELSE 'low'",
+            r"rule\.sql: score is no number; found text",
+        ),
+        ("    started,", "    started AS at,", r"rule\.sql.*started"),
+    ],
+)
+def test_a_rule_that_could_never_score_is_refused_before_anything_is_trained(
+    life: Life, old: str, new: str, words: str
+) -> None:
+    life.edit("sql/late/rule.sql", {old: new})
+    with pytest.raises((QueryError, SpecError), match=words):
+        life.release("2026-01-05")
+    assert life.rows("SELECT count(*) FROM mlops.snapshot") == [(0,)]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.core.canonical import digest_json
-from mlops.core.checks import all_passed, check_contract, schema_changes
-from mlops.core.package import LoadedModel
+from mlops.core.checks import all_passed, check_contract
 from mlops.core.period import Period, split
 from mlops.core.profile import Profile
 from mlops.core.records import Check
@@ -18,19 +16,16 @@ from mlops.flow.check_data import record_checks
 from mlops.flow.columns import naming, types_of
 from mlops.flow.deployments import needed_live_version
 from mlops.flow.fallback import choose
-from mlops.flow.live import live_package
 from mlops.flow.plan import Plan, batch_name
 from mlops.flow.reading import Reading, reading, record_reading
-from mlops.flow.rule import RULE_SCORE, rule_profile, rule_query
+from mlops.flow.scorer import scorer_of
 from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.lineage.deploy import input_checked
 from mlops.spec.load import Spec
-from mlops.spec.model import Feature
 from mlops.store.connect import Transaction
 from mlops.store.tables import CaseRow, VersionRow
-from mlops.warehouse import sql
 from mlops.warehouse.predictions import ensure_tables
-from mlops.warehouse.pushdown import count_keys, window_profile
+from mlops.warehouse.pushdown import count_keys
 from mlops.warehouse.read import describe
 
 
@@ -48,27 +43,16 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
     version = chosen.version
     spec = workspace.spec(version.spec_digest)
     batch = batch_name(version, window, by_rule=chosen.by_rule)
-    query = rule_query(spec, window) if chosen.by_rule else scoring_query(spec, window)
-    read_from = spec.content.deploy.scoring_sql or spec.content.develop.features_sql
-    with naming(f"{batch}: {spec.content.deploy.rule_sql if chosen.by_rule else read_from}"):
+    scorer = scorer_of(workspace, version, by_rule=chosen.by_rule)
+    query = scorer.query(window)
+    with naming(f"{batch}: {scorer.file}"):
         columns = types_of(describe(workspace.warehouse_url, query))
+    changes = scorer.changes(columns)
     read = reading(workspace, query)
-    if chosen.by_rule:
-        features: Mapping[str, Feature] = RULE_SCORE
-        changes: tuple[Check, ...] = ()
-        with naming(batch):
-            profile = rule_profile(workspace, query)
-    else:
-        package = live_package(workspace, version)
-        features = spec.content.develop.features
-        changes = schema_changes(
-            {column["name"]: column["type"] for column in package.contents.schema}, columns
-        )
-        if not all_passed(changes):
-            _record(workspace, batch, version, spec, read, changes)
-        with naming(batch):
-            profile = input_profile(workspace, spec, package, window)
+    if changes and not all_passed(changes):
+        _record(workspace, batch, version, spec, read, changes)
     with naming(batch):
+        profile = scorer.profile(window)
         keys = count_keys(
             workspace.warehouse_url,
             query,
@@ -77,7 +61,7 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
         )
     checks = check_contract(
         profile.summary(newest=keys.newest, key_duplicates=keys.rows - keys.distinct),
-        features=features,
+        features=scorer.features,
         contract=spec.content.develop.contract,
         window_end=window.end,
         labelled=False,
@@ -169,29 +153,6 @@ def _open_case(
         subject=identity,
         payload={"owner": owner, "finding": reason},
     )
-
-
-def scoring_query(spec: Spec, window: Period) -> str:
-    """The rows of a window as the model wants them; the same SQL as in training."""
-    parameters = {"window_start": window.start, "window_end": window.end, "as_of": window.end}
-    return sql.render(spec.scoring_sql, parameters)
-
-
-def input_profile(
-    workspace: Workspace, spec: Spec, package: LoadedModel, window: Period
-) -> Profile:
-    """The window's features, counted inside the warehouse on the version's own bins."""
-    return window_profile(
-        workspace.warehouse_url,
-        scoring_query(spec, window),
-        reference_of(package),
-        columns=tuple(spec.content.develop.features),
-    )
-
-
-def reference_of(package: LoadedModel) -> Profile:
-    """The profile that was signed with the package."""
-    return Profile.from_json(json.dumps(package.contents.reference))
 
 
 def _ensure_output(workspace: Workspace, spec: Spec, columns: dict[str, str]) -> None:

@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from mlops.errors import QueryError
+from mlops.flow.queries import SCORE
 from mlops.flow.workspace import Workspace
 from mlops.spec.load import Spec
 from mlops.warehouse import sql
 from mlops.warehouse.predictions import KEY_TYPES
 from mlops.warehouse.read import Column, describe
+
+NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
 
 
 def check_columns(workspace: Workspace, spec: Spec, *, as_of: datetime) -> None:
@@ -21,9 +24,11 @@ def check_columns(workspace: Workspace, spec: Spec, *, as_of: datetime) -> None:
     and deployed first.
 
     :raises QueryError: naming the file: it does not run, lacks a column, has a key that no table
-        of predictions can have, or scores other types than it trains on.
+        of predictions can have, scores other types than it trains on, or has a rule that gives
+        no scores.
     """
     develop, scoring = spec.content.develop, spec.content.deploy.scoring_sql
+    rule = spec.content.deploy.rule_sql
     features = (develop.key, develop.time, *develop.features)
     known = columns_of(workspace, spec, develop.features_sql, features, as_of=as_of)
     columns_of(workspace, spec, develop.outcomes_sql, (develop.key, develop.label), as_of=as_of)
@@ -39,6 +44,9 @@ def check_columns(workspace: Workspace, spec: Spec, *, as_of: datetime) -> None:
         _check_scoring(
             spec, scoring, known, columns_of(workspace, spec, scoring, features, as_of=as_of)
         )
+    if rule is not None:
+        needed = (develop.key, develop.time, SCORE)
+        _check_rule(spec, rule, known, columns_of(workspace, spec, rule, needed, as_of=as_of))
 
 
 def columns_of(
@@ -93,4 +101,24 @@ def _check_scoring(spec: Spec, file: str, trained: dict[str, str], scored: dict[
             found=", ".join(f"{name} {scored[name]}" for name in other),
             expected=", ".join(f"{name} {trained[name]}" for name in other),
             action="cast the columns in one of the two files; training and scoring must agree",
+        )
+
+
+def _check_rule(spec: Spec, file: str, trained: dict[str, str], found: dict[str, str]) -> None:
+    """The rule's rows go into the same table: under the same key, with a score that is a number."""
+    key = spec.content.develop.key
+    if found[key] != trained[key]:
+        raise QueryError(
+            f"{spec.model}: {file}: {key} of another type than in "
+            f"{spec.content.develop.features_sql}",
+            found=found[key],
+            expected=trained[key],
+            action="cast the key in one of the two files; both write into one table",
+        )
+    if not found[SCORE].startswith(NUMBERS):  # numeric(3,2) is one, too
+        raise QueryError(
+            f"{spec.model}: {file}: {SCORE} is no number",
+            found=found[SCORE],
+            expected="double precision, or another type of numbers, from 0 to 1",
+            action=f"let the rule give each row a {SCORE} as if a model had scored it",
         )

@@ -10,9 +10,8 @@ from mlops.core.performance import judge_performance
 from mlops.core.period import Period
 from mlops.core.profile import Profile
 from mlops.core.records import Metrics, MonitorResult, from_json, to_json
-from mlops.flow.check_input import reference_of
-from mlops.flow.live import live_package
 from mlops.flow.results import Judged
+from mlops.flow.scorer import ModelScorer
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.monitor import window_judged
 from mlops.spec.load import Spec
@@ -33,10 +32,9 @@ def judge(workspace: Workspace, *, measurement: str) -> Judged:
         measured = transaction.get(MeasurementRow, measurement)
         batch = transaction.get(BatchRow, measured.batch)
         version = transaction.get(VersionRow, measured.model, measured.version)
-    spec = workspace.spec(version.spec_digest)
-    reference = reference_of(live_package(workspace, version))
+    scorer = ModelScorer.load(workspace, version)
     window = Period(start=batch.window_start, end=batch.window_end)
-    result = _verdict(spec, measured, batch, reference, window)
+    result = _verdict(scorer.spec, measured, batch, scorer.reference, window)
     row = MonitorRow(
         measurement=measurement,
         model=measured.model,
@@ -63,7 +61,9 @@ def judge(workspace: Workspace, *, measurement: str) -> Judged:
             lineage=window_judged(workspace.origin, row, result),
         )
         for cause, severity in _causes(result):
-            _open_case(transaction, workspace, spec, row, result, cause=cause, severity=severity)
+            _open_case(
+                transaction, workspace, scorer.spec, row, result, cause=cause, severity=severity
+            )
     return Judged(
         measurement=measurement,
         model=measured.model,

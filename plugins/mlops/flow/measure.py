@@ -6,16 +6,15 @@ import json
 
 from mlops.core.canonical import digest_json
 from mlops.core.metrics import metrics
-from mlops.core.package import LoadedModel
 from mlops.core.period import Period
 from mlops.core.profile import Profile
 from mlops.core.records import to_json
 from mlops.errors import RecordMissing
-from mlops.flow.check_input import input_profile, reference_of
 from mlops.flow.columns import naming
-from mlops.flow.live import live_package
 from mlops.flow.publications import publications
+from mlops.flow.queries import SCORE
 from mlops.flow.results import Measured
+from mlops.flow.scorer import ModelScorer
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.monitor import window_measured
 from mlops.spec.load import Spec
@@ -44,12 +43,12 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
     with workspace.store.transaction() as transaction:
         batch = _batch(transaction, model, window)
         version = transaction.get(VersionRow, model, batch.version)
-    spec = workspace.spec(version.spec_digest)
-    package = live_package(workspace, version)
+    scorer = ModelScorer.load(workspace, version)
+    spec = scorer.spec
     with naming(batch.id):
-        profile = input_profile(workspace, spec, package, window)
+        profile = scorer.profile(window)
         if not batch.by_rule:  # whose scores have no reference
-            profile = profile.with_columns_of(_scores(workspace, spec, package, batch))
+            profile = profile.with_columns_of(_scores(scorer, batch))
         pairs = _pairs(workspace, spec, batch, window)
         kpi = _kpi(workspace, spec, window, pairs)
     content = {
@@ -101,13 +100,13 @@ def _batch(transaction: Transaction, model: str, window: Period) -> BatchRow:
     return found[-1]
 
 
-def _scores(workspace: Workspace, spec: Spec, package: LoadedModel, batch: BatchRow) -> Profile:
+def _scores(scorer: ModelScorer, batch: BatchRow) -> Profile:
     """The batch's scores, counted on the bins of those at training."""
     return window_profile(
-        workspace.warehouse_url,
-        batch_scores(spec.content.deploy.output_schema, batch.model, batch.batch),
-        reference_of(package),
-        columns=("score",),
+        scorer.workspace.warehouse_url,
+        batch_scores(scorer.spec.content.deploy.output_schema, batch.model, batch.batch),
+        scorer.reference,
+        columns=(SCORE,),
     )
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from mlops.core.estimator import positive_scores
-from mlops.flow.check_input import scoring_query
-from mlops.flow.live import Predict, live_package, naming_the_model
+from mlops.errors import NotSigned
+from mlops.flow.fallback import choose
 from mlops.flow.plan import Plan, Scored, Shard
-from mlops.flow.rule import RuleEncoder, require_rule, rule_query, scores_of
+from mlops.flow.scorer import scorer_of
 from mlops.flow.signatures import require_signed
 from mlops.flow.workspace import Workspace, now
+from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
-from mlops.warehouse.score import Encoder, score_shard
+from mlops.warehouse.score import score_shard
 
 
 def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
@@ -27,35 +25,25 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
     """
     with workspace.store.transaction() as transaction:
         version = transaction.get(VersionRow, plan.model, plan.version)
-        if not plan.by_rule:
+        if plan.by_rule:
+            _require_rule(transaction, plan)
+        else:
             require_signed(transaction, version, at=now())
     spec = workspace.spec(version.spec_digest)
-    develop, deploy = spec.content.develop, spec.content.deploy
-    encoder: Encoder
-    predict: Predict
-    if plan.by_rule:
-        require_rule(workspace, plan)
-        query = rule_query(spec, shard.period)
-        encoder, predict = RuleEncoder(), scores_of
-    else:
-        package = live_package(workspace, version)
-        query = scoring_query(spec, shard.period)
-        encoder = package.contents.encoder
-        # Scores that are no numbers are looked for where the rows' keys are known.
-        predict = naming_the_model(partial(positive_scores, package.estimator), version)
+    scorer = scorer_of(workspace, version, by_rule=plan.by_rule)
     scored = score_shard(
         workspace.warehouse_url,
-        query,
+        scorer.query(shard.period),
         model=spec.model,
-        schema=deploy.output_schema,
-        key=develop.key,
-        time=develop.time,
+        schema=spec.content.deploy.output_schema,
+        key=spec.content.develop.key,
+        time=spec.content.develop.time,
         batch=plan.batch,
         shard=shard.shard,
         version=plan.model_version,
-        threshold=deploy.threshold,
-        encoder=encoder,
-        predict=predict,
+        threshold=spec.content.deploy.threshold,
+        encoder=scorer.encoder,
+        predict=scorer.predict,
     )
     return Scored(
         batch=plan.batch,
@@ -65,3 +53,15 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
         snapshot=scored.state.snapshot,
         lsn=scored.state.lsn,
     )
+
+
+def _require_rule(transaction: Transaction, plan: Plan) -> None:
+    """Refuse unless the rule of the plan's version is what scores now."""
+    choice = choose(transaction, plan.model, at=now())
+    if not choice.by_rule or choice.version is None or choice.version.number != plan.version:
+        raise NotSigned(
+            f"batch {plan.batch}",
+            found="a plan of the rule, which is not what scores now",
+            expected="the safe state that the policy names",
+            action="clear the task 'check_input', which plans the window anew",
+        )

@@ -12,7 +12,7 @@ import pytest
 import sqlglot
 
 from mlops.core.period import Period
-from mlops.flow.check_input import scoring_query
+from mlops.flow.queries import scoring_query
 from mlops.flow.snapshot import training_query
 from mlops.lineage.columns.derive import ColumnLineage, Edge, Source, column_lineage
 from mlops.lineage.columns.scope import Scope

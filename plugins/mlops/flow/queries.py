@@ -1,0 +1,26 @@
+"""Deploy: the rows of a window, as SQL of a spec with its parameters filled in."""
+
+from __future__ import annotations
+
+from mlops.core.period import Period
+from mlops.spec.load import Spec
+from mlops.warehouse import sql
+
+SCORE = "score"
+
+
+def scoring_query(spec: Spec, window: Period) -> str:
+    """The rows as the model wants them: of the SQL of training, unless the spec has another."""
+    return sql.render(spec.scoring_sql, _moments(window))
+
+
+def rule_query(spec: Spec, window: Period) -> str:
+    """The rule's rows: key, time, and the score as a float8."""
+    develop = spec.content.develop
+    columns = ", ".join(sql.quoted(name) for name in (develop.key, develop.time))
+    text = sql.statement(sql.render(spec.rule_sql, _moments(window)))
+    return f"SELECT {columns}, CAST({SCORE} AS float8) AS {SCORE}\nFROM (\n{text}\n) AS rule"
+
+
+def _moments(window: Period) -> dict[str, sql.Value]:
+    return {"window_start": window.start, "window_end": window.end, "as_of": window.end}

@@ -1,0 +1,176 @@
+"""Deploy: what gives the scores of a window: a version's model or, in its safe state, its rule.
+
+A rule is SQL in the spec, and so it is signed with the version: it gives each row's key, its time
+and a ``score`` between 0 and 1, from whatever the business would go by without a model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from mlops.core.checks import schema_changes
+from mlops.core.estimator import positive_scores
+from mlops.core.package import LoadedModel
+from mlops.core.period import Period
+from mlops.core.profile import Profile
+from mlops.core.records import Check
+from mlops.flow.live import Predict, live_package, naming_the_model
+from mlops.flow.queries import SCORE, rule_query, scoring_query
+from mlops.flow.workspace import Workspace
+from mlops.spec.load import Spec
+from mlops.spec.model import Feature, NumericFeature
+from mlops.store.tables import VersionRow
+from mlops.warehouse.pushdown import profile_rows, window_profile
+from mlops.warehouse.score import Encoder
+
+
+class Scorer(Protocol):
+    """What the check of a window's rows and their scoring have to know.
+
+    :ivar file: the SQL file that gives the rows.
+    :ivar features: what the rows must be like.
+    :ivar encoder: rows to the matrix that ``predict`` takes.
+    :ivar predict: scores of shape (n,) for a matrix of shape (n, columns).
+    """
+
+    @property
+    def file(self) -> str: ...
+
+    @property
+    def features(self) -> Mapping[str, Feature]: ...
+
+    @property
+    def encoder(self) -> Encoder: ...
+
+    @property
+    def predict(self) -> Predict: ...
+
+    def query(self, window: Period) -> str:
+        """The rows of a window."""
+
+    def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:
+        """How the rows' types differ from those that it was made for."""
+
+    def profile(self, window: Period) -> Profile:
+        """The rows of a window, counted inside the warehouse."""
+
+
+def scorer_of(workspace: Workspace, version: VersionRow, *, by_rule: bool) -> Scorer:
+    """A version's model, whose bytes are checked against what was signed, or its rule.
+
+    :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: of the model.
+    :raises SpecError: there is no rule.
+    """
+    if by_rule:
+        return RuleScorer(workspace, workspace.spec(version.spec_digest))
+    return ModelScorer.load(workspace, version)
+
+
+@dataclass(frozen=True)
+class ModelScorer:
+    """A version's model."""
+
+    workspace: Workspace
+    version: VersionRow
+    spec: Spec
+    package: LoadedModel
+
+    @classmethod
+    def load(cls, workspace: Workspace, version: VersionRow) -> ModelScorer:
+        """Read the package, and construct the model if its bytes are those that were signed."""
+        spec = workspace.spec(version.spec_digest)
+        return cls(workspace, version, spec, live_package(workspace, version))
+
+    @property
+    def file(self) -> str:
+        return self.spec.content.deploy.scoring_sql or self.spec.content.develop.features_sql
+
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        return self.spec.content.develop.features
+
+    @property
+    def encoder(self) -> Encoder:
+        return self.package.contents.encoder
+
+    @property
+    def predict(self) -> Predict:
+        # Scores that are no numbers are looked for where the rows' keys are known.
+        return naming_the_model(partial(positive_scores, self.package.estimator), self.version)
+
+    @property
+    def reference(self) -> Profile:
+        """The profile that was signed with the package."""
+        return Profile.from_json(json.dumps(self.package.contents.reference))
+
+    def query(self, window: Period) -> str:
+        return scoring_query(self.spec, window)
+
+    def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:
+        """Each column's type as at training and as it is now."""
+        trained_on = {column["name"]: column["type"] for column in self.package.contents.schema}
+        return schema_changes(trained_on, columns)
+
+    def profile(self, window: Period) -> Profile:
+        """The window's features on the version's own bins."""
+        return window_profile(
+            self.workspace.warehouse_url,
+            self.query(window),
+            self.reference,
+            columns=tuple(self.features),
+        )
+
+
+@dataclass(frozen=True)
+class RuleScorer:
+    """A version's rule; it stands in the spec, so nothing of the package is needed."""
+
+    workspace: Workspace
+    spec: Spec
+
+    @property
+    def file(self) -> str:
+        return self.spec.content.deploy.rule_sql or ""
+
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        return {SCORE: NumericFeature(min=0, max=1)}
+
+    @property
+    def encoder(self) -> Encoder:
+        return _ScoresAlone()
+
+    @property
+    def predict(self) -> Predict:
+        return lambda matrix: matrix[:, 0]
+
+    def query(self, window: Period) -> str:
+        return rule_query(self.spec, window)
+
+    def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:  # noqa: ARG002
+        """None: a rule is trained on nothing."""
+        return ()
+
+    def profile(self, window: Period) -> Profile:
+        return profile_rows(
+            self.workspace.warehouse_url,
+            self.query(window),
+            edges={SCORE: (0.0, 1.0)},
+            categories={},
+        )
+
+
+class _ScoresAlone:
+    """Rows that have their scores already."""
+
+    def encode_counting(self, rows: pa.RecordBatch) -> tuple[np.ndarray, dict[str, int]]:
+        """The scores, shape (rows, 1); a missing one is NaN, and refused where written."""
+        scores = rows.column(SCORE).to_numpy(zero_copy_only=False).astype(np.float64)
+        return scores.reshape(-1, 1), {}
