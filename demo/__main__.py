@@ -53,7 +53,7 @@ def life(platform: Platform) -> int:
             marquez=platform.marquez_url,
         )
     )
-    _say(f"{'Took':<11} {(time.monotonic() - begin) / 60:.1f} minutes")
+    _say(f"{'Took':<11} {time.monotonic() - begin:.0f} s")
     return 0
 
 
