@@ -15,7 +15,8 @@ from pathlib import Path
 import psycopg
 import yaml
 
-from mlops.flow.results import Decision
+from mlops.flow.control import control
+from mlops.flow.results import Controlled, Decision
 from mlops.flow.sign_off import Answer, answered, gate_id, request
 from mlops.flow.signers import Person
 from tests.flow.life import PROJECT, Life, life
@@ -207,4 +208,18 @@ def sign(
     answer = Answer(person=person, choice=choice, reason=reason, at=at or datetime.now(UTC))
     return answered(
         work, model=life.model, version=version, seat=seat, answer=answer, gate=gate_id(run)
+    )
+
+
+def revoke(life: Life, version: int, *, by: str = "ben", run: str = "revoke") -> Controlled:
+    """Take the owner's signature back, in a run of the control DAG."""
+    there = replace(life.workspace, run=replace(life.workspace.run, run_id=run))
+    return control(
+        there,
+        model=life.model,
+        action="revoke",
+        person=Person(by, by),
+        reason="wrong scores",
+        version=version,
+        seat="owner",
     )

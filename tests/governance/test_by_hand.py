@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from mlops.errors import NotSigned
+from mlops.flow.fallback import choose
+from mlops.flow.status import status_as_of
 from mlops.store import ledger
 from tests.governance.conftest import LifeOf
-from tests.governance.small import sign
+from tests.governance.small import revoke, sign
 
 COPY = """
 INSERT INTO mlops.decision SELECT (d).* FROM (
@@ -51,3 +55,38 @@ def test_an_edited_row_is_named_by_verify(life_of: LifeOf, table: str) -> None:
     if table == "decision":
         with pytest.raises(NotSigned):
             life.deploy(version)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "DELETE FROM mlops.decision WHERE answer = 'Revoke'",
+        "UPDATE mlops.decision SET answer = 'Approve' WHERE answer = 'Revoke'",
+        "UPDATE mlops.decision SET version = 7 WHERE answer = 'Revoke'",
+    ],
+)
+def test_a_revocation_whose_row_was_taken_away_stays_one(life_of: LifeOf, how: str) -> None:
+    life = life_of("late")
+    version = life.release("2026-01-05").packaged.version
+    sign(life, version, "owner", "bea")
+    life.deploy(version)
+    revoke(life, version)
+    life.run(how)
+    with pytest.raises(NotSigned, match="ben answered Revoke, and the row of that answer was"):
+        life.deploy(version)
+    with life.workspace.store.transaction() as transaction:
+        assert choose(transaction, "late", at=datetime.now(UTC)).version is None
+    assert sign(life, version, "owner", "bea", reason="it is fit after all").enough
+
+
+def test_a_decision_without_a_ledger_entry_is_none_to_an_auditor(life_of: LifeOf) -> None:
+    life = life_of("late")
+    version = life.release("2026-01-05").packaged.version
+    sign(life, version, "owner", "bea")
+    life.deploy(version)
+    life.run(COPY.format(version=version))
+    life.run("UPDATE mlops.decision SET user_name = 'eve' WHERE id = 'forged'")
+    with life.workspace.store.transaction() as transaction:
+        found = status_as_of(transaction, "late", datetime.now(UTC))
+    assert found is not None
+    assert [line.split()[0] for line in found.signed_by] == ["bea"]

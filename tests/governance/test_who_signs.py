@@ -11,6 +11,7 @@ import yaml
 from mlops.errors import NotSigned, RecordMissing, SignOffError, SpecError, StoreUnreachable
 from mlops.flow import governance
 from mlops.flow.control import control
+from mlops.flow.fallback import choose
 from mlops.flow.notices import due
 from mlops.flow.sign_off import gate_id, lapsed, request
 from mlops.flow.signers import Person
@@ -19,7 +20,7 @@ from mlops.operators.notify import tell
 from mlops.store.connect import Store
 from tests.flow.life import Life, elsewhere
 from tests.governance.conftest import LifeOf
-from tests.governance.small import sign
+from tests.governance.small import revoke, sign
 
 DAY = "2026-01-05"
 
@@ -138,6 +139,35 @@ def test_a_rejection_empties_the_seat(life_of: LifeOf) -> None:
     sign(life, version, "risk", "lou")
     with pytest.raises(NotSigned, match="1 of 2 different people"):
         life.deploy(version)
+
+
+def test_a_revocation_counts_where_the_clock_of_its_machine_is_slow(
+    life_of: LifeOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came first is what the ledger took first, not what the earlier time is given for."""
+    life = life_of("late")
+    version = version_of(life)
+    sign(life, version, "owner", "bea")
+    life.deploy(version)
+    slow = datetime.now(UTC) - timedelta(minutes=5)
+    with monkeypatch.context() as patch:
+        patch.setattr("mlops.flow.control.now", lambda: slow)
+        revoke(life, version)
+    with life.workspace.store.transaction() as transaction:
+        assert choose(transaction, "late", at=datetime.now(UTC)).version is None
+    with pytest.raises(NotSigned, match="ben revoked the signature"):
+        life.deploy(version)
+
+
+def test_an_approval_that_was_recorded_late_undoes_no_rejection(life_of: LifeOf) -> None:
+    life = life_of("late")
+    version = version_of(life)
+    before = datetime.now(UTC)
+    sign(life, version, "owner", "ben", choice="Reject", reason="unfair")
+    assert not sign(life, version, "owner", "bea", at=before).enough
+    with pytest.raises(NotSigned, match="ben rejected: unfair"):
+        life.deploy(version)
+    assert sign(life, version, "owner", "bea").enough
 
 
 def test_a_signature_ends_with_its_days(life_of: LifeOf) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from mlops.core.answers import APPROVALS, LAPSE, REJECT, REVOKE
 from mlops.errors import NotSigned
 from mlops.spec.load import Spec
 from mlops.spec.policy import Policy, Seat
-from mlops.store.connect import Transaction
+from mlops.store.connect import Transaction, Vouched
 from mlops.store.tables import (
     DecisionRow,
     ReportRow,
@@ -106,22 +106,28 @@ def standings(
     """How every needed seat stands at ``at``.
 
     Only answers that the ledger vouches for are looked at: a row that somebody added to the
-    decisions by hand is no signature.
+    decisions by hand is no signature, and one that somebody took away still undoes what it undid.
     """
     bound = signed_bytes(transaction, version)
-    decisions = sorted(
-        transaction.vouched(
-            DecisionRow,
-            subject=f"{version.model}/v{version.number}",
-            model=version.model,
-            version=version.number,
-        ),
-        key=lambda row: row.decided_at,
-    )
+    decisions = answers_of(transaction, version)
     return tuple(
-        _standing(name, seat, [row for row in decisions if row.seat == name], bound, at)
+        _standing(name, seat, [item for item in decisions if _seat(item) == name], bound, at)
         for name, seat in seats_needed(version).items()
     )
+
+
+def answers_of(transaction: Transaction, version: VersionRow) -> list[Vouched[DecisionRow]]:
+    """Every answer about a version, in the order in which the ledger took them."""
+    return transaction.vouched(
+        DecisionRow,
+        subject=f"{version.model}/v{version.number}",
+        model=version.model,
+        version=version.number,
+    )
+
+
+def _seat(item: Vouched[DecisionRow]) -> str:
+    return item.row.seat if item.row is not None else str(item.said.get("seat"))
 
 
 def require_signed(transaction: Transaction, version: VersionRow, *, at: datetime) -> None:
@@ -163,26 +169,42 @@ def _require_criteria(transaction: Transaction, version: VersionRow) -> None:
 
 
 def _standing(
-    name: str, seat: Seat, decisions: Sequence[DecisionRow], bound: SignedBytes, at: datetime
+    name: str,
+    seat: Seat,
+    decisions: Sequence[Vouched[DecisionRow]],
+    bound: SignedBytes,
+    at: datetime,
 ) -> Standing:
-    """Walk the answers in order: a rejection or a revocation empties the seat."""
+    """Walk the answers in the ledger's order: a rejection or a revocation empties the seat.
+
+    Times alone would not do: each is of the clock of the machine that saw the answer, and a
+    revocation must not come before the signature that it takes back because a clock is slow. An
+    approval that reached the ledger late, and was given before the seat was emptied, does not
+    fill it again.
+    """
     signers: dict[str, str] = {}
-    reason, marks = "nobody has signed", []
-    for row in decisions:
-        if row.decided_at > at:
-            continue
-        if not row.counted:
-            if row.method == MARK_SUCCESS:
-                marks.append(f"{row.user_name} marked the gate as a success, but {row.refusal}")
-            continue
-        fault = _fault(row, bound, at)
-        if row.answer not in APPROVALS:
-            signers.clear()
-        if fault is None:
-            signers[row.user_id] = row.user_name
-        else:
-            signers.pop(row.user_id, None)
-            reason = fault
+    reason, emptied_at = "nobody has signed", datetime.min.replace(tzinfo=UTC)
+    for item in decisions:
+        row = item.row
+        if row is None:
+            if item.said.get("counted") and item.said.get("answer") not in APPROVALS:
+                signers.clear()
+                reason = _lost(item)
+        elif row.counted and row.decided_at <= at:
+            fault = _fault(row, bound, at)
+            if row.answer not in APPROVALS:
+                signers.clear()
+                emptied_at = max(emptied_at, row.decided_at)
+            if fault is not None:
+                signers.pop(row.user_id, None)
+                reason = fault
+            elif row.decided_at > emptied_at:
+                signers[row.user_id] = row.user_name
+    marks = [
+        f"{row.user_name} marked the gate as a success, but {row.refusal}"
+        for row in (item.row for item in decisions)
+        if row is not None and row.decided_at <= at and _is_vain_mark(row)
+    ]
     holds = len(signers) >= seat.people
     if signers and not holds:
         reason = f"{len(signers)} of {seat.people} different people have signed"
@@ -194,6 +216,17 @@ def _standing(
         signer_ids=tuple(sorted(signers)),
         holds=holds,
         reason="signed" if holds else "; ".join([reason, *marks]),
+    )
+
+
+def _is_vain_mark(row: DecisionRow) -> bool:
+    return row.method == MARK_SUCCESS and not row.counted
+
+
+def _lost(item: Vouched[DecisionRow]) -> str:
+    return (
+        f"{item.said.get('user_name')} answered {item.said.get('answer')}, and the row of that "
+        "answer was changed or removed by hand; run: python -m mlops ledger verify"
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from mlops.core.answers import APPROVALS, APPROVE, APPROVE_WITH_CONDITIONS
 from mlops.flow.deployments import current_deployment
+from mlops.flow.signatures import answers_of
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, SnapshotRow, VersionRow
 
@@ -48,10 +49,11 @@ def status_as_of(transaction: Transaction, model: str, moment: datetime) -> Stat
         return None
     version = transaction.get(VersionRow, model, deployment.version)
     snapshot = transaction.get(SnapshotRow, version.snapshot_id)
-    decisions = transaction.find(DecisionRow, model=model, version=version.number, counted=True)
-    past = sorted(
-        (row for row in decisions if row.decided_at <= moment), key=lambda row: row.decided_at
-    )
+    past = [
+        item.row
+        for item in answers_of(transaction, version)
+        if item.row is not None and item.row.counted and item.row.decided_at <= moment
+    ]
     return Status(
         version=version.number,
         package_digest=version.package_digest,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -18,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from mlops.core.canonical import canonical_json
 from mlops.errors import (
     RecordMissing,
     StoreConflict,
@@ -169,6 +171,18 @@ class Store:
             ) from error
 
 
+@dataclass(frozen=True)
+class Vouched(Generic[Row]):
+    """What one ledger entry says of a fact.
+
+    :ivar said: the entry's payload.
+    :ivar row: the fact; none where it is not what was recorded any more.
+    """
+
+    said: Mapping[str, Any]
+    row: Row | None
+
+
 class Transaction:
     """Facts and their ledger entries, written together."""
 
@@ -241,24 +255,31 @@ class Transaction:
         """All rows whose columns have these values."""
         return list(self.session.scalars(select(kind).filter_by(**equal)))
 
-    def vouched(self, kind: type[Row], /, *, subject: str, **equal: Any) -> list[Row]:
-        """Those rows with these values for which an entry of the ledger vouches, as they are.
+    def vouched(self, kind: type[Row], /, *, subject: str, **equal: Any) -> list[Vouched[Row]]:
+        """What the ledger says of such rows, in its own order, each with its row as it was written.
 
-        A row that was added or edited by hand is not among them.
+        A row that was added by hand is not among them; one that was edited or deleted by hand is
+        there without its row, so that taking a row away does not undo what was recorded.
 
         :param subject: of the entries that were written with such rows.
         """
         payloads = self.session.scalars(
-            select(LedgerRow.payload).where(LedgerRow.subject == subject)
+            select(LedgerRow.payload).where(LedgerRow.subject == subject).order_by(LedgerRow.seq)
         )
-        said = [json.loads(payload).get("fact") for payload in payloads]
-        columns = kind.__table__.columns
-        return [
-            row
+        table = kind.__table__
+        rows = {
+            canonical_json(
+                facts.reference(table, {c.name: getattr(row, c.name) for c in table.columns})
+            ): row
             for row in self.find(kind, **equal)
-            if facts.reference(kind.__table__, {c.name: getattr(row, c.name) for c in columns})
-            in said
-        ]
+        }
+        found = []
+        for said in map(json.loads, payloads):
+            fact = said.get("fact")
+            if isinstance(fact, dict) and fact.get("table") == kind.__tablename__:
+                # A second entry about a row adds nothing to the first one.
+                found.append(Vouched(said, rows.pop(canonical_json(fact), None)))
+        return found
 
 
 def _first_line(error: DBAPIError) -> str:
