@@ -7,9 +7,10 @@ answer within seconds.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -196,6 +197,20 @@ def sign(
     at: datetime | None = None,
 ) -> Decision:
     """Ask one person in this process, and record the answer."""
+    return asked(life, version, seat, person, choice=choice, reason=reason, at=at)()
+
+
+def asked(
+    life: Life,
+    version: int,
+    seat: str,
+    person: Person | str,
+    *,
+    choice: str = "Approve",
+    reason: str = "it is fit for use",
+    at: datetime | None = None,
+) -> Callable[[], Decision]:
+    """Ask one person in this process; what is returned records the answer."""
     person = Person(person, person) if isinstance(person, str) else person
     run = replace(
         life.workspace.run,
@@ -206,8 +221,14 @@ def sign(
     work = replace(life.workspace, run=run)
     request(work, model=life.model, version=version, seat=seat)
     answer = Answer(person=person, choice=choice, reason=reason, at=at or datetime.now(UTC))
-    return answered(
-        work, model=life.model, version=version, seat=seat, answer=answer, gate=gate_id(run)
+    return partial(
+        answered,
+        work,
+        model=life.model,
+        version=version,
+        seat=seat,
+        answer=answer,
+        gate=gate_id(run),
     )
 
 

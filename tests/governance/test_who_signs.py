@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 import yaml
 
@@ -17,10 +20,11 @@ from mlops.flow.sign_off import gate_id, lapsed, request
 from mlops.flow.signers import Person
 from mlops.flow.status import status_as_of
 from mlops.operators.notify import tell
+from mlops.store import ledger
 from mlops.store.connect import Store
 from tests.flow.life import Life, elsewhere
 from tests.governance.conftest import LifeOf
-from tests.governance.small import revoke, sign
+from tests.governance.small import asked, revoke, sign
 
 DAY = "2026-01-05"
 
@@ -84,6 +88,38 @@ def test_one_person_fills_two_seats_only_where_the_policy_names_them(
         assert second.why == (
             "bea has signed as Owner already; one person fills one seat of a version"
         )
+
+
+def two_seats(life: Life) -> int:
+    """A version that an owner and one person of model risk sign; bea holds both seats."""
+    policy = policy_of(life)
+    policy["tiers"] = [{"name": "low", "seats": ["owner", "risk"]}]
+    policy["seats"]["risk"].update(users=["bea", "lin"], people=1)
+    write_policy(life, policy)
+    return version_of(life)
+
+
+def test_one_person_fills_one_seat_also_by_answers_that_arrive_at_once(life_of: LifeOf) -> None:
+    """Both are looked at before either is written: nothing is appended while the lock is held."""
+    life = life_of("late")
+    version = two_seats(life)
+    with psycopg.connect(life.database) as held, ThreadPoolExecutor(2) as pool:
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        works = [asked(life, version, seat, "bea") for seat in ("owner", "risk")]
+        held.execute("SELECT pg_advisory_xact_lock(%s)", [ledger.LOCK])
+        done = [pool.submit(work) for work in works]
+        while held.execute(waiting).fetchone() != (2,):
+            assert not any(one.done() for one in done)
+            time.sleep(0.01)
+        held.rollback()
+    assert sorted(one.result().counted for one in done) == [False, True]
+
+
+def test_one_person_fills_one_seat_also_where_one_clock_is_ahead(life_of: LifeOf) -> None:
+    life = life_of("late")
+    version = two_seats(life)
+    assert sign(life, version, "owner", "bea", at=datetime.now(UTC) + timedelta(minutes=1)).counted
+    assert "has signed as Owner already" in sign(life, version, "risk", "bea").why
 
 
 @pytest.mark.parametrize("choice", ["Approve", "Reject"])

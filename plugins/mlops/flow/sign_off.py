@@ -134,6 +134,8 @@ def _record_answer(
     gate: str,
 ) -> Decision:
     with workspace.store.transaction() as transaction:
+        # Two answers of one person that arrive at once, at two gates, must see one another.
+        transaction.take_turns(f"mlops.sign.{version.model}.{version.number}")
         bound = signed_bytes(transaction, version)
         row = decision_row(
             version,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from mlops.core.answers import APPROVALS, APPROVE_WITH_CONDITIONS, REJECT, REVOKE
 from mlops.errors import SpecError
-from mlops.flow.signatures import Standing, standings
+from mlops.flow.signatures import Standing, answers_of, standings
 from mlops.flow.workspace import Workspace
 from mlops.spec.policy import Policy, Seat
 from mlops.store.connect import Transaction
@@ -85,7 +85,9 @@ def refusal(
         return f"{choice} of {what} by {person.name} has no {missing}; the policy asks for one"
     if choice not in APPROVALS:
         return ""
-    held = standings(transaction, version, at=at)
+    # What is on record was signed before, also by the clock of a machine that is ahead of ours.
+    told = (item.row.decided_at for item in answers_of(transaction, version) if item.row)
+    held = standings(transaction, version, at=max((at, *told)))
     return _twice(held, seat, person) or _two_seats(version, held, seat, person)
 
 
