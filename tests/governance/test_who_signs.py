@@ -195,6 +195,22 @@ def test_a_revocation_counts_where_the_clock_of_its_machine_is_slow(
         life.deploy(version)
 
 
+def test_a_revocation_that_is_run_again_takes_back_nothing_that_was_signed_since(
+    life_of: LifeOf,
+) -> None:
+    life = life_of("late")
+    version = version_of(life)
+    sign(life, version, "owner", "bea")
+    life.deploy(version)
+    done = revoke(life, version)
+    assert sign(life, version, "owner", "bea", reason="it is fit after all").enough
+    rows = life.content()
+    assert revoke(life, version) == done
+    assert life.content() == rows
+    with life.workspace.store.transaction() as transaction:
+        assert choose(transaction, "late", at=datetime.now(UTC)).version is not None
+
+
 def test_an_approval_that_was_recorded_late_undoes_no_rejection(life_of: LifeOf) -> None:
     life = life_of("late")
     version = version_of(life)

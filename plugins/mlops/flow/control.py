@@ -22,7 +22,7 @@ from mlops.flow.signers import Person, refusal, seat_now
 from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.lineage.deploy import deployment_changed
 from mlops.store.connect import Transaction
-from mlops.store.tables import DeploymentRow, LedgerRow, VersionRow
+from mlops.store.tables import DecisionRow, DeploymentRow, LedgerRow, VersionRow
 
 ACTIONS = ("rollback", "stop", "resume", "revoke")
 CONTROL_SUFFIX = "_control"
@@ -146,28 +146,39 @@ def _revoke(
     with workspace.store.transaction() as transaction:
         target = number if number is not None else _live(transaction, model).version
         version = transaction.get(VersionRow, model, target)
+        gate = digest_json([workspace.run.dag_id, workspace.run.run_id])
+        done = transaction.find(DecisionRow, gate=gate, answer=REVOKE, counted=True)
+        if done:
+            # Cleared much later, the task must not take back what was signed since.
+            return _revoked(done[0])
         answer = Answer(person=person, choice=REVOKE, reason=reason, at=now(), method="api")
         entry = seat_now(workspace, version, seat)
         why = refusal(
             transaction, version, seat, entry, person, choice=REVOKE, reason=reason, at=answer.at
         )
-        record_decision(
-            transaction,
-            workspace.origin,
-            decision_row(
-                version,
-                seat,
-                answer,
-                signed_bytes(transaction, version),
-                gate=digest_json([workspace.run.dag_id, workspace.run.run_id]),
-                run=workspace.run,
-                refused=why,
-            ),
+        row = decision_row(
+            version,
+            seat,
+            answer,
+            signed_bytes(transaction, version),
+            gate=gate,
+            run=workspace.run,
+            refused=why,
         )
+        record_decision(transaction, workspace.origin, row)
     if why:
         raise SignOffError(f"{model} v{target}: the signature stands", found=why)
+    return _revoked(row)
+
+
+def _revoked(row: DecisionRow) -> Controlled:
     return Controlled(
-        model=model, action="revoke", version=target, replaced=target, by=person.name, seat=seat
+        model=row.model,
+        action="revoke",
+        version=row.version,
+        replaced=row.version,
+        by=row.user_name,
+        seat=row.seat,
     )
 
 
