@@ -158,6 +158,20 @@ def test_tasks_that_could_do_what_the_owner_can_are_refused(
     )
 
 
+def test_the_owner_is_refused_as_well_where_an_administrator_upgrades(
+    postgres: EmbeddedPostgres, database: str
+) -> None:
+    owner = as_role(postgres, database, "store_owner")
+    postgres.ensure_role(TASKS)
+    with psycopg.connect(database) as connection:
+        name = sql.Identifier(name_of(database))
+        connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO store_owner").format(name))
+    upgrade(owner, task_role=TASKS)
+    with pytest.raises(StoreError, match="may do whatever the owner of the ledger may"):
+        upgrade(database, task_role="store_owner")
+    assert upgrade(database, task_role=TASKS) == head_revision()
+
+
 def test_a_role_that_may_not_make_the_schema_says_what_an_administrator_must_grant(
     postgres: EmbeddedPostgres, database: str
 ) -> None:

@@ -61,8 +61,14 @@ def _grant(connection: Connection, role: str) -> None:
                 action=f"as an administrator: CREATE ROLE {role} LOGIN PASSWORD '…', "
                 "then run db upgrade again",
             )
-        powers = "SELECT pg_has_role(%s, current_user, 'MEMBER')"
-        if cursor.execute(powers, [role]).fetchone() == (True,):
+        # Whoever upgrades need not be whoever made the tables.
+        powers = (
+            "SELECT pg_has_role(%(role)s, current_user, 'MEMBER') OR "
+            "bool_or(pg_has_role(%(role)s, relowner, 'MEMBER')) FROM pg_class "
+            "WHERE relnamespace = to_regnamespace(%(schema)s)"
+        )
+        found = cursor.execute(powers, {"role": role, "schema": SCHEMA}).fetchone()
+        if found == (True,):
             raise StoreError(
                 f"role '{role}' of the tasks",
                 found="a role that may do whatever the owner of the ledger may",
