@@ -491,6 +491,13 @@ def test_an_edited_fact_is_found_by_its_entry(
     recorded.rollback()
 
 
+def test_a_fact_whose_json_is_too_deep_to_be_read_is_named(recorded: Connection) -> None:
+    deep = "[" * 2_500 + "]" * 2_500
+    recorded.exec_driver_sql(f"UPDATE mlops.decision SET run = '{deep}'")
+    assert ledger.verify(recorded) == (3, Break(4, "its decision d was changed"))
+    recorded.rollback()
+
+
 def test_the_first_of_a_broken_entry_and_an_edited_fact_is_named(recorded: Connection) -> None:
     recorded.execute(WITHOUT_TRIGGER)
     recorded.exec_driver_sql("UPDATE mlops.ledger SET actor = 'nobody' WHERE seq = 5")
@@ -518,6 +525,7 @@ def test_a_later_entry_does_not_make_an_edit_good(recorded: Connection) -> None:
         "no JSON",
         "[]",
         "5",
+        "[" * 99_999 + "]" * 99_999,
         '{"fact": 5}',
         '{"fact": {}}',
         '{"fact": {"table": "nobody", "key": ["x"], "digest": "d"}}',

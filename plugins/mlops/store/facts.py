@@ -94,7 +94,7 @@ def _faults(
     try:
         with connection.begin_nested():
             present = _digests(connection, table, list(facts))
-    except (DBAPIError, ValueError):
+    except (DBAPIError, ValueError, RecursionError):  # JSON may be nested too deeply to be read
         if len(facts) > 1:  # which of them cannot be read?
             alone = ({key: said} for key, said in facts.items())
             return [fault for one in alone for fault in _faults(connection, table, one)]

@@ -180,7 +180,7 @@ def _references(held: list[Entry]) -> Iterator[tuple[int, Any]]:
 def _is_object(payload: str) -> bool:
     try:
         return isinstance(json.loads(payload), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
