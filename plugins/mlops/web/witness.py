@@ -39,7 +39,7 @@ _MOST_BYTES = 1 << 20
 _PUBLIC_API = "/api/v2/"
 _ANSWER = re.compile(
     r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns/(?P<run>[^/]+)/taskInstances/(?P<task>[^/]+)"
-    r"/-?\d+/hitlDetails/?$"
+    r"/[^/]+/hitlDetails/?$"  # Airflow takes more for a number than digits: -1.0, or a space
 )
 _START = re.compile(r"/api/v2/dags/(?P<dag>[^/]+)/dagRuns/?$")
 _REQUEST = re.compile(r"^/execution/hitlDetails/(?P<ti>[0-9a-f-]{36})/?$")
