@@ -147,6 +147,15 @@ def test_somebody_called_like_an_id_holds_nothing(life_of: LifeOf) -> None:
     assert sign(life, version, "owner", Person(id="bea", name="Beatrice")).enough
 
 
+@pytest.mark.parametrize("name", ["Sam", "SAM ", "ｓａｍ"])
+def test_the_developer_is_known_however_the_name_is_spelled(life_of: LifeOf, name: str) -> None:
+    """With FAB, whoever is called 'Sam' logs in as 'sam' as well."""
+    life = life_of("late")
+    version = version_of(life)
+    refused = sign(life, version, "owner", Person(id="bea", name=name))
+    assert refused.why == f"{name} developed late v{version} and cannot sign it"
+
+
 def test_an_approval_with_conditions_is_one_and_says_them(life_of: LifeOf) -> None:
     life = life_of("late")
     version = version_of(life)

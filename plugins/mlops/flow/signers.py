@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,8 +30,16 @@ class Person:
     name: str
 
     def is_named(self, name: str) -> bool:
-        """Whether this is the person that a spec or a run names."""
-        return name != "" and name in (self.id, self.name)
+        """Whether this is the person that a spec or a run names, however they spelled it.
+
+        A person who logs in as ``Sam`` is the developer ``sam``: FAB's login takes both
+        for one, and a refusal too many can be cured in the spec.
+        """
+        return name.strip() != "" and _folded(name) in (_folded(self.id), _folded(self.name))
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
 def seat_now(workspace: Workspace, version: VersionRow, seat: str) -> Seat:
