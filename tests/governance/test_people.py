@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from mlops.cli.main import main
 from tests.governance.conftest import LifeOf
@@ -66,6 +67,31 @@ def test_a_policy_that_is_there_twice_is_handed_over_in_neither_file(
     assert "quick: two files of one name" in capsys.readouterr().err
     assert (file.read_text(), other.read_text()) == (before, before)
     assert life.value("SELECT count(*) FROM mlops.ledger") == 0
+
+
+@pytest.mark.parametrize("successor", ["uid=zoe,ou=risk", "7", "no", "zoe: x", "z" * 200])
+@pytest.mark.parametrize("in_brackets", [False, True])
+def test_a_successor_is_one_person_however_the_id_is_spelled(
+    life_of: LifeOf, successor: str, in_brackets: bool
+) -> None:
+    life = life_of("late")
+    file = life.include / "policies" / "quick.yml"
+    policy = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(policy, default_flow_style=in_brackets))
+    places = ["--include", str(life.include), "--url", life.database]
+    assert main(["people", "reassign", "bea", successor, "--reason", "bea left", *places]) == 0
+    users = policy["seats"]["owner"]["users"]
+    wanted = [successor if user == "bea" else user for user in users]
+    assert list(life.workspace.include.policy("quick").seats["owner"].users) == wanted
+
+
+def test_somebody_who_stands_in_a_seat_twice_is_one_person(life_of: LifeOf, capsys) -> None:
+    life = life_of("late")
+    places = ["--include", str(life.include), "--url", life.database]
+    assert main(["people", "reassign", "lin", "lea", "--reason", "lin left", *places]) == 0
+    capsys.readouterr()
+    assert main(["people", "leaving", "lou", "--include", str(life.include)]) == 1
+    assert capsys.readouterr().out == "late_two: seat risk needs 2, without lou it has lea\n"
 
 
 @pytest.mark.parametrize(("user", "code"), [("lou", 0), ("bea", 0), ("eve", 0)])

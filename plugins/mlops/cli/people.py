@@ -90,7 +90,8 @@ def _places(text: str, user: str) -> list[tuple[str, int, int]]:
 
 
 def _replaced(text: str, places: list[tuple[str, int, int]], successor: str) -> str:
-    written = yaml.safe_dump(successor, default_flow_style=True).splitlines()[0]
+    # As an item of a list in brackets, where a comma in an id must be quoted.
+    written = yaml.safe_dump([successor], default_flow_style=True, width=float("inf"))[1:-2]
     for _, start, end in sorted(places, key=lambda place: -place[1]):
         text = text[:start] + written + text[end:]
     return text

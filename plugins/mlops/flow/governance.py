@@ -117,4 +117,5 @@ def without_signatory(include: Include, leaving: str) -> tuple[Orphaned, ...]:
 
 
 def _able(users: Sequence[str], leaving: str, developer: str) -> tuple[str, ...]:
-    return tuple(user for user in users if user not in (leaving, developer))
+    # Somebody may stand in a seat twice, after a hand-over to a person who held it already.
+    return tuple(user for user in dict.fromkeys(users) if user not in (leaving, developer))
