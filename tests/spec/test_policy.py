@@ -116,6 +116,20 @@ def test_a_sound_policy_is_read_with_its_defaults(folder: Folder) -> None:
             "answer_days: input should be greater than 0; found 0",
             id="no time to answer",
         ),
+        pytest.param(
+            "title: The standard policy",
+            "title: The standard policy\nanswer_days: 4000000",
+            "answer_days",
+            "answer_days: input should be less than or equal to 1000000; found 4000000",
+            id="a deadline that no date can say",
+        ),
+        pytest.param(
+            "users: [bea]",
+            "users: [bea]\n    valid_days: 4000000",
+            "valid_days",
+            "seats.owner.valid_days: input should be less than or equal to 1000000; found 4000000",
+            id="a signature whose end no date can say",
+        ),
     ],
 )
 def test_a_policy_that_could_never_be_met_is_refused(

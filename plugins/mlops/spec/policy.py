@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from mlops.spec.model import DottedName, ModelSpec, Name, Section, Text
 
 Level = Literal["low", "medium", "high"]
+# Longer ones end after the year 9999, which no date can say.
+_MOST_DAYS = 1_000_000
 _LEVELS: tuple[Level, ...] = ("low", "medium", "high")
 
 
@@ -23,7 +25,7 @@ class Seat(Section):
     users: tuple[Text, ...]
     people: Annotated[int, Field(ge=1)] = 1
     signs: Text
-    valid_days: Annotated[int, Field(ge=1)] = 365
+    valid_days: Annotated[int, Field(ge=1, le=_MOST_DAYS)] = 365
     reason_needed: bool = False
 
 
@@ -61,8 +63,8 @@ class Notify(Section):
     notifier: DottedName = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"
     params: dict[str, Any] = Field(default_factory=dict)
     addresses: dict[Text, Text] = Field(default_factory=dict)
-    remind_hours_before: Annotated[float, Field(gt=0)] = 48
-    escalate_hours_before: Annotated[float, Field(gt=0)] = 12
+    remind_hours_before: Annotated[float, Field(gt=0, le=24 * _MOST_DAYS)] = 48
+    escalate_hours_before: Annotated[float, Field(gt=0, le=24 * _MOST_DAYS)] = 12
     escalate_to: tuple[Text, ...] = ()
 
 
@@ -73,7 +75,7 @@ class Policy(Section):
     title: Text
     seats: Annotated[dict[Name, Seat], Field(min_length=1)]
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
-    answer_days: Annotated[float, Field(gt=0)] = 14
+    answer_days: Annotated[float, Field(gt=0, le=_MOST_DAYS)] = 14
     fallback: Literal["previous_version", "rule", "no_decision"] = "previous_version"
     notify: Notify | None = None
     seats_shared: tuple[tuple[Name, Name], ...] = Field(
