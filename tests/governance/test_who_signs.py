@@ -279,6 +279,21 @@ def test_nobody_is_told_twice_and_a_mail_server_that_is_down_undoes_nothing(
     assert [notice.kind for notice in due(life.workspace, at=now)] == kinds
 
 
+def test_a_gate_past_its_deadline_whose_policy_is_gone_holds_up_no_reminders(
+    life_of: LifeOf,
+) -> None:
+    life = life_of("late")
+    other = life_of("late_soon")
+    request(life.workspace, model="late", version=version_of(life), seat="owner")
+    version = version_of(other)
+    there = elsewhere(other, run=replace(other.workspace.run, run_id="soon")).workspace
+    request(there, model="late_soon", version=version, seat="owner")
+    time.sleep(6)
+    (life.include / "policies" / "soon.yml").unlink()
+    found = due(life.workspace, at=datetime.now(UTC))
+    assert [notice.kind for notice in found] == ["reminder", "escalation"]
+
+
 def test_a_lapse_takes_earlier_answers_with_it(life_of: LifeOf) -> None:
     life = life_of("late_two")
     version = version_of(life)

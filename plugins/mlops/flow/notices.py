@@ -77,8 +77,11 @@ def due(workspace: Workspace, *, at: datetime) -> tuple[Notice, ...]:
         told = {(row.subject, row.kind) for row in transaction.find(NoticeRow)}
     found = []
     for gate in gates:
+        # A gate of a run that is gone waits for ever; its policy may be gone as well.
+        if gate.answer_by <= at:
+            continue
         notify = workspace.include.policy(gate.policy).notify
-        if notify is None or gate.answer_by <= at:
+        if notify is None:
             continue
         left = gate.answer_by - at
         found += [
