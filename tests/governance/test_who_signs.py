@@ -136,6 +136,23 @@ def test_an_answer_without_a_reason_where_the_policy_asks_for_one(
         life.deploy(version)
 
 
+@pytest.mark.parametrize("reason", ["it is\0fit", "it is\ud83dfit"])
+def test_a_reason_that_no_database_holds_is_kept_as_far_as_it_can(
+    life_of: LifeOf, reason: str
+) -> None:
+    """A refusal that could not be written down would be none, and its gate would fail."""
+    life = life_of("late")
+    version = version_of(life)
+    assert not sign(life, version, "owner", "sam", reason=reason).counted
+    assert sign(life, version, "owner", "bea", reason=reason).enough
+    life.deploy(version)
+    by_hand = elsewhere(life, run=replace(life.workspace.run, run_id="stop")).workspace
+    control(by_hand, model="late", action="stop", person=Person("ben", "ben"), reason=reason)
+    kept = "it is\N{REPLACEMENT CHARACTER}fit"
+    assert life.rows("SELECT DISTINCT reason FROM mlops.decision") == [(kept,)]
+    assert life.value("SELECT reason FROM mlops.deployment ORDER BY id DESC LIMIT 1") == kept
+
+
 def test_somebody_called_like_an_id_holds_nothing(life_of: LifeOf) -> None:
     """With FAB an id is a number, and anybody may be called '3'."""
     life = life_of("late")

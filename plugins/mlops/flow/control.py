@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from mlops.core.answers import REVOKE
+from mlops.core.answers import REVOKE, as_text
 from mlops.core.canonical import digest_json
 from mlops.errors import RecordMissing, SignOffError
 from mlops.flow.decisions import Answer, decision_row, record_decision
@@ -57,6 +57,7 @@ def control(
             expected="a reason, and a person whom Airflow authenticated",
             action="trigger the control DAG by hand and write the reason into its form",
         )
+    reason = as_text(reason)
     if action == "revoke":
         return _revoke(workspace, model, person, reason, version, seat)
     return _change(workspace, model, action, person, reason, version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mlops.core.answers import APPROVALS, LAPSE, REJECT
+from mlops.core.answers import APPROVALS, LAPSE, REJECT, as_text
 from mlops.core.canonical import digest_json
 from mlops.flow.signatures import SignedBytes
 from mlops.flow.signers import Person
@@ -56,7 +56,7 @@ def decision_row(
         answer=answer.choice,
         user_id=person.id,
         user_name=person.name,
-        reason=answer.reason,
+        reason=as_text(answer.reason),
         method=answer.method,
         counted=not refused,
         refusal=refused,

@@ -12,7 +12,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from mlops.core.answers import APPROVE, REJECT
+from mlops.core.answers import APPROVE, REJECT, as_text
 from mlops.flow.control import CONTROL_SUFFIX, record_started
 from mlops.flow.sign_off import Answer, Objection, answered, close, gate_of, marked
 from mlops.flow.sign_off import objection as sign_off_objection
@@ -111,7 +111,7 @@ def record_mark(*, person: Person, task: RunIdentity, operator: str, state: str,
             payload={
                 "operator": operator,
                 "user": person.name,
-                "note": note,
+                "note": as_text(note),
                 "run": task.to_json(),
             },
         )
