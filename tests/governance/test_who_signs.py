@@ -325,6 +325,25 @@ def test_a_lapse_takes_earlier_answers_with_it(life_of: LifeOf) -> None:
         life.deploy(version)
 
 
+def test_a_wait_that_ended_early_undoes_nothing_that_is_signed_afterwards(
+    life_of: LifeOf,
+) -> None:
+    """Neither at once, nor on the day until which there had been time to answer."""
+    life = life_of("late")
+    version = version_of(life)
+    request(life.workspace, model="late", version=version, seat="owner")
+    for _ in range(2):
+        lapsed(life.workspace, model="late", version=version, seat="owner")
+    assert life.value("SELECT count(*) FROM mlops.decision") == 1
+    with pytest.raises(NotSigned, match="answered in time"):
+        life.deploy(version)
+    assert sign(life, version, "owner", "bea").enough
+    life.deploy(version)
+    with life.workspace.store.transaction() as transaction:
+        later = datetime.now(UTC) + timedelta(days=3)
+        assert choose(transaction, "late", at=later).version is not None
+
+
 def test_a_policy_without_people_for_a_seat_is_refused(life_of: LifeOf) -> None:
     life = life_of("late")
     version = version_of(life)

@@ -93,15 +93,18 @@ def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> Noti
             person=Person(id="", name=", ".join(asked)),
             choice=LAPSE,
             reason=f"asked {gate.asked_at:%Y-%m-%d %H:%M}, to be answered by {until}",
-            at=gate.answer_by,
+            # A wait may end early, by an error of Airflow's or a clock that is ahead. A lapse with
+            # a time to come would empty the seat then, of what was signed in between as well.
+            at=min(gate.answer_by, now()),
             method="timeout",
         )
-        bound = signed_bytes(transaction, row)
-        record_decision(
-            transaction,
-            workspace.origin,
-            decision_row(row, seat, answer, bound, gate=gate.id, run=workspace.run),
-        )
+        if not transaction.find(DecisionRow, gate=gate.id, answer=LAPSE):
+            bound = signed_bytes(transaction, row)
+            record_decision(
+                transaction,
+                workspace.origin,
+                decision_row(row, seat, answer, bound, gate=gate.id, run=workspace.run),
+            )
     return Notice(
         gate=gate.id,
         kind="lapsed",
