@@ -151,3 +151,20 @@ def test_a_batch_from_before_digests_were_kept_is_taken_at_its_word(
     before = life.content()
     assert publish(life.workspace, plan=plan, scored=scored) == published
     assert life.content() == before
+
+
+def test_rows_that_an_earlier_run_wrote_last_are_those_that_are_measured(life_of: LifeOf) -> None:
+    """Both runs have one batch: of its publications the last one says what its rows are."""
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    plan = life.window(DAY).plan
+    life.run("UPDATE visits SET visit_id = 1000000 WHERE started = '2026-02-01T06:00:00Z'")
+    life.window(DAY)
+    life.run("UPDATE visits SET visit_id = 1000001 WHERE started = '2026-02-01T05:00:00Z'")
+    scored = [score(life.workspace, plan=plan, shard=shard) for shard in plan.shards]
+    third = publish(life.workspace, plan=plan, scored=scored)
+    assert third.batch == "late/2026-02-01/v1#3"
+    assert measure(life.workspace, model="late", window=DAY).batch == third.batch
+    before = life.content()
+    assert publish(life.workspace, plan=plan, scored=scored) == third
+    assert life.content() == before

@@ -11,11 +11,18 @@ from mlops.store.tables import BatchRow
 
 
 def publications(transaction: Transaction, model: str, window: Period) -> list[BatchRow]:
-    """Every publication for a window, the one that is shown last."""
+    """Every publication for a window, the one that is shown last.
+
+    A batch has one set of rows, whichever plan wrote them last: of its publications the last one
+    says what they are, though a later plan may have been published before it.
+    """
     found = transaction.find(
         BatchRow, model=model, window_start=window.start, window_end=window.end
     )
-    return sorted(found, key=lambda row: (chosen_at(row), row.published_at))
+    chosen: dict[str, datetime] = {}
+    for row in found:
+        chosen[row.batch] = max(chosen_at(row), chosen.get(row.batch, chosen_at(row)))
+    return sorted(found, key=lambda row: (chosen[row.batch], row.published_at))
 
 
 def chosen_at(row: BatchRow) -> datetime:
