@@ -168,3 +168,19 @@ def test_rows_that_an_earlier_run_wrote_last_are_those_that_are_measured(life_of
     before = life.content()
     assert publish(life.workspace, plan=plan, scored=scored) == third
     assert life.content() == before
+
+
+def test_a_window_has_the_same_rows_however_it_is_cut(life_of: LifeOf) -> None:
+    """A visit of the morning that became known in the evening is scored in the first half."""
+    life = life_of("late")
+    life.run(
+        "ALTER TABLE visits ADD known timestamptz",
+        "UPDATE visits SET known = started + CASE"
+        " WHEN started = '2026-02-01T05:00:00Z' THEN INTERVAL '15 hours' ELSE '1 minute' END",
+    )
+    known = "  AND started < :window_end\n"
+    life.edit("sql/late/features.sql", {known: f"{known}  AND known < :as_of\n"})
+    go_live(life, "2026-01-05")
+    plan = life.plan(DAY, shards=2)
+    scored = [score(life.workspace, plan=plan, shard=shard) for shard in plan.shards]
+    assert sum(item.rows for item in scored) == plan.rows

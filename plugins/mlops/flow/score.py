@@ -33,7 +33,8 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
     scorer = scorer_of(workspace, version, by_rule=plan.by_rule)
     scored = score_shard(
         workspace.warehouse_url,
-        scorer.query(shard.period),
+        # What is known does not depend on the cut: each shard knows what the check has counted.
+        scorer.query(shard.period, as_of=plan.period.end),
         model=spec.model,
         schema=spec.content.deploy.output_schema,
         key=spec.content.develop.key,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -52,8 +53,8 @@ class Scorer(Protocol):
     @property
     def predict(self) -> Predict: ...
 
-    def query(self, window: Period) -> str:
-        """The rows of a window."""
+    def query(self, window: Period, *, as_of: datetime | None = None) -> str:
+        """The rows of a window, as known at its end or at another moment."""
 
     def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:
         """How the rows' types differ from those that it was made for."""
@@ -110,8 +111,8 @@ class ModelScorer:
         """The profile that was signed with the package."""
         return Profile.from_json(json.dumps(self.package.contents.reference))
 
-    def query(self, window: Period) -> str:
-        return scoring_query(self.spec, window)
+    def query(self, window: Period, *, as_of: datetime | None = None) -> str:
+        return scoring_query(self.spec, window, as_of=as_of)
 
     def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:
         """Each column's type as at training and as it is now."""
@@ -151,8 +152,8 @@ class RuleScorer:
     def predict(self) -> Predict:
         return lambda matrix: matrix[:, 0]
 
-    def query(self, window: Period) -> str:
-        return rule_query(self.spec, window)
+    def query(self, window: Period, *, as_of: datetime | None = None) -> str:
+        return rule_query(self.spec, window, as_of=as_of)
 
     def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:  # noqa: ARG002
         """None: a rule is trained on nothing."""
