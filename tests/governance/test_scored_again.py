@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from mlops.flow.publish import publish
 from mlops.flow.score import score
 from mlops.flow.signers import Person
 from mlops.store import ledger
+from mlops.warehouse.predictions import PublishedBatch, publish_batch
 from tests.flow.life import Life, added, elsewhere
 from tests.governance.conftest import LifeOf
 from tests.governance.small import sign
@@ -184,3 +187,29 @@ def test_a_window_has_the_same_rows_however_it_is_cut(life_of: LifeOf) -> None:
     plan = life.plan(DAY, shards=2)
     scored = [score(life.workspace, plan=plan, shard=shard) for shard in plan.shards]
     assert sum(item.rows for item in scored) == plan.rows
+
+
+def test_a_worker_that_goes_on_after_another_version_was_published_hides_nothing(
+    life_of: LifeOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had looked at what is on record before the other one wrote there."""
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    plan = life.plan(DAY)
+    scored = [score(life.workspace, plan=plan, shard=shard) for shard in plan.shards]
+    go_live(life, "2026-01-06")
+    with ThreadPoolExecutor(1) as workers:
+
+        def slow(*args: Any, **kwargs: Any) -> PublishedBatch:
+            monkeypatch.undo()
+            others.append(workers.submit(life.publish, DAY))
+            wait(others, timeout=5)
+            return publish_batch(*args, **kwargs)
+
+        others: list[Future[Any]] = []
+        monkeypatch.setattr("mlops.flow.publish.publish_batch", slow)
+        publish(life.workspace, plan=plan, scored=scored)
+        (other,) = others
+        assert other.result()[2].batch == "late/2026-02-01/v2"
+    assert shown(life) == [(2, "late/2026-02-01/v2")]
+    assert measure(life.workspace, model="late", window=DAY).batch == "late/2026-02-01/v2"

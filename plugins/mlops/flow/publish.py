@@ -10,7 +10,7 @@ from mlops.flow.plan import Plan, Scored
 from mlops.flow.publications import chosen_last, publications, published_before
 from mlops.flow.reading import record_scored
 from mlops.flow.results import Published
-from mlops.flow.workspace import Workspace, now
+from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.lineage.deploy import batch_published
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
@@ -33,25 +33,27 @@ def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Pu
         )
     window = plan.period
     with workspace.store.transaction() as transaction:
+        # Which batch of a window hides the others is read off what is on record, so another one
+        # may not come between the reading and the record.
+        transaction.take_turns(f"mlops.publish.{plan.model}.{plan.window}")
         version = transaction.get(VersionRow, plan.model, plan.version)
+        spec = registered_spec(transaction, version.spec_digest)
         known = publications(transaction, plan.model, window)
-    spec = workspace.spec(version.spec_digest)
-    # The warehouse first: published there twice is the same as once, and a batch that the store
-    # knows is then always one that applications can read.
-    written = publish_batch(
-        workspace.warehouse_url,
-        schema=spec.content.deploy.output_schema,
-        model=plan.model,
-        key=spec.content.develop.key,
-        batch=plan.batch,
-        model_version=plan.model_version,
-        window_start=window.start,
-        window_end=window.end,
-        rows=sum(item.rows for item in scored),
-        over_others=chosen_last(plan, known),
-    )
-    with workspace.store.transaction() as transaction:
-        row = _record(transaction, workspace, plan, scored, version, spec, written)
+        # The warehouse first: published there twice is the same as once, and a batch that the
+        # store knows is then always one that applications can read.
+        written = publish_batch(
+            workspace.warehouse_url,
+            schema=spec.content.deploy.output_schema,
+            model=plan.model,
+            key=spec.content.develop.key,
+            batch=plan.batch,
+            model_version=plan.model_version,
+            window_start=window.start,
+            window_end=window.end,
+            rows=sum(item.rows for item in scored),
+            over_others=chosen_last(plan, known),
+        )
+        row = _record(transaction, workspace, plan, scored, version, spec, written, known)
     return Published(
         batch=row.id,
         model=plan.model,
@@ -70,10 +72,9 @@ def _record(
     version: VersionRow,
     spec: Spec,
     written: PublishedBatch,
+    known: list[BatchRow],
 ) -> BatchRow:
     """The publication that stands: a new fact, or the one on record that says the same."""
-    transaction.take_turns(f"mlops.publish.{plan.batch}")
-    known = publications(transaction, plan.model, plan.period)
     said = published_before(known, plan, content=written.content)
     if said is not None:
         return said
