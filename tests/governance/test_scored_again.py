@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlops.core.period import parse
+from mlops.errors import NotSigned
 from mlops.flow.control import control
 from mlops.flow.measure import measure
 from mlops.flow.publish import publish
@@ -213,3 +214,21 @@ def test_a_worker_that_goes_on_after_another_version_was_published_hides_nothing
         assert other.result()[2].batch == "late/2026-02-01/v2"
     assert shown(life) == [(2, "late/2026-02-01/v2")]
     assert measure(life.workspace, model="late", window=DAY).batch == "late/2026-02-01/v2"
+
+
+@pytest.mark.parametrize("action", ["stop", "rollback"])
+def test_a_plan_from_before_a_stop_or_a_rollback_scores_nothing(
+    life_of: LifeOf, action: str
+) -> None:
+    """Its run had failed, say, and is cleared by somebody who knows nothing of the stop."""
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    go_live(life, "2026-01-06")
+    plan = life.plan(DAY)
+    there = elsewhere(life, run=replace(life.workspace.run, run_id="by-hand")).workspace
+    person = Person("ben", "ben")
+    control(there, model="late", action=action, person=person, reason="wrong scores")
+    with pytest.raises(NotSigned, match=r"a plan of v2, .* clear the task 'check_input'"):
+        score(life.workspace, plan=plan, shard=plan.shards[0])
+    assert life.rows("SELECT count(*) FROM ml.late_predictions") == [(0,)]
+    assert life.window(DAY).plan.batch == "late/2026-02-01/v1"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mlops.errors import NotSigned
-from mlops.flow.fallback import choose
+from mlops.flow.deployments import current_deployment
+from mlops.flow.fallback import ROLLBACK, STOP, choose
 from mlops.flow.plan import Plan, Scored, Shard
 from mlops.flow.scorer import scorer_of
 from mlops.flow.signatures import require_signed
@@ -18,17 +19,17 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
 
     Readers of the stable view see nothing of it until the batch is published.
 
-    :raises NotSigned: a signature no longer holds, or the rule is not what scores now.
+    :raises NotSigned: a signature no longer holds, the rule is not what scores now, or the version
+        was stopped or rolled back since.
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: the package is not what was signed.
     :raises PredictionError: an infinite or NaN prediction, or rows that the estimator refuses;
         nothing of the shard is written.
     """
     with workspace.store.transaction() as transaction:
         version = transaction.get(VersionRow, plan.model, plan.version)
-        if plan.by_rule:
-            _require_rule(transaction, plan)
-        else:
+        if not plan.by_rule:
             require_signed(transaction, version, at=now())
+        _require_chosen(transaction, plan)
     spec = workspace.spec(version.spec_digest)
     scorer = scorer_of(workspace, version, by_rule=plan.by_rule)
     scored = score_shard(
@@ -56,13 +57,23 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
     )
 
 
-def _require_rule(transaction: Transaction, plan: Plan) -> None:
-    """Refuse unless the rule of the plan's version is what scores now."""
+def _require_chosen(transaction: Transaction, plan: Plan) -> None:
+    """Refuse the rule, and a version while it is stopped or rolled back, unless it scores now.
+
+    A version that was merely replaced by a release is let through: what it scores is published
+    behind the new version's batch.
+    """
+    deployment = current_deployment(transaction, plan.model)
+    undone = deployment is not None and deployment.action in (STOP, ROLLBACK)
+    if not plan.by_rule and not undone:
+        return
     choice = choose(transaction, plan.model, at=now())
-    if not choice.by_rule or choice.version is None or choice.version.number != plan.version:
+    number = None if choice.version is None else choice.version.number
+    if (number, choice.by_rule) != (plan.version, plan.by_rule):
         raise NotSigned(
             f"batch {plan.batch}",
-            found="a plan of the rule, which is not what scores now",
-            expected="the safe state that the policy names",
+            found=f"a plan of {'the rule' if plan.by_rule else f'v{plan.version}'}, "
+            "which is not what scores now",
+            expected="what is live, or the safe state that the policy names",
             action="clear the task 'check_input', which plans the window anew",
         )
