@@ -232,3 +232,16 @@ def test_a_plan_from_before_a_stop_or_a_rollback_scores_nothing(
         score(life.workspace, plan=plan, shard=plan.shards[0])
     assert life.rows("SELECT count(*) FROM ml.late_predictions") == [(0,)]
     assert life.window(DAY).plan.batch == "late/2026-02-01/v1"
+
+
+def test_after_a_rollback_nothing_is_left_of_the_wrong_versions_window(life_of: LifeOf) -> None:
+    """It scored under keys that the version before does not have."""
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    for file in ("features", "outcomes"):
+        life.edit(f"sql/late/{file}.sql", {"    visit_id,": "    visit_id + 1 AS visit_id,"})
+    go_live(life, "2026-01-06")
+    life.window(DAY)
+    rolled_back(life)
+    life.window(DAY)
+    assert shown(life) == [(1, "late/2026-02-01/v1")]

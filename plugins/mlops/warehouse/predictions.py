@@ -11,10 +11,11 @@ For a model ``m`` whose rows are known by ``k``, in the output schema:
     one row for each batch that was published: its version, window, rows and ``published_at``.
 ``m``
     the view: for each ``k`` the newest published prediction, with its window. The batch whose
-    window ends last is the newest; among batches of one window, the one published last. A batch
-    may be published again over another one of its window, so that a rollback that scores the
-    window again is seen. Rows of a batch show when it is published, all at once; a batch that is
-    scored again after that changes shard by shard, each at once.
+    window ends last is the newest; among batches of one window, only the one published last is
+    seen, also where another one has more keys. A batch may be published again over another one of
+    its window, so that a rollback that scores the window again is seen. Rows of a batch show when
+    it is published, all at once; a batch that is scored again after that changes shard by shard,
+    each at once.
 
 A look-up by ``k`` goes through the primary key, whatever the number of batches. Applications need
 ``USAGE`` on the schema and ``SELECT`` on the view only: a view reads with its owner's rights. The
@@ -60,12 +61,18 @@ CREATE TABLE IF NOT EXISTS {batches} (
     publication bigint NOT NULL,
     published_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX IF NOT EXISTS {by_window} ON {batches} (window_end, window_start, publication);
 CREATE OR REPLACE VIEW {view} AS
 SELECT DISTINCT ON (p.{key})
     p.{key}, p.event_time, p.score, p.decision, p.model_version, p.batch,
     b.window_start, b.window_end, b.published_at
 FROM {predictions} AS p
 JOIN {batches} AS b ON b.batch = p.batch
+WHERE NOT EXISTS (
+    SELECT FROM {batches} AS other
+    WHERE other.window_start = b.window_start AND other.window_end = b.window_end
+        AND other.publication > b.publication
+)
 ORDER BY p.{key}, b.window_end DESC, b.publication DESC"""
 
 _PUBLISH = """\
@@ -107,6 +114,7 @@ class Names:
     batches: sql.Identifier
     view: sql.Identifier
     by_batch: sql.Identifier
+    by_window: sql.Identifier
     lock: str
 
     @classmethod
@@ -127,6 +135,7 @@ class Names:
             batches=sql.Identifier(schema, f"{model}_batches"),
             view=sql.Identifier(schema, model),
             by_batch=sql.Identifier(longest),
+            by_window=sql.Identifier(f"{model}_batches_by_window"),
             lock=f"mlops.predictions.{schema}.{model}",
         )
 
@@ -173,6 +182,7 @@ def ensure_tables(url: str, *, schema: str, model: str, key: str, key_type: str)
                 batches=names.batches,
                 view=names.view,
                 by_batch=names.by_batch,
+                by_window=names.by_window,
                 key=sql.Identifier(key),
                 key_type=sql.SQL(key_type),
             )
