@@ -506,3 +506,22 @@ def test_a_plan_of_a_version_that_nobody_knows(small: Life) -> None:
     plan = replace(small.plan(DAY), version=7)
     with refused(small, RecordMissing, "version late/7", "no such row in the store"):
         score(small.workspace, plan=plan, shard=plan.shards[0])
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("'NaN'::float8", "the value nan"),
+        ("'Infinity'::float8", "the value inf"),
+        ("'many'", "the value many"),
+    ],
+)
+def test_a_kpi_that_is_no_finite_number_is_refused_by_its_name(
+    fresh: Life, value: str, found: str
+) -> None:
+    fresh.edit(SPEC, {"measure: recall": "sql: kpi.sql"})
+    (fresh.include / "sql" / "late" / "kpi.sql").write_text(f"SELECT {value} AS value")
+    fresh.live(fresh.release(AS_OF))
+    fresh.publish(DAY)
+    with refused(fresh, QueryError, "KPI 'Late flights flagged'", found, "a finite number"):
+        measure(fresh.workspace, model="late", window=DAY)

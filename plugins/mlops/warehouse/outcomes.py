@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +84,8 @@ def batch_scores(schema: str, model: str, batch: str) -> str:
 def kpi_value(url: str, query: str, *, name: str) -> float | None:
     """The KPI's one value; none where the window has nothing to say.
 
-    :raises QueryError: the SQL does not run, or gives anything but one row with ``value``.
+    :raises QueryError: the SQL does not run, gives anything but one row with ``value``, or a value
+        that is no finite number.
     """
     with reading(url, what=f"KPI '{name}' cannot be read") as connection:
         cursor: Any = connection.execute(query.encode())
@@ -97,4 +99,17 @@ def kpi_value(url: str, query: str, *, name: str) -> float | None:
             action="correct the KPI's SQL",
         )
     value = rows[0][columns.index("value")]
-    return None if value is None else float(value)
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise QueryError(
+            f"KPI '{name}'",
+            found=f"the value {value}",
+            expected="a finite number, or NULL where the window has nothing to say",
+            action="correct the KPI's SQL, with nullif() around what it divides by",
+        )
+    return number
