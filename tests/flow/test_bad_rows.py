@@ -355,6 +355,22 @@ def test_a_batch_of_which_rows_are_gone_is_not_shown(small: Life) -> None:
     assert small.rows("SELECT * FROM ml.late") == []
 
 
+def test_a_table_that_was_emptied_after_the_check_is_not_shown(small: Life) -> None:
+    """Somebody was loading it anew: each shard is written whole, and the batch is not."""
+    plan = small.plan(DAY)
+    small.run(f"DELETE FROM flights WHERE {IN_WINDOW} AND flight_id % 2 = 0")
+    scored = [score(small.workspace, plan=plan, shard=shard) for shard in plan.shards]
+    with refused(
+        small,
+        WarehouseError,
+        "batch late/2013-07-01/v1 has fewer rows than were checked",
+        f"expected the {plan.rows:,} rows that check_input found",
+        "clear the task 'check_input'",
+    ):
+        publish(small.workspace, plan=plan, scored=scored)
+    assert small.rows("SELECT * FROM ml.late") == []
+
+
 # Before a verdict.
 
 

@@ -21,7 +21,8 @@ from mlops.warehouse.predictions import PublishedBatch, publish_batch
 def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Published:
     """Count the batch's rows against its shards and make them visible in the stable view.
 
-    :raises WarehouseError: shards are missing, or the table holds other rows than were scored.
+    :raises WarehouseError: shards are missing, fewer rows were scored than were checked, or the
+        table holds other rows than were scored.
     """
     missing = sorted({shard.shard for shard in plan.shards} - {item.shard for item in scored})
     if missing:
@@ -30,6 +31,15 @@ def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Pu
             found=f"no scores of shard {', '.join(map(str, missing))}",
             expected=f"all {len(plan.shards)} shards",
             action="clear the failed shards of the task 'score'",
+        )
+    rows = sum(item.rows for item in scored)
+    if rows < plan.rows:
+        # More is only what came late; fewer is a table that was emptied, or half loaded.
+        raise WarehouseError(
+            f"batch {plan.batch} has fewer rows than were checked",
+            found=f"{rows:,} rows scored",
+            expected=f"the {plan.rows:,} rows that check_input found",
+            action="see that the tables are whole, then clear the task 'check_input'",
         )
     window = plan.period
     with workspace.store.transaction() as transaction:
@@ -50,7 +60,7 @@ def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Pu
             model_version=plan.model_version,
             window_start=window.start,
             window_end=window.end,
-            rows=sum(item.rows for item in scored),
+            rows=rows,
             over_others=chosen_last(plan, known),
         )
         row = _record(transaction, workspace, plan, scored, version, spec, written, known)
