@@ -151,7 +151,7 @@ def score_ours(job: Job) -> Work:
     def work() -> tuple[int, float]:
         scored = score_shard(
             job["url"], all_rows(job), **names, key="id", time="event_time", batch="bench/1",
-            shard=0, version=1, threshold=0.5, encoder=encoder, predict=predict,
+            shard=0, shards=1, version=1, threshold=0.5, encoder=encoder, predict=predict,
         )  # fmt: skip
         return scored.rows, total
 

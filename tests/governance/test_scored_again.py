@@ -23,6 +23,7 @@ from tests.governance.conftest import LifeOf
 from tests.governance.small import sign
 
 DAY = parse("2026-02-01", "day")
+SHOWN = "SELECT visit_id, score FROM ml.late ORDER BY visit_id"
 BATCHES = "SELECT id, rows FROM mlops.scoring_batch ORDER BY published_at"
 
 
@@ -245,3 +246,37 @@ def test_after_a_rollback_nothing_is_left_of_the_wrong_versions_window(life_of: 
     rolled_back(life)
     life.window(DAY)
     assert shown(life) == [(1, "late/2026-02-01/v1")]
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 2), (2, 4)])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_window_is_scored_again_in_another_number_of_shards(
+    life_of: LifeOf, before: int, after: int, workers: int
+) -> None:
+    """Somebody changed ``shards`` in the spec; the version, and so its batch, is the same."""
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    seen = []
+    for shards in (before, after):
+        plan = life.plan(DAY, shards=shards)
+        with ThreadPoolExecutor(workers) as pool:
+            jobs = [
+                pool.submit(score, life.workspace, plan=plan, shard=shard) for shard in plan.shards
+            ]
+        scored = [job.result() for job in jobs]
+        seen.append((publish(life.workspace, plan=plan, scored=scored), life.rows(SHOWN)))
+    assert seen[0] == seen[1]
+
+
+def test_a_row_whose_time_was_mended_is_scored_in_its_new_shard(life_of: LifeOf) -> None:
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    first = life.window(DAY)
+    life.run(
+        "UPDATE visits SET started = '2026-02-01T05:05:00Z', ended = '2026-02-01T05:10:00Z'"
+        " WHERE started = '2026-02-01T20:00:00Z'"
+    )
+    again = life.window(DAY)
+    assert again.published == replace(first.published, batch="late/2026-02-01/v1#2")
+    shards = "SELECT shard, count(*) FROM ml.late_predictions GROUP BY 1 ORDER BY 1"
+    assert life.rows(shards) == [(0, 49), (1, 47)]

@@ -36,9 +36,16 @@ def keys(ids, *, at: datetime = START, name: str = "id") -> pa.RecordBatch:
                            names=[name, "at"])  # fmt: skip
 
 
-def write(url, ids, scores, *, batch="b1", shard=0, version=1, threshold=0.5) -> int:
+def write(url, ids, scores, *, batch="b1", shard=0, shards=4, version=1, threshold=0.5) -> int:
     with replacing_shard(
-        url, **NAMES, key="id", batch=batch, shard=shard, version=version, threshold=threshold
+        url,
+        **NAMES,
+        key="id",
+        batch=batch,
+        shard=shard,
+        shards=4,
+        version=version,
+        threshold=threshold,
     ) as writer:
         writer.write(keys(ids), np.asarray(scores, np.float64))
     return writer.rows
@@ -150,7 +157,7 @@ def test_an_error_leaves_what_stood_there(url):
     with (
         pytest.raises(KeyError),
         replacing_shard(
-            url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+            url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
         ) as writer,
     ):
         writer.write(keys([7, 8]), np.array([0.7, 0.8]))
@@ -162,9 +169,28 @@ def test_a_key_that_comes_twice_is_named(url):
     with pytest.raises(QueryError, match=r"Key \(id, batch\)=\(5, b1\) already exists"):
         write(url, [4, 5, 5], [0.1, 0.2, 0.3])
     write(url, [5], [0.5], shard=0)
-    with pytest.raises(QueryError, match=r"shard 1 of batch b1.*already exists|\(5, b1\)"):
-        write(url, [5], [0.6], shard=1)
+    with pytest.raises(QueryError, match=r"Key \(id, batch\)=\(6, b1\) already exists"):
+        write(url, [6, 6], [0.6, 0.6], shard=1)
     assert read(url, "SELECT score FROM ml.delay_predictions") == [(0.5,)]
+
+
+def test_a_key_that_two_shards_have_is_not_published(url):
+    for shard in (0, 1):
+        write(url, [5], [0.5], shard=shard)
+    with pytest.raises(WarehouseError, match=r"b1 is not complete.* found 1 rows"):
+        publish(url, rows=2)
+
+
+def test_rows_of_an_earlier_cut_are_replaced(url):
+    for shard in range(4):
+        write(url, [shard], [0.1], shard=shard)
+    for shard, ids in ((1, [2]), (0, [0, 1])):  # 3 is no longer there
+        with replacing_shard(
+            url, **NAMES, key="id", batch="b1", shard=shard, shards=2, version=1, threshold=None
+        ) as writer:
+            writer.write(keys(ids), np.full(len(ids), 0.2))
+    found = read(url, "SELECT id, score, decision, shard FROM ml.delay_predictions ORDER BY id")
+    assert found == [(0, 0.2, None, 0), (1, 0.2, None, 0), (2, 0.2, None, 1)]
 
 
 def test_missing_keys_and_times_are_refused(url):
@@ -174,7 +200,7 @@ def test_missing_keys_and_times_are_refused(url):
     with (
         pytest.raises(DataRefused, match="column at must have a value"),
         replacing_shard(
-            url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+            url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
         ) as writer,
     ):
         writer.write(batch, np.array([0.5]))
@@ -261,7 +287,7 @@ def test_a_published_batch_stays_whole_while_it_is_scored_again(url):
     write(url, [1, 2], [0.1, 0.2])
     publish(url, rows=2)
     with replacing_shard(
-        url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+        url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
     ) as writer:
         writer.write(keys([1]), np.array([0.9]))
         assert shown(url) == [(1, 0.1, "b1"), (2, 0.2, "b1")]
@@ -298,7 +324,7 @@ def test_keys_of_every_type(database, key_type, values):
     assert key_type in KEY_TYPES
     ensure_tables(database, **NAMES, key="Flight No", key_type=key_type)
     with replacing_shard(
-        database, **NAMES, key="Flight No", batch="b", shard=0, version=1, threshold=None
+        database, **NAMES, key="Flight No", batch="b", shard=0, shards=4, version=1, threshold=None
     ) as writer:
         writer.write(keys(values, name="Flight No"), np.array([0.1, 0.2]))
         writer.write(keys(values.slice(0, 0), name="Flight No"), np.array([]))
@@ -309,14 +335,14 @@ def test_keys_of_every_type(database, key_type, values):
 def test_dates_are_times(url):
     batch = pa.record_batch({"id": [1], "at": pa.array([START.date()])})
     with replacing_shard(
-        url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+        url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
     ) as writer:
         writer.write(batch, np.array([0.5]))
     assert read(url, "SELECT event_time FROM ml.delay_predictions") == [(START,)]
     with (
         pytest.raises(DataRefused, match="column at holds no times"),
         replacing_shard(
-            url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+            url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
         ) as writer,
     ):
         writer.write(pa.record_batch({"id": [1], "at": [1]}), np.array([0.5]))
@@ -326,7 +352,7 @@ def test_names_are_quoted(database):
     names = {"schema": 'out"put', "model": "Flight delay; DROP"}
     ensure_tables(database, **names, key="select", key_type="text")
     with replacing_shard(
-        database, **names, key="select", batch="it's", shard=0, version=1, threshold=0.5
+        database, **names, key="select", batch="it's", shard=0, shards=4, version=1, threshold=0.5
     ) as writer:
         writer.write(keys(["k"], name="select"), np.array([0.5]))
     publish_batch(
@@ -362,7 +388,7 @@ def test_a_connection_that_breaks_while_writing(url):
     with (
         pytest.raises(WarehouseUnreachable, match=r"written to .*server closed the connection"),
         replacing_shard(
-            url, **NAMES, key="id", batch="b1", shard=0, version=1, threshold=0.5
+            url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
         ) as writer,
     ):
         read(

@@ -39,8 +39,8 @@ def predict(matrix: np.ndarray) -> np.ndarray:
 
 def score(url, encoder, *, sql=SQL, predict=predict, shard=0):
     return score_shard(
-        url, sql, **NAMES, key="id", time="at", batch="b1", shard=shard, version=4, threshold=0.25,
-        encoder=encoder, predict=predict,
+        url, sql, **NAMES, key="id", time="at", batch="b1", shard=shard, shards=3, version=4,
+        threshold=0.25, encoder=encoder, predict=predict,
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
         time=spec.content.develop.time,
         batch=plan.batch,
         shard=shard.shard,
+        shards=plan.parts,
         version=plan.model_version,
         threshold=spec.content.deploy.threshold,
         encoder=scorer.encoder,

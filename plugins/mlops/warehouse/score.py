@@ -53,6 +53,7 @@ def score_shard(
     time: str,
     batch: str,
     shard: int,
+    shards: int,
     version: int,
     threshold: float | None,
     encoder: Encoder,
@@ -62,11 +63,12 @@ def score_shard(
 
     :param sql: the shard's rows, with ``key``, ``time`` and the model's features.
     :param key: name of the key column; the tables' key has the same name.
+    :param shards: into how many the batch is cut.
     :param time: name of the column with the event's time.
     :param predict: gives scores of shape (n,) for a matrix of shape (n, features).
     :raises PredictionError: an infinite or NaN score, or not one for each row.
     :raises DataRefused: a key or time is missing, or the rows are not as in training.
-    :raises QueryError: SQL that does not run, lacks a column, or gives a key twice.
+    :raises QueryError: SQL that does not run, lacks a column, or gives a key twice in the shard.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
     unseen: Counter[str] = Counter()
@@ -83,6 +85,7 @@ def score_shard(
         key=key,
         batch=batch,
         shard=shard,
+        shards=shards,
         version=version,
         threshold=threshold,
     ) as writer:

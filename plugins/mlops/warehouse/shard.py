@@ -15,7 +15,21 @@ from pyarrow import types
 from mlops.errors import DataRefused
 from mlops.warehouse.copy import Copy, copying, fixed_text
 from mlops.warehouse.predictions import COLUMNS, Names
-from mlops.warehouse.session import connected, translated
+from mlops.warehouse.session import Connection, connected, translated
+
+# Whether the batch has rows of other shards. Keys of ours may be among them: the batch was cut in
+# another way, or the time of a row was mended since.
+_HAS_OTHERS = """\
+SELECT EXISTS (SELECT FROM {predictions} WHERE batch = %s AND shard <> %s)
+    AND has_database_privilege(current_database(), 'TEMPORARY')"""
+_DELETE = "DELETE FROM {predictions} WHERE batch = %s AND (shard = %s OR shard >= %s)"
+_STAGE = "CREATE TEMPORARY TABLE {staged} (LIKE {predictions} INCLUDING INDEXES) ON COMMIT DROP"
+_TAKE_OVER = """\
+INSERT INTO {predictions} SELECT * FROM {staged}
+ON CONFLICT ({key}, batch) DO UPDATE SET
+    event_time = excluded.event_time, score = excluded.score, decision = excluded.decision,
+    model_version = excluded.model_version, shard = excluded.shard"""
+_STAGED = sql.Identifier("pg_temp", "mlops_shard")
 
 
 class ShardWriter:
@@ -72,6 +86,7 @@ def replacing_shard(
     key: str,
     batch: str,
     shard: int,
+    shards: int,
     version: int,
     threshold: float | None,
 ) -> Iterator[ShardWriter]:
@@ -79,8 +94,9 @@ def replacing_shard(
 
     An error in the block leaves what stood there before.
 
+    :param shards: into how many the batch is cut; rows of higher ones are of an earlier cut and go.
     :param threshold: scores from it on get the decision true; None writes no decision.
-    :raises QueryError: the tables are not there, or a key comes twice in the batch.
+    :raises QueryError: the tables are not there, or a key comes twice in the shard.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
     names = Names.of(schema=schema, model=model)
@@ -92,16 +108,26 @@ def replacing_shard(
     ):
         # Two tries of one shard go one after the other: neither sees rows that the other has not
         # committed, so both would write the same keys.
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"mlops.shard.{batch}.{shard}"],
-        )
-        connection.execute(
-            sql.SQL("DELETE FROM {} WHERE batch = %s AND shard = %s").format(names.predictions),
-            [batch, shard],
-        )
-        with copying(connection, names.predictions, columns) as copy:
+        _take_turns(connection, f"mlops.shard.{batch}.{shard}")
+        places = {"predictions": names.predictions, "staged": _STAGED, "key": sql.Identifier(key)}
+        delete, which = sql.SQL(_DELETE).format(**places), [batch, shard, shards]
+        query = sql.SQL(_HAS_OTHERS).format(**places)
+        has_others = connection.execute(query, [batch, shard]).fetchone() == (True,)
+        if has_others:
+            connection.execute(sql.SQL(_STAGE).format(**places))
+        else:
+            connection.execute(delete, which)
+        with copying(connection, _STAGED if has_others else names.predictions, columns) as copy:
             yield ShardWriter(copy, batch=batch, shard=shard, version=version, threshold=threshold)
+        if has_others:
+            # Shards that take rows over from one another would wait for one another.
+            _take_turns(connection, f"mlops.batch.{batch}")
+            connection.execute(delete, which)
+            connection.execute(sql.SQL(_TAKE_OVER).format(**places))
+
+
+def _take_turns(connection: Connection, name: str) -> None:
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
 def _key_values(keys: pa.RecordBatch) -> NDArray[Any]:
