@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from mlops.errors import (
 )
 from mlops.flow.check_data import check_data
 from mlops.flow.intake import intake
+from mlops.flow.inventory import summaries
 from mlops.flow.judge import judge
 from mlops.flow.measure import measure
 from mlops.flow.monitor_report import monitor_report
@@ -439,6 +441,26 @@ def test_a_window_without_a_label_is_judged_as_far_as_it_can_be(small: Life) -> 
     ((result,),) = small.rows("SELECT result FROM mlops.monitor_result")
     assert result["performance"]["state"] == "not_enough_data"
     assert result["kpi"]["value"] is None and result["kpi"]["reached"] is None
+
+
+def test_labels_that_went_and_came_back_are_the_newest_verdict(small: Life) -> None:
+    small.publish(DAY)
+    first = verdict(small)
+    small.run("ALTER TABLE flights RENAME actual_arrival TO arrived")
+    small.run("ALTER TABLE flights ADD actual_arrival timestamptz DEFAULT '2013-06-01'")
+    broken = verdict(small)
+    small.run("ALTER TABLE flights DROP actual_arrival")
+    small.run("ALTER TABLE flights RENAME arrived TO actual_arrival")
+    again = verdict(small)
+    assert again[0].labels == first[0].labels
+    assert again[0].measurement not in (first[0].measurement, broken[0].measurement)
+    before = small.content()
+    assert verdict(small) == again
+    assert small.content() == before
+    with small.workspace.store.transaction() as transaction:
+        (summary,) = summaries(transaction, ("late",), at=datetime.now(UTC))
+    assert summary.window is not None
+    assert summary.window.result.kpi.value is not None, "there was none with the broken labels"
 
 
 def test_a_window_is_measured_anew_when_more_labels_have_arrived(small: Life) -> None:

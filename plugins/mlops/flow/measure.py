@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from mlops.core.canonical import digest_json
 from mlops.core.metrics import metrics
@@ -33,8 +34,8 @@ from mlops.warehouse.pushdown import window_profile
 def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
     """Profile the window's features and scores, and join the labels that have arrived.
 
-    Measured again when more labels have arrived, it is a new measurement; with the same labels it
-    is the one that stands.
+    Measured again when more labels have arrived, it is a new measurement; where nothing changed
+    since the last one, it is that one.
 
     :raises RecordMissing: the window was not scored and published.
     :raises QueryError: SQL of the features, the outcomes or the KPI does not run.
@@ -60,7 +61,8 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
         "published": batch.rows,
         "present": sum(pairs.score_histogram),
     }
-    digest = digest_json([batch.id, content])
+    with workspace.store.transaction() as transaction:
+        digest = _digest(transaction.find(MeasurementRow, batch=batch.id), batch, content)
     row = MeasurementRow(
         digest=digest,
         model=model,
@@ -85,6 +87,21 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
             ),
         )
     return Measured(measurement=digest, batch=batch.id, rows=batch.rows, labels=content["labels"])
+
+
+def _digest(known: list[MeasurementRow], batch: BatchRow, content: dict[str, Any]) -> str:
+    """The identity of what was measured: of the last measurement where that found the same.
+
+    Labels that went and came back give what an earlier measurement found; it is a new one, or the
+    verdict on the broken labels would be the newest for ever.
+    """
+    last = max(known, key=lambda row: row.id, default=None)
+    if last is not None and last.content == content:
+        return last.digest
+    digest = digest_json([batch.id, content])
+    if last is not None and any(row.digest == digest for row in known):
+        return digest_json([batch.id, content, last.digest])
+    return digest
 
 
 def _batch(transaction: Transaction, model: str, window: Period) -> BatchRow:
