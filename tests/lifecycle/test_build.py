@@ -38,6 +38,8 @@ BROKEN = {
     ),
     "no_yaml": ("develop:\n", "develop: [\n", "is not YAML: "),
     "list_as_key": ("develop:\n", "? [a]\n: b\ndevelop:\n", "is not YAML: the key "),
+    "deep": ("seed: 13", "seed: " + "[" * 100_000, "is not YAML: more than 50 levels"),
+    "no_bool": ("seed: 13", "seed: !!bool perhaps", "is not YAML: no tag:yaml.org,2002:bool"),
     "empty_feature": (
         "origin: {kind: categorical",
         "origin:\n    dest2: {kind: categorical",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,29 @@ TITLE = "title: Will this customer leave within three months?"
             id="date of no month",
         ),
         pytest.param(
+            "{C: 0.1}",
+            "{C: !!bool perhaps}",
+            "perhaps",
+            "is not YAML: no tag:yaml.org,2002:bool",
+            id="boolean of no meaning",
+        ),
+        pytest.param(
+            "{C: 0.1}",
+            "{C: " + "[" * 500 + "]" * 500 + "}",
+            "{C: ",
+            "is not YAML: more than 50 levels, one within the other",
+            id="nested deep",
+        ),
+        pytest.param(
+            "{C: 0.1}",
+            "[&a [x, x, x, x, x, x, x, x, x, x]"
+            + "".join(f", &{b} [{', '.join([f'*{a}'] * 10)}]" for a, b in pairwise("abcdefghi"))
+            + "]",
+            "&i",
+            "is not YAML: more than 100,000 values, with its aliases written out",
+            id="aliases of aliases",
+        ),
+        pytest.param(
             TITLE,
             "title: a bell \a",
             "title",
@@ -112,6 +136,26 @@ def test_a_file_that_is_no_mapping(folder: Folder, text: str, found: str) -> Non
     assert folder.lines(raised.value) == [
         f"models/churn.yml:1: the file: input should be an object; found {found}."
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("2026-13-01", "month must be in 1..12"),
+        ("[2026-13-01]", "month must be in 1..12"),
+        # So deep that the parser in C would end the process, and every model's DAGs with it.
+        ("[" * 100_000, "more than 50 levels, one within the other"),
+        ("- " * 100_000, "more than 50 levels, one within the other"),
+    ],
+    ids=["date", "list of a date", "brackets", "dashes"],
+)
+def test_a_file_that_is_wrong_from_its_first_character(
+    folder: Folder, text: str, sentence: str
+) -> None:
+    folder.spec_file.write_text(text)
+    with pytest.raises(SpecError) as raised:
+        folder.include.read_spec(folder.spec_file)
+    assert folder.lines(raised.value) == [f"models/churn.yml:1: is not YAML: {sentence}."]
 
 
 def test_a_second_document_is_refused(folder: Folder) -> None:

@@ -7,6 +7,7 @@ something is wrong.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,10 @@ except ImportError:  # PyYAML built without libyaml: ten times slower, the same 
 Record = TypeVar("Record", bound=BaseModel)
 
 _DUPLICATE = "the same key twice"
+# A spec has seven levels and some hundred values. Far deeper, and the parser in C ends the whole
+# process; far more, and a few aliases of aliases fill the memory: other models' DAGs go with both.
+MAX_LEVELS = 50
+MAX_VALUES = 100_000
 
 
 class _StrictLoader(_Loader):
@@ -32,6 +37,15 @@ class _StrictLoader(_Loader):
     Nor may a key be anything but text: YAML reads ``on``, ``no`` and ``2013`` otherwise, and a
     column of that name would silently be called ``true``, ``false`` or ``2013``.
     """
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
+        try:
+            return super().construct_object(node, deep=deep)
+        except yaml.YAMLError:
+            raise
+        except Exception as error:  # a date of the month 13, a !!bool that is neither
+            problem = str(error) if isinstance(error, ValueError) else f"no {node.tag}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
 
 def _mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
@@ -47,12 +61,7 @@ def _mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[An
             raise yaml.MarkedYAMLError(
                 problem=f"{_DUPLICATE}: {key}", problem_mark=key_node.start_mark
             )
-        try:
-            result[key] = loader.construct_object(value_node, deep=True)
-        except ValueError as error:  # a date of the month 13
-            raise yaml.MarkedYAMLError(
-                problem=str(error), problem_mark=value_node.start_mark
-            ) from error
+        result[key] = loader.construct_object(value_node, deep=True)
     return result
 
 
@@ -76,6 +85,7 @@ def read_yaml(path: Path, record: type[Record]) -> Record:
             f"{path}:{line_of_byte(error)}: is not UTF-8", found=error.reason, expected="UTF-8 text"
         ) from error
     try:
+        _refuse_extent(text)
         content = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a subclass of the safe loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -94,6 +104,58 @@ def read_yaml(path: Path, record: type[Record]) -> Record:
         ) from error
     except ValidationError as error:
         raise SpecError(_explain(path, text, error)) from error
+
+
+class _Extent:
+    """What a part of the file comes to where its aliases are written out.
+
+    :ivar anchor: the name by which aliases speak of it.
+    :ivar levels: how deep it is nested.
+    :ivar values: how many values it has, itself included.
+    """
+
+    __slots__ = ("anchor", "levels", "values")
+
+    def __init__(self, anchor: str | None) -> None:
+        self.anchor = anchor
+        self.levels = self.values = 1
+
+
+_VALUE = _Extent(None)
+
+
+def _refuse_extent(text: str) -> None:
+    """Refuse a file that is nested too deep, or that comes to too much with its aliases.
+
+    It looks at the parser's events, which are told one after the other whatever the nesting.
+    """
+    known: dict[str | None, _Extent] = {}
+    around = [_Extent(None)]  # the file itself
+    events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
+    for event in events:
+        if isinstance(event, yaml.ScalarEvent):
+            part = _VALUE
+        elif isinstance(event, yaml.CollectionStartEvent):
+            around.append(_Extent(event.anchor))
+            part = _VALUE
+        elif isinstance(event, yaml.CollectionEndEvent):
+            part = around.pop()
+            if part.anchor is not None:
+                known[part.anchor] = part
+        elif isinstance(event, yaml.AliasEvent):
+            part = known.get(event.anchor, _VALUE)
+        else:
+            continue
+        above = around[-1]
+        above.levels = max(above.levels, part.levels + 1)
+        above.values += part.values
+        if len(around) + part.levels > MAX_LEVELS:
+            problem = f"more than {MAX_LEVELS} levels, one within the other"
+        elif above.values > MAX_VALUES:
+            problem = f"more than {MAX_VALUES:,} values, with its aliases written out"
+        else:
+            continue
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 
 def line_of_byte(error: UnicodeDecodeError) -> int:
