@@ -244,6 +244,14 @@ def test_the_time_of_a_row_may_be_a_date(fresh: Life) -> None:
     check_data(fresh.workspace, snapshot_id=before.snapshot_id)
 
 
+def test_a_gate_s_slice_is_measured_though_the_spec_lists_it_nowhere_else(fresh: Life) -> None:
+    gate = "{metric: auc, slice: origin, at_least: 0.5, min_rows: 100}"
+    fresh.edit(SPEC, {"at_least: 0.55}": f"at_least: 0.55}}\n    - {gate}"})
+    assert validate(fresh.workspace, training_id=trained(fresh)).gates == 2
+    ((gates,),) = fresh.rows("SELECT gates FROM mlops.validation")
+    assert gates[1]["passed"] and gates[1]["note"].startswith("worst of 3: ")
+
+
 # Estimators: refused by their candidate's name, before any candidate is fitted.
 
 

@@ -41,7 +41,7 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
         matrix=matrix,
         names=[feature.name for feature in encoder.features],
         predict=lambda changed: positive_scores(estimator, changed),
-        slices={name: test_rows.table[name] for name in spec.content.develop.slices},
+        slices={name: test_rows.table[name] for name in spec.content.develop.measured_slices},
         threshold=spec.content.deploy.threshold,
         seed=spec.content.develop.seed,
     )

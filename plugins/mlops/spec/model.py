@@ -299,6 +299,12 @@ class Develop(Section):
         return tuple(name for name, f in self.features.items() if f.kind == "categorical")
 
     @property
+    def measured_slices(self) -> tuple[str, ...]:
+        """The slices to look at, and those that a gate is about, once each."""
+        gated = (gate.slice for gate in self.gates if gate.slice is not None)
+        return tuple(dict.fromkeys((*self.slices, *gated)))
+
+    @property
     def numeric(self) -> tuple[str, ...]:
         """Names of the numeric features, in the spec's order."""
         return tuple(name for name, f in self.features.items() if f.kind == "numeric")
