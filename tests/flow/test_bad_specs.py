@@ -93,6 +93,18 @@ def test_sql_that_lacks_a_named_column(fresh: Life) -> None:
         intake(fresh.workspace, model="late")
 
 
+def test_sql_that_lacks_a_column_of_one_of_its_two_roles(fresh: Life) -> None:
+    fresh.edit(SPEC, {"outcomes_sql: outcomes.sql": "outcomes_sql: features.sql"})
+    fresh.edit(FEATURES_SQL, {"    origin,\n": "    dep_delay > 30 AS late,\n"})
+    with refused(
+        fresh,
+        SpecError,
+        "sql/late/features.sql: the query does not return origin",
+        "expected flight_id, scheduled_departure, carrier, origin, distance, hour, late",
+    ):
+        intake(fresh.workspace, model="late")
+
+
 def test_a_policy_that_is_not_there(fresh: Life) -> None:
     fresh.edit(SPEC, {"deploy:\n": "deploy:\n  policy: strict\n"})
     with refused(fresh, SpecError, "policies/strict.yml", "expected a YAML file"):

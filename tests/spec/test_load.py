@@ -77,6 +77,19 @@ def test_an_sql_file_that_is_not_utf_8(folder: Folder) -> None:
     ]
 
 
+def test_an_sql_file_with_a_zero_byte_has_a_line(folder: Folder) -> None:
+    folder.sql("kpi.sql").write_text("SELECT 1 AS value\n\0FROM nothing\n")
+    assert folder.spec_error({}) == [
+        "sql/churn/kpi.sql:2: holds a zero byte; expected text without one; what to do: remove it."
+    ]
+
+
+def test_an_sql_file_may_begin_with_the_mark_of_editors_on_windows(folder: Folder) -> None:
+    before = folder.spec().digest
+    folder.sql("kpi.sql").write_bytes(b"\xef\xbb\xbf" + folder.sql("kpi.sql").read_bytes())
+    assert folder.spec().digest == before
+
+
 @pytest.mark.parametrize("name", ["../other/kpi.sql", "below/../../kpi.sql", "/etc/kpi.sql"])
 def test_an_sql_file_must_lie_below_its_model_s_folder(folder: Folder, name: str) -> None:
     outside = folder.root / "sql" / "other" / "kpi.sql"

@@ -147,6 +147,7 @@ def test_good_sql_passes(sql, columns):
         ("SELECT a, b FROM t FOR UPDATE", r"more than read"),
         ("SELECT a, b FROM t WHERE c < :tomorrow", r"line 1 has the parameter :tomorrow"),
         ("-- nothing", r"empty"),
+        (f"SELECT {'(' * 400}a{')' * 400} AS a, b FROM t", r"nested too deep to be checked"),
     ],
 )
 def test_bad_sql_is_refused_with_its_file(sql, message):

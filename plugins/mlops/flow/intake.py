@@ -56,21 +56,23 @@ def check_sql(include: Include, spec: Spec) -> None:
     """
     develop, kpi = spec.content.develop, spec.content.manage.kpi
     features = (develop.key, develop.time, *develop.features)
-    needed: dict[str, tuple[str, ...]] = {
-        develop.features_sql: features,
-        develop.outcomes_sql: (develop.key, develop.label),
-    }
-    if kpi.sql is not None:
-        needed[kpi.sql] = ("value",)
-    if spec.content.deploy.scoring_sql is not None:
-        needed[spec.content.deploy.scoring_sql] = features
-    if spec.content.deploy.rule_sql is not None:
-        needed[spec.content.deploy.rule_sql] = (develop.key, develop.time, "score")
+    roles = (
+        (develop.features_sql, features),
+        (develop.outcomes_sql, (develop.key, develop.label)),
+        (kpi.sql, ("value",)),
+        (spec.content.deploy.scoring_sql, features),
+        (spec.content.deploy.rule_sql, (develop.key, develop.time, "score")),
+    )
+    # One file may have several roles, and then needs the columns of each.
+    needed: dict[str, dict[str, None]] = {}
+    for name, columns in roles:
+        if name is not None:
+            needed.setdefault(name, {}).update(dict.fromkeys(columns))
     folder = include.root / "sql" / spec.model
     problems: list[str] = []
-    for name, columns in needed.items():
+    for name, named in needed.items():
         try:
-            sql.check(spec.sql[name], columns, folder / name)
+            sql.check(spec.sql[name], named, folder / name)
         except SpecError as error:
             problems.append(str(error))
     if problems:

@@ -216,7 +216,8 @@ def _read_sql(spec_file: Path, folder: Path, name: str) -> str:
             expected=f"a file below {folder}",
         )
     try:
-        text = file.read_text(encoding="utf-8")
+        # Editors on Windows begin a file with a mark that Postgres takes for a part of SELECT.
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise SpecError(
             f"{_place(spec_file, naming)}: names the SQL file {name}",
@@ -229,6 +230,13 @@ def _read_sql(spec_file: Path, folder: Path, name: str) -> str:
         ) from error
     if not text.strip():
         raise SpecError(f"{file}:1: is empty", expected="one SELECT")
+    if "\0" in text:
+        # The drivers would hand on what stands before it, and nothing else.
+        raise SpecError(
+            f"{file}:{text.count(chr(10), 0, text.index(chr(0))) + 1}: holds a zero byte",
+            expected="text without one",
+            action="remove it",
+        )
     return text
 
 

@@ -88,6 +88,12 @@ def check(sql: str, needed_columns: Collection[str], file: Path) -> None:
             expected=error.expected,
             action=error.action,
         ) from error
+    except RecursionError as error:
+        raise SpecError(
+            f"{file}: the SQL is nested too deep to be checked",
+            expected="one SELECT of fewer brackets and CASE, one within the other",
+            action="write the steps one after the other, as WITH queries",
+        ) from error
     _refuse_writes(query, file)
     columns = [_name_of(column) for column in query.selects]
     if any(column.is_star for column in query.selects):
