@@ -463,6 +463,19 @@ def test_labels_that_went_and_came_back_are_the_newest_verdict(small: Life) -> N
     assert summary.window.result.kpi.value is not None, "there was none with the broken labels"
 
 
+@pytest.mark.parametrize("kind", ["smallint", "bigint"])
+def test_a_label_of_any_whole_number_is_measured_as_it_was_learnt(fresh: Life, kind: str) -> None:
+    fresh.edit(OUTCOMES_SQL, {LABEL: f"CAST(CASE WHEN {LABEL} THEN 2 ELSE 0 END AS {kind})"})
+    fresh.live(fresh.release(AS_OF))
+    fresh.publish(DAY)
+    late = f"{IN_WINDOW} AND {LABEL}"
+    known = "least(actual_arrival, scheduled_arrival + INTERVAL '30 minutes') < now()"
+    positives = fresh.value(f"SELECT count(*) FROM flights WHERE {late} AND {known}")
+    measure(fresh.workspace, model="late", window=DAY)
+    ((found,),) = fresh.rows("SELECT content FROM mlops.measurement")
+    assert found["metrics"]["positives"] == positives > 0
+
+
 def test_a_window_is_measured_anew_when_more_labels_have_arrived(small: Life) -> None:
     small.publish(DAY)
     late = "UPDATE flights SET scheduled_arrival = '2199-01-01' WHERE flight_id % 2 = 0"

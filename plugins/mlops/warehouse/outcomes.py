@@ -40,8 +40,9 @@ def scores_with_labels(
     :raises DataRefused: they have a key twice, so that nobody knows what came of it.
     """
     table = sql.Identifier(schema, f"{model}_predictions")
+    # By way of text, since bigint and smallint, which may be labels too, have no cast to boolean.
     joined = sql.SQL(
-        "SELECT p.score::float8, o.{label}::boolean, p.{key} = lag(p.{key}) OVER (ORDER BY p.{key})"
+        "SELECT p.score::float8, o.{label}::text NOT IN ('0', 'false'), p.{key} = lag(p.{key}) OVER (ORDER BY p.{key})"
         " FROM {table} AS p JOIN (\n{outcomes}\n) AS o ON o.{key} = p.{key} "
         "WHERE p.batch = {batch} AND o.{label} IS NOT NULL ORDER BY p.{key}"
     ).format(
