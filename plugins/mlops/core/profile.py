@@ -145,7 +145,8 @@ def _numeric_from_json(data: dict[str, Any]) -> NumericProfile:
             **data,
             "min": None if data["min"] is None else float(data["min"]),
             "max": None if data["max"] is None else float(data["max"]),
-            "edges": tuple(data["edges"]),
+            # JSONB gives a float of more than its digits back as the whole number that it wrote.
+            "edges": tuple(map(float, data["edges"])),
             "bin_counts": tuple(data["bin_counts"]),
         }
     )

@@ -42,7 +42,8 @@ def scores_with_labels(
     table = sql.Identifier(schema, f"{model}_predictions")
     # By way of text, since bigint and smallint, which may be labels too, have no cast to boolean.
     joined = sql.SQL(
-        "SELECT p.score::float8, o.{label}::text NOT IN ('0', 'false'), p.{key} = lag(p.{key}) OVER (ORDER BY p.{key})"
+        "SELECT p.score::float8, o.{label}::text NOT IN ('0', 'false'), "
+        "p.{key} = lag(p.{key}) OVER (ORDER BY p.{key})"
         " FROM {table} AS p JOIN (\n{outcomes}\n) AS o ON o.{key} = p.{key} "
         "WHERE p.batch = {batch} AND o.{label} IS NOT NULL ORDER BY p.{key}"
     ).format(
@@ -109,7 +110,7 @@ def kpi_value(url: str, query: str, *, name: str) -> float | None:
     if not math.isfinite(number):
         raise QueryError(
             f"KPI '{name}'",
-            found=f"the value {value}",
+            found=f"the value {value!r}",
             expected="a finite number, or NULL where the window has nothing to say",
             action="correct the KPI's SQL, with nullif() around what it divides by",
         )
