@@ -23,7 +23,7 @@ from mlops.flow.validate import validate
 from mlops.store.tables import SnapshotRow
 from tests.flow.life import Life, moment
 from tests.flow.refusals import refused
-from tests.flow.small import AS_OF, FEATURES
+from tests.flow.small import AS_OF, DAY, FEATURES
 
 if TYPE_CHECKING:
     from mlops.flow.results import Snapshot
@@ -178,6 +178,17 @@ def test_columns_of_types_that_cannot_be_what_the_spec_says(
         snapshot(fresh.workspace, spec_digest=digest, as_of=moment(AS_OF))
 
 
+@pytest.mark.parametrize("at", ["DATE 'infinity'", "DATE '12000-01-01'"])
+def test_a_time_outside_the_calendar(fresh: Life, at: str) -> None:
+    odd = f"CASE WHEN flight_id % 1000 = 0 THEN {at} ELSE scheduled_departure::date END"
+    fresh.edit(FEATURES_SQL, {"    scheduled_departure,": f"    {odd} AS scheduled_departure,"})
+    digest = intake(fresh.workspace, model="late").spec_digest
+    with refused(
+        fresh, DataRefused, "'scheduled_departure' holds a time", "found infinity", "nullif("
+    ):
+        snapshot(fresh.workspace, spec_digest=digest, as_of=moment(AS_OF))
+
+
 @pytest.mark.parametrize("label", ["'yes'", "CAST(dep_delay AS float8) / 7"])
 def test_a_label_that_is_neither_true_nor_false(fresh: Life, label: str) -> None:
     fresh.edit(OUTCOMES_SQL, {LABEL: label})
@@ -262,6 +273,15 @@ def test_a_gate_s_slice_is_measured_though_the_spec_lists_it_nowhere_else(fresh:
     assert validate(fresh.workspace, training_id=trained(fresh)).gates == 2
     ((gates,),) = fresh.rows("SELECT gates FROM mlops.validation")
     assert gates[1]["passed"] and gates[1]["note"].startswith("worst of 3: ")
+
+
+def test_the_key_of_a_row_may_be_a_uuid(fresh: Life) -> None:
+    key = {"    flight_id,": "    CAST(md5(flight_id::text) AS uuid) AS flight_id,"}
+    fresh.edit(FEATURES_SQL, key)
+    fresh.edit(OUTCOMES_SQL, key)
+    fresh.live(fresh.release(AS_OF))
+    published = fresh.publish(DAY)[2]
+    assert published.rows == fresh.value("SELECT count(DISTINCT flight_id) FROM ml.late") > 0
 
 
 # Estimators: refused by their candidate's name, before any candidate is fitted.

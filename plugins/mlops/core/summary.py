@@ -40,7 +40,8 @@ class Summariser:
         """Add a record batch.
 
         :raises DataRefused: a column is of a type that a feature of its kind, the time or the
-            label cannot have; said at the first batch, before anything is kept.
+            label cannot have; said at the first batch, before anything is kept. Or a time lies
+            outside the calendar.
         """
         if not self._rows:
             require_types(batch.schema, self._develop)
@@ -49,7 +50,7 @@ class Summariser:
             _add(column, batch.column(name))
         is_true = pc.cast(batch.column(self._develop.label), pa.bool_())
         self._positives += pc.sum(is_true).as_py() or 0
-        newest = pc.max(moments(batch.column(self._develop.time))).as_py()
+        newest = _newest(batch.column(self._develop.time), self._develop.time)
         if newest is not None and (self._newest is None or newest > self._newest):
             self._newest = newest
 
@@ -88,6 +89,19 @@ def require_types(schema: pa.Schema, develop: Develop) -> None:
             expected="boolean, or a whole number of which 0 is false",
             action=f"write a condition in the SQL, as {label.name} = 'yes' or {label.name} > 30",
         )
+
+
+def _newest(column: pa.Array, name: str) -> datetime | None:
+    try:
+        newest: datetime | None = pc.max(moments(column)).as_py()
+    except (ValueError, OverflowError) as error:  # Arrow's own error is a ValueError
+        raise DataRefused(
+            f"column '{name}' holds a time that lies outside the calendar",
+            found=f"infinity, or a year before 1 or after 9999 ({error})",
+            expected="a moment at which something happened, or null",
+            action=f"write in the SQL: nullif({name}, 'infinity'), or leave such rows out",
+        ) from error
+    return newest
 
 
 def _add(column: _Column, values: pa.Array) -> None:
