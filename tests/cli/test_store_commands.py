@@ -56,6 +56,26 @@ def test_a_server_that_does_not_answer(command: list[str]) -> None:
     answer = mlops(*command, "--url", NOWHERE, *role)
     assert (answer.code, answer.out) == (1, "")
     assert "cannot be reached" in answer.err and "a-secret" not in answer.err
+    assert answer.err.count("\n") == 1 and "; what to do: check " in answer.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["db", "upgrade"],
+        ["ledger", "verify"],
+        ["lineage", "verify"],
+        ["signoff", "status"],
+        ["status", "late"],
+        ["trace", "late/v1"],
+    ],
+)
+def test_a_store_that_nobody_named(command: list[str], tmp_path: Path) -> None:
+    answer = mlops(*command, AIRFLOW_HOME=str(tmp_path / "home"))
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith("Airflow's connection 'mlops_store'; found AirflowNotFound")
+    assert answer.err.count("\n") == 1
+    assert "name the store with --url, or define the connection" in answer.err
 
 
 @pytest.mark.parametrize("command", [["ledger", "verify"], ["status", "late"]])
@@ -194,6 +214,8 @@ def test_status_of_a_model_that_nobody_knows(postgres: EmbeddedPostgres, live: L
         ["ledger", "verify", "--head", "7:abc"],
         ["status"],
         ["status", "late", "--as-of", "yesterday"],
+        ["status", "late", "--as-of", "0001-01-01T00:00+14:00"],
+        ["trace", "late/v1", "--since", "9999-12-31T23:00-14:00"],
         ["check", "--all"],
     ],
 )

@@ -11,6 +11,16 @@ from mlops.cli.main import main
 from tests.governance.conftest import LifeOf
 from tests.governance.small import sign
 
+SHARED = """\
+policy: shared
+title: Two seats of the same people
+seats:
+  first: {title: First, users: &people [ann], signs: that it is sound}
+  second: {title: Second, users: *people, signs: that it is useful}
+tiers:
+  - {name: all, seats: [first, second]}
+"""
+
 
 def test_seats_are_handed_over_in_every_policy_and_on_record(life_of: LifeOf, capsys) -> None:
     life = life_of("late")
@@ -92,6 +102,44 @@ def test_somebody_who_stands_in_a_seat_twice_is_one_person(life_of: LifeOf, caps
     capsys.readouterr()
     assert main(["people", "leaving", "lou", "--include", str(life.include)]) == 1
     assert capsys.readouterr().out == "late_two: seat risk needs 2, without lou it has lea\n"
+
+
+def test_seats_that_share_their_users_are_handed_over_once(life_of: LifeOf, capsys) -> None:
+    life = life_of("late")
+    file = life.include / "policies" / "shared.yml"
+    file.write_text(SHARED)
+    places = ["--include", str(life.include), "--url", life.database]
+    assert main(["people", "reassign", "ann", "alexandra", "--reason", "she left", *places]) == 0
+    assert "shared.first, shared.second" in capsys.readouterr().out
+    assert file.read_text() == SHARED.replace("ann", "alexandra")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (SHARED.replace("[ann]", "ann"), "should be a valid array; found 'ann'"),
+        (SHARED + "}", "is not YAML"),
+        ("caf\xe9", "is not UTF-8"),
+    ],
+    ids=["a name for a list", "no YAML", "no UTF-8"],
+)
+def test_nothing_is_handed_over_while_a_policy_is_broken(
+    life_of: LifeOf, capsys, text: str, sentence: str
+) -> None:
+    life = life_of("late")
+    (life.include / "policies" / "shared.yml").write_bytes(text.encode("latin-1"))
+    places = ["--include", str(life.include), "--url", life.database]
+    assert main(["people", "reassign", "bea", "zoe", "--reason", "bea left", *places]) == 1
+    said = capsys.readouterr().err
+    assert "policies/shared.yml:" in said and sentence in said
+    assert life.value("SELECT count(*) FROM mlops.ledger") == 0
+
+
+def test_of_a_folder_without_a_spec_nobody_hears_that_nobody_is_missed(tmp_path, capsys) -> None:
+    assert main(["people", "leaving", "bea", "--include", str(tmp_path)]) == 1
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    assert answer.err.startswith(f"{tmp_path}/models: no spec found; expected at least one")
 
 
 @pytest.mark.parametrize(("user", "code"), [("lou", 0), ("bea", 0), ("eve", 0)])

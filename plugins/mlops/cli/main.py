@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlops.errors import LineageError, MlopsError
+from mlops.errors import LineageError, MlopsError, StoreError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -144,8 +144,13 @@ def _add_url(command: argparse.ArgumentParser, whose: str) -> None:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}, expected a date, as 2026-03-14, or a moment of the calendar"
+        ) from None
 
 
 def _noted(text: str) -> tuple[int, str]:
@@ -274,4 +279,14 @@ def _store_url() -> str:
     from mlops.operators.workspace import database_url
     from mlops.settings import store_conn_id
 
-    return database_url(store_conn_id())
+    conn_id = store_conn_id()
+    try:
+        return database_url(conn_id)
+    except Exception as error:  # each place where Airflow looks for connections has its own
+        raise StoreError(
+            f"Airflow's connection '{conn_id}'",
+            found=type(error).__name__,
+            expected="a Postgres connection that is defined in Airflow",
+            action=f"name the store with --url, or define the connection, as AIRFLOW_CONN_"
+            f"{conn_id.upper()}",
+        ) from error

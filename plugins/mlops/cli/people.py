@@ -19,7 +19,11 @@ from mlops.store.connect import Store
 
 def leaving(root: Path, user: str) -> int:
     """Print the seats that could not be signed without ``user``; 1 where there are some."""
-    found = without_signatory(Include(root), user)
+    include = Include(root)
+    if not include.spec_files():
+        # Of a folder that was mistyped, nobody must hear that nobody would be missed.
+        raise SpecError(f"{root / 'models'}: no spec found", expected="at least one .yml or .yaml")
+    found = without_signatory(include, user)
     for item in found:
         left = ", ".join(item.left) or "nobody"
         print(f"{item.model}: seat {item.seat} needs {item.needed}, without {user} it has {left}")
@@ -40,7 +44,7 @@ def reassign(root: Path, url: str, user: str, successor: str, reason: str) -> in
     changed: dict[Path, str] = {}
     seats: list[str] = []
     for file in include.policy_files():
-        include.policy_file(file.stem)  # two files of one name: nobody could say which one counts
+        include.policy(file.stem)  # in one that is broken or there twice, nobody knows who sits
         text = file.read_text(encoding="utf-8")
         places = _places(text, user)
         if places:
@@ -92,7 +96,9 @@ def _places(text: str, user: str) -> list[tuple[str, int, int]]:
 def _replaced(text: str, places: list[tuple[str, int, int]], successor: str) -> str:
     # As an item of a list in brackets, where a comma in an id must be quoted.
     written = yaml.safe_dump([successor], default_flow_style=True, width=float("inf"))[1:-2]
-    for _, start, end in sorted(places, key=lambda place: -place[1]):
+    # Seats that share their users by an alias have them in one place.
+    spans = {(start, end) for _, start, end in places}
+    for start, end in sorted(spans, reverse=True):
         text = text[:start] + written + text[end:]
     return text
 

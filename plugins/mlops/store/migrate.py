@@ -37,7 +37,10 @@ def upgrade(url: str, *, task_role: str | None = None) -> str:
                 _grant(connection, task_role)
     except OperationalError as error:
         raise StoreUnreachable(
-            "the store cannot be reached", found=str(error.orig).strip()
+            "the store cannot be reached",
+            found=" ".join(str(error.orig).split()),
+            expected="a running Postgres that accepts the URL or the connection",
+            action="check the URL and the server, and run db upgrade again",
         ) from error
     except ProgrammingError as error:
         raise StoreError(
