@@ -10,6 +10,8 @@ from types import MappingProxyType
 
 from airflow.sdk.configuration import conf
 
+from mlops.errors import LineageError
+
 SECTION = "mlops"
 
 
@@ -53,8 +55,21 @@ def lineage_hosts() -> Mapping[str, str]:
     """``[mlops] lineage_hosts``: JSON, for each ``host:port`` of a connection the canonical one.
 
     For servers that have several addresses, as a pooler's; default: none.
+
+    :raises LineageError: it is something else.
     """
-    found = json.loads(conf.get(SECTION, "lineage_hosts", fallback=None) or "{}")
+    text = conf.get(SECTION, "lineage_hosts", fallback=None) or "{}"
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise LineageError(
+            f"the option [{SECTION}] lineage_hosts",
+            found=text,
+            expected='JSON as {"pooler:6432": "db1:5432"}',
+            action="correct it where this process runs",
+        )
     return MappingProxyType({str(alias): str(name) for alias, name in found.items()})
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.lifecycle.conftest import Run
 
@@ -33,6 +35,18 @@ def test_what_holds_where_nothing_is_set(run_airflow: Run) -> None:
 def test_each_option_is_read_from_its_own_name(run_airflow: Run) -> None:
     variables = {f"AIRFLOW__MLOPS__{name.upper()}": value for name, value in SET.items()}
     assert run_airflow(CODE, **variables) == SET
+
+
+@pytest.mark.parametrize("hosts", ["{", "[1]", "pooler=db1"])
+def test_hosts_that_are_no_json_are_named(run_airflow: Run, hosts: str) -> None:
+    code = (
+        "import json\nfrom mlops import settings\nfrom mlops.errors import LineageError\n"
+        "try:\n    settings.lineage_hosts()\n"
+        "except LineageError as error:\n    print(json.dumps(str(error)))"
+    )
+    assert run_airflow(code, AIRFLOW__MLOPS__LINEAGE_HOSTS=hosts).startswith(
+        f"the option [mlops] lineage_hosts; found {hosts}; expected JSON as "
+    )
 
 
 def test_no_option_is_read_when_the_module_is_imported(run_airflow: Run) -> None:

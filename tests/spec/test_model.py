@@ -303,6 +303,35 @@ def test_a_spec_is_frozen(folder: Folder) -> None:
             "range); give one as '0 6 1 * *' or '@monthly'",
             id="schedule at an hour that no day has",
         ),
+        pytest.param(
+            "  split: {train: 3}",
+            "  split: {train: 3}\n  seed: -1",
+            "seed",
+            "develop.seed: input should be greater than or equal to 0; found -1",
+            id="seed that scikit-learn refuses",
+        ),
+        pytest.param(
+            "  split: {train: 3}",
+            "  split: {train: 3}\n  seed: 4294967296",
+            "seed",
+            "develop.seed: input should be less than 4294967296; found 4294967296",
+            id="seed of more than 32 bits",
+        ),
+        pytest.param(
+            "  split: {train: 3}",
+            "  split: {train: 1000000000}",
+            "split",
+            "develop.split.train: input should be less than or equal to 100000; found 1000000000",
+            id="more periods than there were",
+        ),
+        pytest.param(
+            "monitor:\n",
+            "deploy:\n  output_schema: pg_scores\n\nmonitor:\n",
+            "pg_scores",
+            "deploy.output_schema: 'pg_scores': "
+            "Postgres keeps names that begin with pg_ for itself",
+            id="schema that Postgres refuses",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line_with_its_place(

@@ -29,6 +29,8 @@ SqlFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-./]+\.sql$")]
 DottedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 PeriodUnit = Literal["hour", "day", "week", "month"]
+# Of hours these are eleven years; more of them are counted back, one by one, out of the calendar.
+Periods = Annotated[int, Field(ge=1, le=100_000)]
 # What the tables and the view of the predictions hold beside the key.
 PREDICTION_COLUMNS = (
     "event_time",
@@ -69,10 +71,17 @@ def _not_ours(column: str) -> str:
     return column
 
 
+def _not_postgres_own(schema: str) -> str:
+    if schema.startswith("pg_"):
+        raise ValueError(f"'{schema}': Postgres keeps names that begin with pg_ for itself")
+    return schema
+
+
 def _not_given(value: Any) -> bool:
     return value is None
 
 
+OutputSchema = Annotated[Name, AfterValidator(_not_postgres_own)]
 KeyColumn = Annotated[ColumnName, AfterValidator(_not_ours)]
 
 
@@ -191,8 +200,8 @@ class Split(Section):
     """Training periods, then test periods, both ending where the run's clock stands."""
 
     unit: PeriodUnit = "month"
-    train: Annotated[int, Field(ge=1)]
-    test: Annotated[int, Field(ge=1)] = 1
+    train: Periods
+    test: Periods = 1
 
 
 class Candidate(Section):
@@ -265,7 +274,7 @@ class Develop(Section):
     features: Annotated[dict[ColumnName, Feature], Field(min_length=1)]
     contract: Contract = Contract()
     split: Split
-    seed: int = 13
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 13  # what scikit-learn takes
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
     select_by: MetricName = "auc"
     slices: tuple[ColumnName, ...] = ()
@@ -318,7 +327,7 @@ class Deploy(Section):
     window: PeriodUnit = "month"
     shards: Annotated[int, Field(ge=1, le=256)] = 1
     threshold: Share = 0.5
-    output_schema: Name = "ml"
+    output_schema: OutputSchema = "ml"
     scoring_sql: SqlFile | None = None
     rule_sql: SqlFile | None = Field(
         default=None,
