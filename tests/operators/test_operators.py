@@ -272,6 +272,12 @@ def test_a_store_that_is_not_migrated_is_not_tried_again(
             SnapshotOperator(task_id="a", model=MODEL, spec_digest="0", as_of="July"),
             "SpecError: 'as_of' of the run; found 'July'; expected a date as 2013-07-01",
         ),
+        (
+            SnapshotOperator(
+                task_id="d", model=MODEL, spec_digest="0", as_of="0001-01-01T00:00+14:00"
+            ),
+            "SpecError: 'as_of' of the run; found '0001-01-01T00:00+14:00'; expected a date",
+        ),
         (CheckInputOperator(task_id="b", model=MODEL, window="July", unit="day"), "'July'"),
         (MeasureOperator(task_id="c", model=MODEL, window="2013-W99", unit="week"), "'2013-W99'"),
     ],

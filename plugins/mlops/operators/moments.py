@@ -21,11 +21,11 @@ def moment(text: str, context: Any) -> datetime:
         return clock(context)
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise SpecError(
             "'as_of' of the run", found=repr(text), expected="a date as 2013-07-01, or nothing"
         ) from error
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def window(text: str, unit: Any, context: Any) -> Period:
