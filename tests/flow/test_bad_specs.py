@@ -134,6 +134,32 @@ def test_a_star_hides_a_missing_column_from_nobody_but_the_parser(fresh: Life) -
         snapshot(fresh.workspace, spec_digest=digest, as_of=moment(AS_OF))
 
 
+def test_a_star_beside_one_of_its_columns(fresh: Life) -> None:
+    hour = "CAST(extract(hour FROM scheduled_departure) AS int) AS hour"
+    fresh.edit(FEATURES_SQL, {ALL_COLUMNS: f"SELECT *, carrier, {hour}"})
+    digest = intake(fresh.workspace, model="late").spec_digest
+    with refused(
+        fresh,
+        QueryError,
+        "late: features.sql: the query returns carrier twice",
+        "expected each column once",
+        "name the columns in the place of the star",
+    ):
+        snapshot(fresh.workspace, spec_digest=digest, as_of=moment(AS_OF))
+
+
+def test_keys_of_types_that_cannot_be_compared_are_told_with_both_files(fresh: Life) -> None:
+    fresh.edit(OUTCOMES_SQL, {"    flight_id,": "    CAST(flight_id AS text) AS flight_id,"})
+    digest = intake(fresh.workspace, model="late").spec_digest
+    with refused(
+        fresh,
+        QueryError,
+        "late: features.sql joined with outcomes.sql: the SQL does not run",
+        "operator does not exist: text = bigint",
+    ):
+        snapshot(fresh.workspace, spec_digest=digest, as_of=moment(AS_OF))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "kind", "words"),
     [

@@ -54,12 +54,23 @@ def columns_of(
 ) -> dict[str, str]:
     """The type of each column that one SQL file of a spec returns, as Postgres spells it.
 
-    :raises QueryError: naming model and file: it does not run, or lacks a needed column.
+    :raises QueryError: naming model and file: it does not run, lacks a needed column, or has it
+        twice.
     """
     moments = {"window_start": as_of, "window_end": as_of, "as_of": as_of}
     with naming(f"{spec.model}: {file}"):
         query = sql.render(spec.sql[file], moments)
-        found = types_of(describe(workspace.warehouse_url, query))
+        columns = describe(workspace.warehouse_url, query)
+    found = types_of(columns)
+    names = [column.name for column in columns]
+    doubles = [name for name in needed if names.count(name) > 1]
+    if doubles:
+        raise QueryError(
+            f"{spec.model}: {file}: the query returns {', '.join(doubles)} twice",
+            found=", ".join(names),
+            expected="each column once",
+            action="name the columns in the place of the star",
+        )
     missing = [name for name in needed if name not in found]
     if missing:
         raise QueryError(

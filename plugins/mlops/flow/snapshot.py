@@ -41,7 +41,8 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
     start, test_start, end = periods[0].start, periods[split.train].start, periods[-1].end
     check_columns(workspace, spec, as_of=as_of)
     query = training_query(spec, start=start, end=end, as_of=as_of)
-    columns = describe(workspace.warehouse_url, query)
+    with naming(f"{spec.model}: {develop.features_sql} joined with {develop.outcomes_sql}"):
+        columns = describe(workspace.warehouse_url, query)
     read = reading(workspace, query)
     summariser = Summariser(develop)
     with workspace.scratch() as folder, _naming_the_window(spec, start, end, as_of):
