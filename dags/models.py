@@ -1,4 +1,4 @@
-"""Every spec in include/models becomes three Airflow DAGs: release, score and monitor."""
+"""Every spec in include/models becomes four Airflow DAGs: release, score, monitor and control."""
 
 from mlops.lifecycle import build_dags
 

@@ -20,7 +20,7 @@ from mlops.spec.policy import Policy, Tier
 
 
 def build_dags(root: Path | None = None) -> list[DAG]:
-    """Build ``<model>_release``, ``<model>_score`` and ``<model>_monitor`` of every sound spec.
+    """Build ``<model>_release``, ``_score``, ``_monitor`` and ``_control`` of every sound spec.
 
     A broken spec has no DAGs; :func:`report_broken_specs` says why. DAGs register themselves with
     the file that is being parsed.
