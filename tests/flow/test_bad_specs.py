@@ -353,6 +353,14 @@ def factory(name: str) -> dict[str, str]:
             ],
         ),
         (
+            {ESTIMATOR: "estimator: sklearn.ensemble", PARAMS: "{}"},
+            ["sklearn.ensemble is no estimator", "found module", "expected a class with fit"],
+        ),
+        (
+            {ESTIMATOR: "estimator: os.system", PARAMS: "{command: 'exit 1'}"},
+            ["os.system is no estimator", "found builtin_function", "name a class"],
+        ),
+        (
             {"max_leaf_nodes: 7": "max_leaf_nodes: -7"},
             ["could not be fitted", "InvalidParameterError", "correct its params"],
         ),

@@ -42,10 +42,18 @@ def build(candidate: Candidate, features: Sequence[Feature], *, seed: int) -> Es
     ``categorical_features`` to the indices of the categorical columns. A factory is called with
     ``features`` (the columns of the matrix, in order), ``seed`` and the candidate's ``params``.
 
-    :raises TrainingError: the name cannot be imported, or refuses its parameters.
+    :raises TrainingError: the name cannot be imported, is no estimator, or refuses its parameters.
     """
     name = technique(candidate)
     make = _import(candidate.name, name)
+    if candidate.estimator is not None and not (isinstance(make, type) and hasattr(make, "fit")):
+        # Before it is called: a spec is no program, and os.system would take a command as param.
+        raise TrainingError(
+            f"candidate '{candidate.name}': {name} is no estimator",
+            found=f"{type(make).__name__} {name}",
+            expected="a class with fit and predict_proba, as scikit-learn's",
+            action="name a class, or write a factory and name it as 'factory'",
+        )
     try:
         if candidate.factory is not None:
             estimator = make(features=tuple(features), seed=seed, **candidate.params)
