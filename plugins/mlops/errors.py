@@ -14,6 +14,7 @@
     ├── WarehouseError         the customer's data
     │   ├── WarehouseUnreachable no connection (worth a retry)
     │   ├── QueryError           SQL that does not run, or lacks a column
+    │   │   └── DuplicateKey       rows under a key that others have
     │   └── NoRows               a query that returned nothing
     ├── DataRefused            rows that break the contract
     ├── TrainingError          an estimator that cannot be built, fitted or packaged
@@ -124,6 +125,10 @@ class WarehouseUnreachable(WarehouseError):
 
 class QueryError(WarehouseError):
     """SQL that does not run, or that lacks a named column."""
+
+
+class DuplicateKey(QueryError):
+    """SQL that gives a key that other rows have."""
 
 
 class NoRows(WarehouseError):

@@ -11,7 +11,14 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from mlops.errors import DataRefused, QueryError, SpecError, WarehouseError, WarehouseUnreachable
+from mlops.errors import (
+    DataRefused,
+    DuplicateKey,
+    QueryError,
+    SpecError,
+    WarehouseError,
+    WarehouseUnreachable,
+)
 from mlops.warehouse.predictions import (
     KEY_TYPES,
     ensure_tables,
@@ -36,16 +43,19 @@ def keys(ids, *, at: datetime = START, name: str = "id") -> pa.RecordBatch:
                            names=[name, "at"])  # fmt: skip
 
 
-def write(url, ids, scores, *, batch="b1", shard=0, shards=4, version=1, threshold=0.5) -> int:
+def write(
+    url, ids, scores, *, batch="b1", shard=0, shards=4, version=1, threshold=0.5, taking_over=None
+) -> int:
     with replacing_shard(
         url,
         **NAMES,
         key="id",
         batch=batch,
         shard=shard,
-        shards=4,
+        shards=shards,
         version=version,
         threshold=threshold,
+        taking_over=taking_over,
     ) as writer:
         writer.write(keys(ids), np.asarray(scores, np.float64))
     return writer.rows
@@ -169,28 +179,36 @@ def test_a_key_that_comes_twice_is_named(url):
     with pytest.raises(QueryError, match=r"Key \(id, batch\)=\(5, b1\) already exists"):
         write(url, [4, 5, 5], [0.1, 0.2, 0.3])
     write(url, [5], [0.5], shard=0)
-    with pytest.raises(QueryError, match=r"Key \(id, batch\)=\(6, b1\) already exists"):
-        write(url, [6, 6], [0.6, 0.6], shard=1)
+    with pytest.raises(DuplicateKey, match=r"Key \(id, batch\)=\(5, b1\) already exists"):
+        write(url, [5], [0.6], shard=1)
     assert read(url, "SELECT score FROM ml.delay_predictions") == [(0.5,)]
 
 
-def test_a_key_that_two_shards_have_is_not_published(url):
+def test_keys_are_taken_from_the_shards_that_have_them(url):
     for shard in (0, 1):
-        write(url, [5], [0.5], shard=shard)
-    with pytest.raises(WarehouseError, match=r"b1 is not complete.* found 1 rows"):
-        publish(url, rows=2)
+        write(url, [shard, 2 + shard], [0.1, 0.1], shard=shard)
+    write(url, [1, 3], [0.7, 0.7], batch="b2", shard=1)
+    taking_over = "SELECT id, '100 %' AS share FROM (VALUES (0), (1)) AS rows (id); -- ours"
+    write(url, [0, 1], [0.2, 0.2], shard=0, taking_over=taking_over)
+    found = read(url, "SELECT batch, id, score, shard FROM ml.delay_predictions ORDER BY batch, id")
+    assert found == [
+        ("b1", 0, 0.2, 0),
+        ("b1", 1, 0.2, 0),
+        ("b1", 3, 0.1, 1),
+        ("b2", 1, 0.7, 1),
+        ("b2", 3, 0.7, 1),
+    ]
+    with pytest.raises(DuplicateKey, match=r"Key \(id, batch\)=\(4, b1\) already exists"):
+        write(url, [4, 4], [0.2, 0.2], shard=2, taking_over="SELECT 4 AS id")
+    with pytest.raises(WarehouseError, match=r"b1 is not complete.* found 3 rows"):
+        publish(url, rows=4)
 
 
-def test_rows_of_an_earlier_cut_are_replaced(url):
+def test_shards_of_a_finer_cut_go(url):
     for shard in range(4):
         write(url, [shard], [0.1], shard=shard)
-    for shard, ids in ((1, [2]), (0, [0, 1])):  # 3 is no longer there
-        with replacing_shard(
-            url, **NAMES, key="id", batch="b1", shard=shard, shards=2, version=1, threshold=None
-        ) as writer:
-            writer.write(keys(ids), np.full(len(ids), 0.2))
-    found = read(url, "SELECT id, score, decision, shard FROM ml.delay_predictions ORDER BY id")
-    assert found == [(0, 0.2, None, 0), (1, 0.2, None, 0), (2, 0.2, None, 1)]
+    write(url, [0], [0.2], shard=0, shards=2)
+    assert read(url, "SELECT id, shard FROM ml.delay_predictions ORDER BY id") == [(0, 0), (1, 1)]
 
 
 def test_missing_keys_and_times_are_refused(url):

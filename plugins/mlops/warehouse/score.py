@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlops.errors import PredictionError, QueryError
+from mlops.errors import DuplicateKey, PredictionError, QueryError
 from mlops.warehouse.read import BATCH_ROWS, DatabaseState, stream
 from mlops.warehouse.shard import replacing_shard
 from mlops.warehouse.threads import WriteBehind, read_ahead
@@ -68,37 +68,48 @@ def score_shard(
     :param predict: gives scores of shape (n,) for a matrix of shape (n, features).
     :raises PredictionError: an infinite or NaN score, or not one for each row.
     :raises DataRefused: a key or time is missing, or the rows are not as in training.
-    :raises QueryError: SQL that does not run, lacks a column, or gives a key twice in the shard.
+    :raises DuplicateKey: the SQL gives a key twice in the shard.
+    :raises QueryError: SQL that does not run, or lacks a column.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
-    unseen: Counter[str] = Counter()
 
-    def encode(rows: pa.RecordBatch) -> Floats:
-        matrix, new = encoder.encode_counting(rows)
-        unseen.update(new)
-        return matrix
+    def written(taking_over: str | None) -> ScoredShard:
+        unseen: Counter[str] = Counter()
 
-    with replacing_shard(
-        url,
-        schema=schema,
-        model=model,
-        key=key,
-        batch=batch,
-        shard=shard,
-        shards=shards,
-        version=version,
-        threshold=threshold,
-    ) as writer:
-        rows, state = score_stream(
+        def encode(rows: pa.RecordBatch) -> Floats:
+            matrix, new = encoder.encode_counting(rows)
+            unseen.update(new)
+            return matrix
+
+        with replacing_shard(
             url,
-            sql,
-            keys=(key, time),
-            encode=encode,
-            predict=predict,
-            write=writer.write,
-            what=f"shard {shard} of batch {batch}",
-        )
-    return ScoredShard(rows=rows, unseen=dict(unseen), state=state)
+            schema=schema,
+            model=model,
+            key=key,
+            batch=batch,
+            shard=shard,
+            shards=shards,
+            version=version,
+            threshold=threshold,
+            taking_over=taking_over,
+        ) as writer:
+            rows, state = score_stream(
+                url,
+                sql,
+                keys=(key, time),
+                encode=encode,
+                predict=predict,
+                write=writer.write,
+                what=f"shard {shard} of batch {batch}",
+            )
+        return ScoredShard(rows=rows, unseen=dict(unseen), state=state)
+
+    try:
+        return written(None)
+    except DuplicateKey:
+        # Another shard may have it from before: the batch was cut in another way then, or the
+        # time of a row was mended. That is too rare to look for it each time.
+        return written(sql)
 
 
 def score_stream(

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from mlops.errors import QueryError, WarehouseError, WarehouseUnreachable
+from mlops.errors import DuplicateKey, QueryError, WarehouseError, WarehouseUnreachable
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -83,7 +83,8 @@ def as_ours(what: str, error: psycopg.Error) -> WarehouseError:
     is_broken = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
     if is_broken or is_passing(error.sqlstate):
         return WarehouseUnreachable(what, found=found, action="try again")
-    return QueryError(what, found=found, action="correct the SQL, or the role's rights")
+    kind = DuplicateKey if isinstance(error, psycopg.errors.UniqueViolation) else QueryError
+    return kind(what, found=found, action="correct the SQL, or the role's rights")
 
 
 def is_passing(sqlstate: str | None) -> bool:

@@ -15,21 +15,17 @@ from pyarrow import types
 from mlops.errors import DataRefused
 from mlops.warehouse.copy import Copy, copying, fixed_text
 from mlops.warehouse.predictions import COLUMNS, Names
-from mlops.warehouse.session import Connection, connected, translated
+from mlops.warehouse.session import READ_SETTINGS, Connection, connected, translated
+from mlops.warehouse.sql import statement
 
-# Whether the batch has rows of other shards. Keys of ours may be among them: the batch was cut in
-# another way, or the time of a row was mended since.
-_HAS_OTHERS = """\
-SELECT EXISTS (SELECT FROM {predictions} WHERE batch = %s AND shard <> %s)
-    AND has_database_privilege(current_database(), 'TEMPORARY')"""
+# Rows of a shard, and of those that an earlier cut had beyond the last one.
 _DELETE = "DELETE FROM {predictions} WHERE batch = %s AND (shard = %s OR shard >= %s)"
-_STAGE = "CREATE TEMPORARY TABLE {staged} (LIKE {predictions} INCLUDING INDEXES) ON COMMIT DROP"
-_TAKE_OVER = """\
-INSERT INTO {predictions} SELECT * FROM {staged}
-ON CONFLICT ({key}, batch) DO UPDATE SET
-    event_time = excluded.event_time, score = excluded.score, decision = excluded.decision,
-    model_version = excluded.model_version, shard = excluded.shard"""
-_STAGED = sql.Identifier("pg_temp", "mlops_shard")
+_DELETE_TAKEN = """\
+DELETE FROM {predictions} AS p
+USING (
+{rows}
+) AS own
+WHERE p.batch = {batch} AND p.{key} = own.{key}"""
 
 
 class ShardWriter:
@@ -89,6 +85,7 @@ def replacing_shard(
     shards: int,
     version: int,
     threshold: float | None,
+    taking_over: str | None = None,
 ) -> Iterator[ShardWriter]:
     """Replace the rows of a shard, in one transaction that ends with the block.
 
@@ -96,7 +93,9 @@ def replacing_shard(
 
     :param shards: into how many the batch is cut; rows of higher ones are of an earlier cut and go.
     :param threshold: scores from it on get the decision true; None writes no decision.
-    :raises QueryError: the tables are not there, or a key comes twice in the shard.
+    :param taking_over: SQL with the shard's keys, which are taken from the shards that have them.
+    :raises DuplicateKey: a key comes twice, or another shard of the batch has it.
+    :raises QueryError: the tables are not there.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
     names = Names.of(schema=schema, model=model)
@@ -109,21 +108,22 @@ def replacing_shard(
         # Two tries of one shard go one after the other: neither sees rows that the other has not
         # committed, so both would write the same keys.
         _take_turns(connection, f"mlops.shard.{batch}.{shard}")
-        places = {"predictions": names.predictions, "staged": _STAGED, "key": sql.Identifier(key)}
-        delete, which = sql.SQL(_DELETE).format(**places), [batch, shard, shards]
-        query = sql.SQL(_HAS_OTHERS).format(**places)
-        has_others = connection.execute(query, [batch, shard]).fetchone() == (True,)
-        if has_others:
-            connection.execute(sql.SQL(_STAGE).format(**places))
-        else:
-            connection.execute(delete, which)
-        with copying(connection, _STAGED if has_others else names.predictions, columns) as copy:
-            yield ShardWriter(copy, batch=batch, shard=shard, version=version, threshold=threshold)
-        if has_others:
-            # Shards that take rows over from one another would wait for one another.
+        connection.execute(
+            sql.SQL(_DELETE).format(predictions=names.predictions), [batch, shard, shards]
+        )
+        if taking_over is not None:
+            # Shards that take rows from one another would wait for one another.
             _take_turns(connection, f"mlops.batch.{batch}")
-            connection.execute(delete, which)
-            connection.execute(sql.SQL(_TAKE_OVER).format(**places))
+            connection.execute(READ_SETTINGS)
+            taken = sql.SQL(_DELETE_TAKEN).format(
+                predictions=names.predictions,
+                rows=sql.SQL(statement(taking_over)),
+                key=sql.Identifier(key),
+                batch=batch,
+            )
+            connection.execute(taken)  # without parameters, as its SQL may have percent signs
+        with copying(connection, names.predictions, columns) as copy:
+            yield ShardWriter(copy, batch=batch, shard=shard, version=version, threshold=threshold)
 
 
 def _take_turns(connection: Connection, name: str) -> None:
