@@ -19,7 +19,7 @@
     ├── DataRefused            rows that break the contract
     ├── TrainingError          an estimator that cannot be built, fitted or packaged
     ├── GateFailed             a verdict: recorded first, then raised
-    ├── PredictionError        infinite or NaN predictions
+    ├── PredictionError        predictions that are no probabilities
     ├── SignOffError           who may sign, who has signed
     │   └── NotSigned            a signature is missing, expired, revoked or of other bytes
     ├── NoDecision             a stopped model: an outcome, the task is skipped
@@ -148,7 +148,7 @@ class GateFailed(MlopsError):
 
 
 class PredictionError(MlopsError):
-    """A model returned infinite or NaN predictions."""
+    """A model returned predictions that are no probabilities, as infinity or NaN."""
 
 
 class SignOffError(MlopsError):

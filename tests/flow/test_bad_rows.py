@@ -279,7 +279,7 @@ def test_a_prediction_that_is_no_number_is_told_by_its_key(fresh: Life) -> None:
         f"shard {shard.shard} of batch late/2013-07-01/v1",
         f"where flight_id is {flight}",
         "found nan, and 1 such scores among",
-        "expected a finite number for each row",
+        "expected a number from 0 to 1 for each row",
         "look at this row's features; nothing of the shard was written",
     ):
         score(fresh.workspace, plan=plan, shard=shard)

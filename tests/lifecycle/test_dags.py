@@ -168,7 +168,7 @@ def others(parse: Parse, tmp_path_factory: pytest.TempPathFactory, copied: Copie
             "window: month\n  shards": "schedule: 0 6 * * 1\n  window: week\n  shards",
             "business_owner: bea": "business_owner: leo",
             "developer: sam": "developer: kim",
-            "monitor:\n  window: month": "monitor:\n  schedule: '@daily'\n  window: day",
+            "monitor:\n  window: month": "monitor:\n  schedule: '@daily'\n  window: week",
         },
     )
     models.add("churn", {"monitor:\n": "monitor:\n  retrain_on_alarm: true\n"})
@@ -186,7 +186,7 @@ def test_the_spec_decides_on_seats_shards_windows_and_schedules(others: Parsed) 
     shards = score.tasks["score"]["expand_input"]["value"]["__var"]["shard"]
     assert shards == [0, 1, 2, 3, 4]
     assert "as 2013-W27" in score.params["window"]["description"]
-    assert "as 2013-07-01" in monitor.params["window"]["description"]
+    assert "as 2013-W27" in monitor.params["window"]["description"]
     assert score.content["timetable"]["__var"]["expression"] == "0 6 * * 1"
     assert monitor.content["timetable"]["__var"]["expression"] == "0 0 * * *"
 

@@ -274,6 +274,14 @@ def test_a_spec_is_frozen(folder: Folder) -> None:
             id="one column twice",
         ),
         pytest.param(
+            "monitor:\n",
+            "deploy: {window: day}\nmonitor:\n",
+            "monitor:",
+            "monitor: 'window' is month and 'deploy.window' is day; give both the same, since a "
+            "window is monitored as it was scored",
+            id="a window that is never scored",
+        ),
+        pytest.param(
             "performance: {metric: auc, at_least: 0.65}",
             "performance: {metric: auc}",
             "performance",

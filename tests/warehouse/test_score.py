@@ -66,18 +66,18 @@ def test_batches_come_in_order_and_of_the_size_that_was_asked_for(url):
     rows, state = score_stream(
         url, SQL, keys=("id",), batch_rows=3_000, what="the rows",
         encode=lambda batch: batch.column("x").to_numpy().reshape(-1, 1),
-        predict=lambda matrix: matrix[:, 0] * 2,
+        predict=lambda matrix: matrix[:, 0] / ROWS,
         write=lambda keys, scores: written.append((keys.to_pydict()["id"], scores.tolist())),
     )  # fmt: skip
     assert rows == ROWS
     assert len(state.snapshot.split(":")) == 3
     assert [len(ids) for ids, _ in written] == [3_000, 3_000, 3_000, 1_000]
     assert [n for ids, _ in written for n in ids] == list(range(1, ROWS + 1))
-    assert [x for _, scores in written for x in scores] == [2.0 * n for n in range(1, ROWS + 1)]
+    assert [x for _, scores in written for x in scores] == [n / ROWS for n in range(1, ROWS + 1)]
 
 
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_a_score_that_is_no_number_is_named_and_nothing_is_written(url, encoder, wrong):
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, -0.01, 1.01])
+def test_a_score_that_is_no_probability_is_named_and_nothing_is_written(url, encoder, wrong):
     def broken(matrix):
         scores = predict(matrix)
         scores[matrix[:, 0] > 7_776] = wrong

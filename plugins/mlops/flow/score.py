@@ -22,8 +22,8 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
     :raises NotSigned: a signature no longer holds, the rule is not what scores now, or the version
         was stopped or rolled back since.
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: the package is not what was signed.
-    :raises PredictionError: an infinite or NaN prediction, or rows that the estimator refuses;
-        nothing of the shard is written.
+    :raises PredictionError: a prediction that is no probability, or rows that the estimator
+        refuses; nothing of the shard is written.
     """
     with workspace.store.transaction() as transaction:
         version = transaction.get(VersionRow, plan.model, plan.version)

@@ -17,6 +17,8 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -386,6 +388,17 @@ class ModelSpec(Section):
     develop: Develop
     deploy: Deploy = Deploy()
     monitor: Monitor
+
+    @field_validator("monitor")
+    @classmethod
+    def _watches_what_was_scored(cls, monitor: Monitor, info: ValidationInfo) -> Monitor:
+        deploy = info.data.get("deploy")  # none where it has an error of its own
+        if deploy is not None and monitor.window != deploy.window:
+            raise ValueError(
+                f"'window' is {monitor.window} and 'deploy.window' is {deploy.window}; give both "
+                "the same, since a window is monitored as it was scored"
+            )
+        return monitor
 
     @property
     def sql_files(self) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def scores_with_labels(
         batch=batch,
     )
     counted = sql.SQL(
-        "SELECT least(floor(score * {bins})::int, {last}), count(*) FROM {table} "
+        "SELECT greatest(0, least(floor(score * {bins})::int, {last})), count(*) FROM {table} "
         "WHERE batch = {batch} GROUP BY 1"
     ).format(bins=HISTOGRAM_BINS, last=HISTOGRAM_BINS - 1, table=table, batch=batch)
     with reading(url, what="the outcomes cannot be read") as connection:

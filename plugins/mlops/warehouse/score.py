@@ -22,6 +22,8 @@ from mlops.warehouse.threads import WriteBehind, read_ahead
 
 Floats = NDArray[np.float64]
 
+ROUNDING = 1e-9  # how far beyond 0 and 1 a probability may be
+
 
 class Encoder(Protocol):
     """What turns rows into the model's matrix."""
@@ -66,7 +68,7 @@ def score_shard(
     :param shards: into how many the batch is cut.
     :param time: name of the column with the event's time.
     :param predict: gives scores of shape (n,) for a matrix of shape (n, features).
-    :raises PredictionError: an infinite or NaN score, or not one for each row.
+    :raises PredictionError: a score that is no probability, or not one for each row.
     :raises DataRefused: a key or time is missing, or the rows are not as in training.
     :raises DuplicateKey: the SQL gives a key twice in the shard.
     :raises QueryError: SQL that does not run, or lacks a column.
@@ -130,7 +132,7 @@ def score_stream(
     :param what: what is scored, as errors name it.
     :returns: the number of rows, each of which was read, predicted and written once, and the state
         of the database that they were read in.
-    :raises PredictionError: an infinite or NaN score, or not one for each row.
+    :raises PredictionError: a score that is no probability, or not one for each row.
     :raises QueryError: SQL that does not run, or lacks a column.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
@@ -149,7 +151,7 @@ def score_stream(
             for batch, matrix in ahead:
                 scores = predict(matrix)
                 named = batch.select(list(keys))
-                _require_finite(scores, named, what)
+                _require_probabilities(scores, named, what)
                 writer.put((named, scores))
                 rows += batch.num_rows
     return rows, batches.state
@@ -165,20 +167,21 @@ def _require_columns(schema: pa.Schema, keys: tuple[str, ...], what: str) -> Non
         )
 
 
-def _require_finite(scores: Floats, keys: pa.RecordBatch, what: str) -> None:
+def _require_probabilities(scores: Floats, keys: pa.RecordBatch, what: str) -> None:
     if scores.shape != (keys.num_rows,):
         raise PredictionError(
             f"{what}: the model did not return one score for each row",
             found=f"shape {scores.shape}",
             expected=f"shape ({keys.num_rows},)",
         )
-    wrong = np.flatnonzero(~np.isfinite(scores))
+    # NaN is in no range; what rounding leaves beyond the ends is.
+    wrong = np.flatnonzero(~((scores >= -ROUNDING) & (scores <= 1 + ROUNDING)))
     if wrong.size:
         row = int(wrong[0])
         raise PredictionError(
-            f"{what}: the model's score is no finite number where {keys.schema.names[0]} is "
+            f"{what}: the model's score is no probability where {keys.schema.names[0]} is "
             f"{keys.column(0)[row].as_py()}",
             found=f"{scores[row]}, and {wrong.size} such scores among {len(scores):,} rows",
-            expected="a finite number for each row",
+            expected="a number from 0 to 1 for each row",
             action="look at this row's features; nothing of the shard was written",
         )
