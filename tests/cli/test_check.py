@@ -35,6 +35,15 @@ def test_the_project_s_model_and_the_example_are_sound(include: Path) -> None:
     assert answer.out == "2 specs, 1 policies: all sound\n"
 
 
+def test_a_model_that_nobody_could_sign_is_named(include: Path) -> None:
+    edit(include / "policies/standard.yml", "users: [lin]", "users: [Sam]")
+    answer = mlops("check", "--include", include)
+    assert (answer.code, answer.out) == (1, "")
+    assert "policy 'standard' names too few people to sign model 'flight_delay'" in answer.err
+    assert "lead_data_scientist needs 1 and has nobody" in answer.err
+    assert "without the developer sam, who cannot sign" in answer.err
+
+
 def test_every_error_in_every_file_is_said_at_once(include: Path) -> None:
     edit(include / "models/flight_delay.yml", "  exposure: medium ", "  exposure: huge   ")
     edit(include / "models/flight_delay.yml", "  seed: 13\n", "  sed: 13\n")

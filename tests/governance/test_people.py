@@ -142,6 +142,19 @@ def test_of_a_folder_without_a_spec_nobody_hears_that_nobody_is_missed(tmp_path,
     assert answer.err.startswith(f"{tmp_path}/models: no spec found; expected at least one")
 
 
+def test_one_person_left_for_two_seats_leaves_a_model_unsigned(life_of: LifeOf, capsys) -> None:
+    life = life_of("late")
+    file = life.include / "policies" / "quick.yml"
+    policy = yaml.safe_load(file.read_text())
+    owner, risk = policy["seats"]["owner"], policy["seats"]["risk"]
+    owner["users"], risk["users"], risk["people"] = ["bea"], ["bea", "lou"], 1
+    policy["tiers"][0]["seats"] = ["owner", "risk"]
+    file.write_text(yaml.safe_dump(policy))
+    assert main(["people", "leaving", "lou", "--include", str(life.include)]) == 1
+    told = "seat risk needs 1, without lou it has bea, needed in other seats too"
+    assert told in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("user", "code"), [("lou", 0), ("bea", 0), ("eve", 0)])
 def test_nobody_is_missed_while_others_can_sign(life_of: LifeOf, user: str, code: int) -> None:
     life = life_of("late")

@@ -449,3 +449,16 @@ def test_a_release_that_found_its_version_live_has_had_its_turn(life_of: LifeOf)
         again = runs[name].deploy(first)
         assert (again.live, again.superseded != "") == (second, True)
     assert life.content() == rows
+
+
+def test_a_model_that_nobody_could_sign_is_refused_before_anything_is_trained(
+    life_of: LifeOf,
+) -> None:
+    life = life_of("late")
+    file = life.include / "policies" / "quick.yml"
+    policy = yaml.safe_load(file.read_text())
+    policy["seats"]["owner"]["users"] = ["sam"]
+    file.write_text(yaml.safe_dump(policy))
+    with pytest.raises(SpecError, match="owner needs 1 and has nobody, without the developer sam"):
+        life.release("2026-01-05")
+    assert life.value("SELECT count(*) FROM mlops.ledger") == 0

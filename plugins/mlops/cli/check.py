@@ -10,6 +10,7 @@ from mlops.errors import SpecError
 from mlops.flow.intake import check_sql
 from mlops.spec.load import Include, Spec, require_rule, tier_of
 from mlops.spec.policy import Policy
+from mlops.spec.signatories import require_signatories
 
 
 def check(root: Path) -> int:
@@ -45,8 +46,9 @@ def _check_spec(include: Include, file: Path) -> None:
 
 
 def _agrees(spec: Spec, policy: Policy) -> None:
-    tier_of(spec.content, policy)
+    tier = tier_of(spec.content, policy)
     require_rule(spec.content, policy)
+    require_signatories(spec.content, policy, tier)
 
 
 def _collect(problems: list[str], step: Callable[[], object]) -> None:

@@ -26,6 +26,8 @@ def leaving(root: Path, user: str) -> int:
     found = without_signatory(include, user)
     for item in found:
         left = ", ".join(item.left) or "nobody"
+        if len(item.left) >= item.needed:
+            left += ", needed in other seats too"
         print(f"{item.model}: seat {item.seat} needs {item.needed}, without {user} it has {left}")
     if not found:
         print(f"no model would be left without a signatory if {user} left")

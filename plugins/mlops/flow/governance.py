@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +11,7 @@ from mlops.flow.deployments import current_deployment
 from mlops.flow.results import LedgerVerified, Reviewed
 from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.spec.load import Include, tier_of
+from mlops.spec.signatories import able, suffice
 from mlops.store import ledger
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, DeploymentRow, VersionRow
@@ -94,7 +94,10 @@ def expiring(transaction: Transaction, *, at: datetime, within: timedelta) -> tu
 
 @dataclass(frozen=True)
 class Orphaned:
-    """A seat that would have too few people for a model's versions to be signed."""
+    """A seat of a person without whom a model's versions could not be signed.
+
+    :ivar left: who else holds it; they may be needed in other seats.
+    """
 
     model: str
     seat: str
@@ -104,18 +107,22 @@ class Orphaned:
 
 def without_signatory(include: Include, leaving: str) -> tuple[Orphaned, ...]:
     """The models that could not be signed any more if ``leaving`` left."""
-    found = []
+    found: list[Orphaned] = []
     for file in include.spec_files():
         spec = include.read_spec(file).content
         policy = include.policy(spec.deploy.policy)
-        for name in tier_of(spec, policy).seats:
-            seat = policy.seats[name]
-            left = _able(seat.users, leaving, spec.manage.developer)
-            if leaving in seat.users and len(left) < seat.people:
-                found.append(Orphaned(model=spec.model, seat=name, needed=seat.people, left=left))
+        seats, developer = tier_of(spec, policy).seats, spec.manage.developer
+        if suffice(policy, seats, developer, leaving):
+            continue
+        theirs = [
+            Orphaned(
+                model=spec.model,
+                seat=name,
+                needed=policy.seats[name].people,
+                left=able(policy, name, developer, leaving),
+            )
+            for name in seats
+            if leaving in policy.seats[name].users
+        ]
+        found += [item for item in theirs if len(item.left) < item.needed] or theirs
     return tuple(found)
-
-
-def _able(users: Sequence[str], leaving: str, developer: str) -> tuple[str, ...]:
-    # Somebody may stand in a seat twice, after a hand-over to a person who held it already.
-    return tuple(user for user in dict.fromkeys(users) if user not in (leaving, developer))

@@ -7,6 +7,7 @@ from mlops.flow.results import Intake
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.develop import spec_registered
 from mlops.spec.load import Include, Spec, require_rule, tier_of
+from mlops.spec.signatories import require_signatories
 from mlops.store.tables import SpecRow
 from mlops.warehouse import sql
 
@@ -21,6 +22,7 @@ def intake(workspace: Workspace, *, model: str) -> Intake:
     policy = workspace.include.policy(spec.content.deploy.policy)
     tier = tier_of(spec.content, policy)
     require_rule(spec.content, policy)
+    require_signatories(spec.content, policy, tier)
     row = SpecRow(
         digest=spec.digest,
         model=model,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from mlops.errors import SpecError
 from mlops.flow.signatures import Standing, answers_of, standings
 from mlops.flow.workspace import Workspace
 from mlops.spec.policy import Policy, Seat
+from mlops.spec.signatories import folded
 from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
 
@@ -35,11 +35,7 @@ class Person:
         A person who logs in as ``Sam`` is the developer ``sam``: FAB's login takes both
         for one, and a refusal too many can be cured in the spec.
         """
-        return name.strip() != "" and _folded(name) in (_folded(self.id), _folded(self.name))
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold().strip()
+        return name.strip() != "" and folded(name) in (folded(self.id), folded(self.name))
 
 
 def seat_now(workspace: Workspace, version: VersionRow, seat: str) -> Seat:

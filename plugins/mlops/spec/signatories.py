@@ -1,0 +1,72 @@
+"""Whether a policy names people enough to sign a model: somebody of its own for each seat."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from mlops.errors import SpecError
+from mlops.spec.model import ModelSpec
+from mlops.spec.policy import Policy, Tier
+
+
+def folded(name: str) -> str:
+    """A person's id or name as it is compared: ``Sam`` is ``sam``."""
+    return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+def able(policy: Policy, seat: str, *barred: str) -> tuple[str, ...]:
+    """The users of a seat but some, each once."""
+    # Somebody may stand in a seat twice, after a hand-over to a person who held it already.
+    return tuple(dict.fromkeys(
+        user for user in policy.seats[seat].users if folded(user) not in map(folded, barred)
+    ))  # fmt: skip
+
+
+def suffice(policy: Policy, seats: Sequence[str], *barred: str) -> bool:
+    """Whether each seat finds its people though one person fills one seat, unless they are shared.
+
+    :param barred: who cannot sign: the developer, or somebody who leaves.
+    """
+    shared = {frozenset(pair) for pair in policy.seats_shared}
+    users = {seat: able(policy, seat, *barred) for seat in seats}
+    # The seats with the least choice first, so that a dead end shows early.
+    places = [seat for seat in seats for _ in range(policy.seats[seat].people)]
+    places.sort(key=lambda seat: len(users[seat]))
+    held: dict[str, list[str]] = {}
+
+    def fill(place: int) -> bool:
+        if place == len(places):
+            return True
+        seat = places[place]
+        for user in users[seat]:
+            filled = held.setdefault(user, [])
+            if all(frozenset((seat, other)) in shared for other in filled):
+                filled.append(seat)
+                if fill(place + 1):
+                    return True
+                filled.pop()
+        return False
+
+    return fill(0)
+
+
+def require_signatories(spec: ModelSpec, policy: Policy, tier: Tier) -> None:
+    """Refuse a model that nobody could ever sign; its gates would wait for nothing.
+
+    :raises SpecError: with the people whom each seat has.
+    """
+    developer = spec.manage.developer
+    if suffice(policy, tier.seats, developer):
+        return
+    have = "; ".join(
+        f"{seat} needs {policy.seats[seat].people} and has "
+        f"{', '.join(able(policy, seat, developer)) or 'nobody'}"
+        for seat in tier.seats
+    )
+    raise SpecError(
+        f"policy '{policy.policy}' names too few people to sign model '{spec.model}'",
+        found=f"{have}, without the developer {developer}, who cannot sign",
+        expected="people enough for each seat, since one person fills one seat",
+        action="name other people in these seats, or the pair in seats_shared",
+    )
