@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from mlops.errors import LineageError, MlopsError, StoreError
@@ -144,9 +144,10 @@ def _add_url(command: argparse.ArgumentParser, whose: str) -> None:
 
 
 def _moment(text: str) -> datetime:
+    from mlops.core.period import utc
+
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return utc(text)
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"found {text!r}, expected a date, as 2026-03-14, or a moment of the calendar"

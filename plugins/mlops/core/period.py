@@ -34,6 +34,16 @@ _MONTHS = (
 )
 
 
+def utc(text: str) -> datetime:
+    """An ISO date or time in UTC, which is also meant where no time zone is given.
+
+    :raises ValueError: it is neither.
+    :raises OverflowError: it lies outside the calendar in UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
 @dataclass(frozen=True, order=True)
 class Period:
     """The moments from ``start`` (included) to ``end`` (excluded), both aware and in UTC.

@@ -41,12 +41,14 @@ def check_columns(workspace: Workspace, spec: Spec, *, as_of: datetime) -> None:
             action=f"write {develop.key}::text or {develop.key}::bigint in the SQL",
         )
     if scoring is not None:
-        _check_scoring(
-            spec, scoring, known, columns_of(workspace, spec, scoring, features, as_of=as_of)
-        )
+        scored = columns_of(workspace, spec, scoring, features, as_of=as_of)
+        _check_types(spec, scoring, features, known, scored)
     if rule is not None:
         needed = (develop.key, develop.time, SCORE)
-        _check_rule(spec, rule, known, columns_of(workspace, spec, rule, needed, as_of=as_of))
+        scored = columns_of(workspace, spec, rule, needed, as_of=as_of)
+        # The rule's rows go into the same table, under the same key.
+        _check_types(spec, rule, (develop.key,), known, scored)
+        _check_score(spec, rule, scored[SCORE])
 
 
 def columns_of(
@@ -101,35 +103,26 @@ def naming(what: str) -> Iterator[None]:
         ) from error
 
 
-def _check_scoring(spec: Spec, file: str, trained: dict[str, str], scored: dict[str, str]) -> None:
-    develop = spec.content.develop
-    names = (develop.key, develop.time, *develop.features)
+def _check_types(
+    spec: Spec, file: str, names: Sequence[str], trained: dict[str, str], scored: dict[str, str]
+) -> None:
+    """Columns that must be of one type in two files."""
     other = [name for name in names if scored[name] != trained[name]]
     if other:
         raise QueryError(
             f"{spec.model}: {file}: {', '.join(other)} of another type than in "
-            f"{develop.features_sql}",
+            f"{spec.content.develop.features_sql}",
             found=", ".join(f"{name} {scored[name]}" for name in other),
             expected=", ".join(f"{name} {trained[name]}" for name in other),
             action="cast the columns in one of the two files; training and scoring must agree",
         )
 
 
-def _check_rule(spec: Spec, file: str, trained: dict[str, str], found: dict[str, str]) -> None:
-    """The rule's rows go into the same table: under the same key, with a score that is a number."""
-    key = spec.content.develop.key
-    if found[key] != trained[key]:
-        raise QueryError(
-            f"{spec.model}: {file}: {key} of another type than in "
-            f"{spec.content.develop.features_sql}",
-            found=found[key],
-            expected=trained[key],
-            action="cast the key in one of the two files; both write into one table",
-        )
-    if not found[SCORE].startswith(NUMBERS):  # numeric(3,2) is one, too
+def _check_score(spec: Spec, file: str, found: str) -> None:
+    if not found.startswith(NUMBERS):  # numeric(3,2) is one, too
         raise QueryError(
             f"{spec.model}: {file}: {SCORE} is no number",
-            found=found[SCORE],
+            found=found,
             expected="double precision, or another type of numbers, from 0 to 1",
             action=f"let the rule give each row a {SCORE} as if a model had scored it",
         )

@@ -13,7 +13,7 @@ from mlops.core.answers import REVOKE, as_text
 from mlops.core.canonical import digest_json
 from mlops.errors import RecordMissing, SignOffError
 from mlops.flow.decisions import Answer, decision_row, record_decision
-from mlops.flow.deployments import current_deployment
+from mlops.flow.deployments import change_in_turn, current_deployment
 from mlops.flow.fallback import STOP, previous_version
 from mlops.flow.live import live_package
 from mlops.flow.results import Controlled
@@ -94,7 +94,7 @@ def _change(
     workspace: Workspace, model: str, action: str, person: Person, reason: str, version: int | None
 ) -> Controlled:
     with workspace.store.transaction() as transaction:
-        transaction.take_turns(f"mlops.live.{model}")
+        change_in_turn(transaction, model)
         key = digest_json([action, model, workspace.run.dag_id, workspace.run.run_id])
         done = transaction.find(DeploymentRow, key=key)
         if done:

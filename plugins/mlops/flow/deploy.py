@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from mlops.core.canonical import digest_json
-from mlops.flow.deployments import current_deployment
+from mlops.flow.deployments import change_in_turn, current_deployment
 from mlops.flow.fallback import ROLLBACK, STOP
 from mlops.flow.live import live_package
 from mlops.flow.results import Deployed
@@ -34,8 +34,7 @@ def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
         require_signed(transaction, row, at=now())
     live_package(workspace, row).check_golden()
     with workspace.store.transaction() as transaction:
-        # Two releases of one model change the live version one after the other, never half.
-        transaction.take_turns(f"mlops.live.{model}")
+        change_in_turn(transaction, model)
         require_signed(transaction, row, at=now())
         before = current_deployment(transaction, model)
         if before is not None and before.version == version:

@@ -21,6 +21,11 @@ def current_deployment(
     return transaction.session.scalars(query.order_by(DeploymentRow.id.desc()).limit(1)).first()
 
 
+def change_in_turn(transaction: Transaction, model: str) -> None:
+    """Releases and control change what is live one after the other, never half."""
+    transaction.take_turns(f"mlops.live.{model}")
+
+
 def live_version(
     transaction: Transaction, model: str, *, as_of: datetime | None = None
 ) -> VersionRow | None:

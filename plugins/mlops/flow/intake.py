@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlops.errors import SpecError
+from mlops.flow.queries import SCORE
 from mlops.flow.results import Intake
 from mlops.flow.workspace import Workspace, now
 from mlops.lineage.develop import spec_registered
@@ -63,7 +64,7 @@ def check_sql(include: Include, spec: Spec) -> None:
         (develop.outcomes_sql, (develop.key, develop.label)),
         (kpi.sql, ("value",)),
         (spec.content.deploy.scoring_sql, features),
-        (spec.content.deploy.rule_sql, (develop.key, develop.time, "score")),
+        (spec.content.deploy.rule_sql, (develop.key, develop.time, SCORE)),
     )
     # One file may have several roles, and then needs the columns of each.
     needed: dict[str, dict[str, None]] = {}

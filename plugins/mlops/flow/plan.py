@@ -11,6 +11,10 @@ from mlops.core.period import Period, split
 from mlops.store.tables import VersionRow
 
 
+def _between(start: str, end: str) -> Period:
+    return Period(start=datetime.fromisoformat(start), end=datetime.fromisoformat(end))
+
+
 @dataclass(frozen=True)
 class Shard:
     """A part of a window: the rows whose time is in ``[start, end)``."""
@@ -23,9 +27,7 @@ class Shard:
     @property
     def period(self) -> Period:
         """The part of the window that the shard covers."""
-        return Period(
-            start=datetime.fromisoformat(self.start), end=datetime.fromisoformat(self.end)
-        )
+        return _between(self.start, self.end)
 
 
 def batch_name(version: VersionRow, window: Period, *, by_rule: bool) -> str:
@@ -65,10 +67,7 @@ class Plan:
     @property
     def period(self) -> Period:
         """The window."""
-        return Period(
-            start=datetime.fromisoformat(self.window_start),
-            end=datetime.fromisoformat(self.window_end),
-        )
+        return _between(self.window_start, self.window_end)
 
     @property
     def shards(self) -> tuple[Shard, ...]:

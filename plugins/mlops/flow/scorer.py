@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -106,7 +106,7 @@ class ModelScorer:
         # Scores that are no numbers are looked for where the rows' keys are known.
         return naming_the_model(partial(positive_scores, self.package.estimator), self.version)
 
-    @property
+    @cached_property
     def reference(self) -> Profile:
         """The profile that was signed with the package."""
         return Profile.from_json(json.dumps(self.package.contents.reference))

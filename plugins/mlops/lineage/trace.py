@@ -18,8 +18,6 @@ from mlops.lineage.graph import Column, GovernedRun, Graph
 
 _VERSION = re.compile(r"(?P<model>[a-z][a-z0-9_]*)/v(?P<number>\d+)")
 _BATCH = re.compile(r"[a-z][a-z0-9_]*/[^/]+/v\d+(/rule)?")
-
-
 SCORING = (".score", ".rule")  # how the names of the jobs end that make a batch
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import SpecError
 from mlops.operators.workspace import clock
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mlops.core.period import Period
 
 
@@ -17,11 +18,12 @@ def moment(text: str, context: Any) -> datetime:
 
     :raises SpecError: neither.
     """
+    from mlops.core.period import utc
+
     if text in ("", "None"):
         return clock(context)
     try:
-        found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return utc(text)
     except (ValueError, OverflowError) as error:
         raise SpecError(
             "'as_of' of the run", found=repr(text), expected="a date as 2013-07-01, or nothing"

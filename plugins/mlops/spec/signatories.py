@@ -17,10 +17,10 @@ def folded(name: str) -> str:
 
 def able(policy: Policy, seat: str, *barred: str) -> tuple[str, ...]:
     """The users of a seat but some, each once."""
+    out = set(map(folded, barred))
     # Somebody may stand in a seat twice, after a hand-over to a person who held it already.
-    return tuple(dict.fromkeys(
-        user for user in policy.seats[seat].users if folded(user) not in map(folded, barred)
-    ))  # fmt: skip
+    users = dict.fromkeys(policy.seats[seat].users)
+    return tuple(user for user in users if folded(user) not in out)
 
 
 def suffice(policy: Policy, seats: Sequence[str], *barred: str) -> bool:

@@ -31,7 +31,7 @@ from typing import Any
 from psycopg import sql
 
 from mlops.errors import QueryError, SpecError, WarehouseError
-from mlops.warehouse.session import Connection, connected, translated
+from mlops.warehouse.session import Connection, connected, take_turns, translated
 
 KEY_TYPES = ("smallint", "integer", "bigint", "text", "character varying", "uuid")
 MAX_NAME_BYTES = 63
@@ -167,7 +167,7 @@ def ensure_tables(url: str, *, schema: str, model: str, key: str, key_type: str)
     _check_key(key, key_type)
     what = f"the tables of model {model} cannot be made in schema {schema}"
     with connected(url) as connection, translated(what), connection.transaction():
-        _lock(connection, names)
+        take_turns(connection, names.lock)  # one at a time for each model
         if not _one(connection, "SELECT to_regnamespace(%s) IS NOT NULL", [_quoted(schema)]):
             connection.execute(
                 sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema))
@@ -216,7 +216,7 @@ def publish_batch(
         translated(f"batch {batch} cannot be published"),
         connection.transaction(),
     ):
-        _lock(connection, names)
+        take_turns(connection, names.lock)  # one at a time for each model
         content = _content(
             connection, names, key=key, batch=batch, version=model_version, rows=rows
         )
@@ -234,11 +234,6 @@ def publish_batch(
             },
         )
     return PublishedBatch(batch, rows, content, published_at)
-
-
-def _lock(connection: Connection, names: Names) -> None:
-    """One at a time for each model, until the transaction ends."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [names.lock])
 
 
 def _one(connection: Connection, query: Any, parameters: Any) -> Any:

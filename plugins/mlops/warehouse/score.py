@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from mlops.errors import DuplicateKey, PredictionError, QueryError
 from mlops.warehouse.read import BATCH_ROWS, DatabaseState, stream
-from mlops.warehouse.shard import replacing_shard
+from mlops.warehouse.shard import ShardWriter, replacing_shard
 from mlops.warehouse.threads import WriteBehind, read_ahead
 
 Floats = NDArray[np.float64]
@@ -74,44 +76,57 @@ def score_shard(
     :raises QueryError: SQL that does not run, or lacks a column.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
-
-    def written(taking_over: str | None) -> ScoredShard:
-        unseen: Counter[str] = Counter()
-
-        def encode(rows: pa.RecordBatch) -> Floats:
-            matrix, new = encoder.encode_counting(rows)
-            unseen.update(new)
-            return matrix
-
-        with replacing_shard(
-            url,
-            schema=schema,
-            model=model,
-            key=key,
-            batch=batch,
-            shard=shard,
-            shards=shards,
-            version=version,
-            threshold=threshold,
-            taking_over=taking_over,
-        ) as writer:
-            rows, state = score_stream(
-                url,
-                sql,
-                keys=(key, time),
-                encode=encode,
-                predict=predict,
-                write=writer.write,
-                what=f"shard {shard} of batch {batch}",
-            )
-        return ScoredShard(rows=rows, unseen=dict(unseen), state=state)
-
+    replacing = partial(
+        replacing_shard,
+        url,
+        schema=schema,
+        model=model,
+        key=key,
+        batch=batch,
+        shard=shard,
+        shards=shards,
+        version=version,
+        threshold=threshold,
+    )
+    scored = partial(
+        _scored,
+        url,
+        sql,
+        keys=(key, time),
+        encoder=encoder,
+        predict=predict,
+        what=f"shard {shard} of batch {batch}",
+    )
     try:
-        return written(None)
+        return scored(replacing())
     except DuplicateKey:
         # Another shard may have it from before: the batch was cut in another way then, or the
         # time of a row was mended. That is too rare to look for it each time.
-        return written(sql)
+        return scored(replacing(taking_over=sql))
+
+
+def _scored(
+    url: str,
+    sql: str,
+    writing: AbstractContextManager[ShardWriter],
+    *,
+    keys: tuple[str, ...],
+    encoder: Encoder,
+    predict: Callable[[Floats], Floats],
+    what: str,
+) -> ScoredShard:
+    unseen: Counter[str] = Counter()
+
+    def encode(rows: pa.RecordBatch) -> Floats:
+        matrix, new = encoder.encode_counting(rows)
+        unseen.update(new)
+        return matrix
+
+    with writing as writer:
+        rows, state = score_stream(
+            url, sql, keys=keys, encode=encode, predict=predict, write=writer.write, what=what
+        )
+    return ScoredShard(rows=rows, unseen=dict(unseen), state=state)
 
 
 def score_stream(

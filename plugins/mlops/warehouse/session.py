@@ -62,6 +62,11 @@ def connected(url: str) -> Iterator[Connection]:
         connection.close()
 
 
+def take_turns(connection: Connection, name: str) -> None:
+    """Wait for every other transaction that took this name; the next one waits for this."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """Turn the driver's errors into ours.

@@ -15,7 +15,7 @@ from pyarrow import types
 from mlops.errors import DataRefused
 from mlops.warehouse.copy import Copy, copying, fixed_text
 from mlops.warehouse.predictions import COLUMNS, Names
-from mlops.warehouse.session import READ_SETTINGS, Connection, connected, translated
+from mlops.warehouse.session import READ_SETTINGS, connected, take_turns, translated
 from mlops.warehouse.sql import statement
 
 # Rows of a shard, and of those that an earlier cut had beyond the last one.
@@ -107,13 +107,13 @@ def replacing_shard(
     ):
         # Two tries of one shard go one after the other: neither sees rows that the other has not
         # committed, so both would write the same keys.
-        _take_turns(connection, f"mlops.shard.{batch}.{shard}")
+        take_turns(connection, f"mlops.shard.{batch}.{shard}")
         connection.execute(
             sql.SQL(_DELETE).format(predictions=names.predictions), [batch, shard, shards]
         )
         if taking_over is not None:
             # Shards that take rows from one another would wait for one another.
-            _take_turns(connection, f"mlops.batch.{batch}")
+            take_turns(connection, f"mlops.batch.{batch}")
             connection.execute(READ_SETTINGS)
             taken = sql.SQL(_DELETE_TAKEN).format(
                 predictions=names.predictions,
@@ -124,10 +124,6 @@ def replacing_shard(
             connection.execute(taken)  # without parameters, as its SQL may have percent signs
         with copying(connection, names.predictions, columns) as copy:
             yield ShardWriter(copy, batch=batch, shard=shard, version=version, threshold=threshold)
-
-
-def _take_turns(connection: Connection, name: str) -> None:
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
 def _key_values(keys: pa.RecordBatch) -> NDArray[Any]:
