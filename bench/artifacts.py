@@ -128,7 +128,7 @@ def _write(estimator: Any, folder: Path) -> dict[str, int]:
     import joblib
     import skops.io
 
-    from mlops.core import model_file
+    from mlops.core.artifact import model_file
 
     skops.io.dump(estimator, folder / "skops")
     (folder / "ours").write_bytes(model_file.dump(estimator))
@@ -167,8 +167,8 @@ def _load_with(way: str, file: Path) -> Callable[[], Any]:
     if way == "skops":
         trusted = skops.io.get_untrusted_types(file=file)
         return lambda: skops.io.load(file, trusted=trusted)
-    from mlops.core import model_file
-    from mlops.core.canonical import digest_bytes
+    from mlops.core.artifact import model_file
+    from mlops.digests import digest_bytes
 
     expected = digest_bytes(file.read_bytes())
 

@@ -17,7 +17,7 @@ def _read(job: Job) -> Any:
     """The whole window in memory."""
     import pyarrow as pa
 
-    from mlops.warehouse.read import stream
+    from mlops.warehouse.postgres.read import stream
 
     with stream(job["url"], f"SELECT * FROM {job['table']}") as batches:
         return pa.Table.from_batches(list(batches), batches.schema)
@@ -41,7 +41,7 @@ def _known(job: Job, bins: int) -> dict[str, Any]:
 def stream_profile(job: Job) -> Work:
     """From the table: rows streamed through the profiler."""
     from mlops.core.profiler import Profiler
-    from mlops.warehouse.read import stream
+    from mlops.warehouse.postgres.read import stream
 
     reference = _known(job, FINE)
 
@@ -72,7 +72,7 @@ def copy_dropped(job: Job) -> Work:
 
 
 def _push_down(job: Job, *, texts: bool) -> Work:
-    from mlops.warehouse.pushdown import profile_rows
+    from mlops.warehouse.postgres.pushdown import profile_rows
 
     reference = _known(job, COARSE)
     if not texts:
@@ -97,7 +97,7 @@ def push_down_all(job: Job) -> Work:
 
 def aggregates(job: Job) -> Work:
     """The limit of pushing down: the plainest aggregates, in the same session settings."""
-    from mlops.warehouse.session import reading
+    from mlops.warehouse.postgres.session import reading
 
     cells = ", ".join(f"min({n}), max({n}), avg({n}), stddev({n}), count({n})" for n in NUMBERS)
 

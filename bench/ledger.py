@@ -105,7 +105,7 @@ def _entries(url: str) -> int:
 
 def _fill(url: str, length: int) -> None:
     """Add entries to the chain until it is so long, by COPY."""
-    from mlops.core.canonical import canonical_json
+    from mlops.digests import canonical_json
     from mlops.store import ledger
     from mlops.store.connect import Store
 

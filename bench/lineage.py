@@ -14,8 +14,8 @@ from bench import server
 from bench.harness import reach
 
 if TYPE_CHECKING:
-    from mlops.lineage.origin import Origin
-    from mlops.lineage.run import Governed
+    from mlops.lineage.events.origin import Origin
+    from mlops.lineage.events.run import Governed
     from mlops.store.connect import Store
 
 ROUNDS, QUICK_ROUNDS = 200, 20
@@ -67,7 +67,7 @@ def _drain(connection: psycopg.Connection, ended: threading.Event) -> None:
 def _reading(rounds: int, *, quick: bool) -> None:
     """What a query reads: Postgres is asked, and its columns are followed."""
     from mlops.lineage.columns.derive import column_lineage
-    from mlops.warehouse.catalog import read_query
+    from mlops.warehouse.postgres.catalog import read_query
 
     table = server.table(server.QUICK_ROWS)
     query = f"WITH rows AS (SELECT * FROM {table}) SELECT *, n1 + n2 AS both FROM rows WHERE n3 > 0"
@@ -82,8 +82,8 @@ def _reading(rounds: int, *, quick: bool) -> None:
 
 
 def _traces(store: Store, versions: int, *, quick: bool) -> None:
-    from mlops.lineage.graph import load
-    from mlops.lineage.trace import trace
+    from mlops.lineage.trace.graph import load
+    from mlops.lineage.trace.trace import trace
 
     for number in range(versions):
         _record(store, f"version {number}", _version(_origin(), 1_000 + number))
@@ -121,8 +121,8 @@ def _record(store: Store, name: str, lineage: Governed | None) -> None:
 
 
 def _origin() -> Origin:
-    from mlops.lineage.datasets import Names
-    from mlops.lineage.origin import Origin
+    from mlops.lineage.events.datasets import Names
+    from mlops.lineage.events.origin import Origin
 
     run = {"dag_id": "d", "run_id": "r", "task_id": "t", "try_number": 1, "map_index": -1}
     return Origin(
@@ -134,9 +134,9 @@ def _origin() -> Origin:
 
 def _version(origin: Origin, number: int) -> Governed:
     """The eleven runs of a version's life, each as wide as ours are."""
-    from mlops.lineage import facets
-    from mlops.lineage.origin import same_columns
-    from mlops.lineage.run import Port, Run
+    from mlops.lineage.events import facets
+    from mlops.lineage.events.origin import same_columns
+    from mlops.lineage.events.run import Port, Run
 
     columns = tuple((name, "double precision") for name in (*FEATURES, "amount"))
     names = [name for name, _ in columns]
@@ -185,7 +185,7 @@ def _version(origin: Origin, number: int) -> Governed:
 
 
 def _read(name: str, number: int) -> dict[str, object]:
-    from mlops.lineage import facets
+    from mlops.lineage.events import facets
 
     if name.startswith("contracts/"):
         return {}

@@ -97,7 +97,7 @@ def snapshot_naive(job: Job) -> Work:
 
 def snapshot_ours(job: Job) -> Work:
     """The product's own step, its SHA-256 included."""
-    from mlops.warehouse.snapshot import write_parquet
+    from mlops.warehouse.postgres.snapshot import write_parquet
 
     def work() -> tuple[int, float]:
         file = write_parquet(job["url"], all_rows(job), Path(job["folder"]) / "ours.parquet")
@@ -132,8 +132,8 @@ def score_ours(job: Job) -> Work:
     import psycopg
 
     from bench import model
-    from mlops.warehouse.predictions import ensure_tables
-    from mlops.warehouse.score import score_shard
+    from mlops.warehouse.postgres.predictions import ensure_tables
+    from mlops.warehouse.postgres.score import score_shard
 
     names = {"schema": "ml", "model": "bench"}
     ensure_tables(job["url"], **names, key="id", key_type="bigint")
@@ -161,7 +161,7 @@ def score_ours(job: Job) -> Work:
 def predict_alone(job: Job) -> Work:
     """The limit of scoring: matrices that are there already."""
     from bench import model
-    from mlops.warehouse.read import stream
+    from mlops.warehouse.postgres.read import stream
 
     encoder, estimator, _ = model.load(job["model"])
     with stream(job["url"], all_rows(job)) as batches:
@@ -231,7 +231,7 @@ def copy_ours(job: Job) -> Work:
     import psycopg
     from psycopg import sql
 
-    from mlops.warehouse.copy import copy_records
+    from mlops.warehouse.postgres.copy import copy_records
 
     records = _scores(job)
     _empty_table(job, "copy_ours")

@@ -6,11 +6,13 @@ the package, so nothing of it can reach production.
 
 from airflow.sdk import DAG, Param
 
-from mlops.operators.check_data import CheckDataOperator
-from mlops.operators.intake import IntakeOperator
-from mlops.operators.snapshot import SnapshotOperator
-from mlops.operators.train import TrainOperator
-from mlops.operators.validate import ValidateOperator
+from mlops.operators.release import (
+    CheckDataOperator,
+    IntakeOperator,
+    SnapshotOperator,
+    TrainOperator,
+    ValidateOperator,
+)
 
 MODEL = "flight_delay"
 

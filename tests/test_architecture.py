@@ -175,7 +175,7 @@ def test_an_import_that_goes_up_is_found(tmp_path: Path) -> None:
         "drift.py:5: core.drift imports settings",
     ]
     assert upward("spec.load", file)[0] == "drift.py:2: spec.load imports store.ledger"
-    file.write_text("from mlops.core.canonical import digest_json\nfrom mlops.core import gates\n")
+    file.write_text("from mlops.digests import digest_json\nfrom mlops.core import gates\n")
     assert upward("spec.load", file) == ["drift.py:2: spec.load imports core.gates"]
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from airflow.plugins_manager import AirflowPlugin
 
-from mlops import listener
+from mlops.api_server import listener
 
 # Relative to Airflow's own address, which may have a path.
 PREFIX = "mlops"
@@ -73,6 +73,6 @@ class MlopsPlugin(AirflowPlugin):
     @cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """Sees what people do to gates, in the API server."""
-        from mlops.web.witness import Witness
+        from mlops.api_server.middleware import Witness
 
         return [{"name": "mlops witness", "middleware": Witness, "args": [], "kwargs": {}}]

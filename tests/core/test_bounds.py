@@ -28,10 +28,10 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from mlops.core import model_file
-from mlops.core.bounds import check_bounds
-from mlops.core.model_audit import SCHEMA
-from mlops.core.stored_zip import read_members, write_stored_zip
+from mlops.core.artifact import model_file
+from mlops.core.artifact.audit import SCHEMA
+from mlops.core.artifact.bounds import check_bounds
+from mlops.core.artifact.stored_zip import read_members, write_stored_zip
 from mlops.errors import ArtifactRefused
 
 RNG = np.random.default_rng(1)

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlops.core.gates import all_passed, failed, judge_gates
+from mlops.core.acceptance import all_passed, failed, judge_gates
 from mlops.core.records import Confusion, Curve, Evaluation, Metrics, Slice
 from mlops.spec.model import Gate
 

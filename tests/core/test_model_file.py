@@ -78,10 +78,10 @@ from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
-from mlops.core import model_file
-from mlops.core.canonical import digest_bytes
-from mlops.core.model_audit import SCHEMA
-from mlops.core.stored_zip import read_members, write_stored_zip
+from mlops.core.artifact import model_file
+from mlops.core.artifact.audit import SCHEMA
+from mlops.core.artifact.stored_zip import read_members, write_stored_zip
+from mlops.digests import digest_bytes
 from mlops.errors import ArtifactRefused, TrainingError
 
 SEED = 0

@@ -24,11 +24,11 @@ from sklearn.linear_model import Ridge
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from mlops.core import model_file
-from mlops.core.canonical import digest_bytes
+from mlops.core.artifact import model_file
+from mlops.core.artifact.package import PackageParts, build, load_model, read
+from mlops.core.artifact.stored_zip import read_members, write_stored_zip
 from mlops.core.encode import Feature, FeatureEncoder
-from mlops.core.package import PackageParts, build, load_model, read
-from mlops.core.stored_zip import read_members, write_stored_zip
+from mlops.digests import digest_bytes
 from mlops.errors import (
     ArtifactChanged,
     ArtifactRefused,

@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from demo.postgres import EmbeddedPostgres
 from mlops.core.period import Period, parse
-from mlops.flow.results import Deployed
 from mlops.store.migrate import upgrade
+from mlops.workspace.results import Deployed
 from tests.flow.life import TASK_ROLE, Life, Release, Window, life, reduced_flight_delay
 from tests.flow.small import AS_OF, MODEL, keep_two_weeks, migrate, small_life, write_include
 

@@ -13,6 +13,8 @@ import psycopg
 import yaml
 from psycopg import sql
 
+from mlops.approvals.eligibility import Person
+from mlops.approvals.responses import Answer, answered, gate_id, request
 from mlops.core.period import Period
 from mlops.flow.check_data import check_data
 from mlops.flow.check_input import check_input
@@ -23,9 +25,16 @@ from mlops.flow.judge import judge
 from mlops.flow.measure import measure
 from mlops.flow.monitor_report import monitor_report
 from mlops.flow.package import package
-from mlops.flow.plan import Plan, Scored
 from mlops.flow.publish import publish
-from mlops.flow.results import (
+from mlops.flow.score import score
+from mlops.flow.snapshot import snapshot
+from mlops.flow.train import train
+from mlops.flow.validate import validate
+from mlops.spec.load import Include
+from mlops.store.artifacts import Artifacts
+from mlops.store.connect import Store
+from mlops.workspace.plan import Plan, Scored
+from mlops.workspace.results import (
     Checked,
     Decision,
     Deployed,
@@ -39,16 +48,7 @@ from mlops.flow.results import (
     Training,
     Validation,
 )
-from mlops.flow.score import score
-from mlops.flow.sign_off import Answer, answered, gate_id, request
-from mlops.flow.signers import Person
-from mlops.flow.snapshot import snapshot
-from mlops.flow.train import train
-from mlops.flow.validate import validate
-from mlops.flow.workspace import RunIdentity, Workspace
-from mlops.spec.load import Include
-from mlops.store.artifacts import Artifacts
-from mlops.store.connect import Store
+from mlops.workspace.workspace import RunIdentity, Workspace
 
 PROJECT = Path(__file__).resolve().parents[2]
 TASK_ROLE = "mlops_tasks"

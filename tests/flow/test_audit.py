@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.postgres import EmbeddedPostgres
+from mlops.approvals.eligibility import Person
 from mlops.core.period import parse
 from mlops.flow.control import control
-from mlops.flow.signers import Person
 from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.compare import compare_marquez
 from mlops.lineage.marquez.relay import deliver

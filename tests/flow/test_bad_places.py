@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops.core import model_file
-from mlops.core.package import PackageParts, build, read
+from mlops.core.artifact import model_file
+from mlops.core.artifact.package import PackageParts, build, read
 from mlops.errors import (
     ArtifactChanged,
     ArtifactMissing,

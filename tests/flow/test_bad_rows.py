@@ -18,18 +18,18 @@ from mlops.errors import (
 )
 from mlops.flow.check_data import check_data
 from mlops.flow.intake import intake
-from mlops.flow.inventory import summaries
 from mlops.flow.judge import judge
 from mlops.flow.measure import measure
 from mlops.flow.monitor_report import monitor_report
-from mlops.flow.plan import Plan, Shard
 from mlops.flow.publish import publish
-from mlops.flow.results import Judged, Measured
 from mlops.flow.score import score
 from mlops.flow.snapshot import snapshot
 from mlops.flow.train import train
 from mlops.flow.validate import validate
 from mlops.store.tables import BatchRow
+from mlops.views.inventory import summaries
+from mlops.workspace.plan import Plan, Shard
+from mlops.workspace.results import Judged, Measured
 from tests.flow.life import Life, moment
 from tests.flow.refusals import READ_AND_VERDICT, VERDICT, refused
 from tests.flow.small import AS_OF, DAY

@@ -26,7 +26,7 @@ from tests.flow.refusals import refused
 from tests.flow.small import AS_OF, DAY, FEATURES
 
 if TYPE_CHECKING:
-    from mlops.flow.results import Snapshot
+    from mlops.workspace.results import Snapshot
 
 SPEC, FEATURES_SQL, OUTCOMES_SQL = (
     "models/late.yml",

@@ -14,11 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mlops.core.canonical import digest_bytes
-from mlops.core.package import load_model, read
+from mlops.core.artifact.package import load_model, read
 from mlops.core.table import split_by_time
+from mlops.digests import digest_bytes
 from mlops.flow.intake import intake
-from mlops.flow.status import status_as_of
 from mlops.spec.load import Spec
 from mlops.store import ledger
 from mlops.store.connect import Store
@@ -31,6 +30,7 @@ from mlops.store.tables import (
     ValidationRow,
     VersionRow,
 )
+from mlops.views.status import status_as_of
 from tests.flow.life import counts, moment
 
 if TYPE_CHECKING:

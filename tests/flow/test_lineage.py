@@ -12,17 +12,17 @@ import jsonschema
 import pytest
 from sqlalchemy import select
 
+from mlops.approvals.eligibility import Person
 from mlops.core.period import parse
 from mlops.errors import LineageError
 from mlops.flow.control import control
 from mlops.flow.publish import publish
 from mlops.flow.score import score
-from mlops.flow.signers import Person
-from mlops.lineage.graph import Graph, load
 from mlops.lineage.marquez.compare import compare_outbox
 from mlops.lineage.node_ids import dataset_id, field_id, job_id
-from mlops.lineage.trace import Load, Trace, trace
-from mlops.lineage.trace_words import as_json, as_text
+from mlops.lineage.trace.graph import Graph, load
+from mlops.lineage.trace.text import as_json, as_text
+from mlops.lineage.trace.trace import Load, Trace, trace
 from mlops.store.tables import LineageEventRow
 from tests.flow.conftest import Lived
 from tests.flow.life import Life

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.postgres import EmbeddedPostgres
-from mlops.core.package import read
+from mlops.core.artifact.package import read
 from mlops.flow.check_data import check_data
 from mlops.flow.check_input import check_input
 from mlops.flow.document import document

@@ -16,10 +16,10 @@ from pathlib import Path
 import psycopg
 import yaml
 
+from mlops.approvals.eligibility import Person
+from mlops.approvals.responses import Answer, answered, gate_id, request
 from mlops.flow.control import control
-from mlops.flow.results import Controlled, Decision
-from mlops.flow.sign_off import Answer, answered, gate_id, request
-from mlops.flow.signers import Person
+from mlops.workspace.results import Controlled, Decision
 from tests.flow.life import PROJECT, Life, life
 
 FIRST_DAY, LAST_DAY = "2026-01-01", "2026-04-30"

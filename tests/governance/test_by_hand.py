@@ -8,8 +8,8 @@ import pytest
 
 from mlops.errors import NotSigned
 from mlops.flow.fallback import choose
-from mlops.flow.status import status_as_of
 from mlops.store import ledger
+from mlops.views.status import status_as_of
 from tests.governance.conftest import LifeOf
 from tests.governance.small import revoke, sign
 

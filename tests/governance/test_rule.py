@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from mlops.approvals.eligibility import Person
 from mlops.cli.main import main
 from mlops.core.period import parse
 from mlops.errors import DataRefused, NotSigned, QueryError, SpecError
 from mlops.flow.control import control
-from mlops.flow.results import Controlled
 from mlops.flow.score import score
-from mlops.flow.signers import Person
 from mlops.lifecycle.build import report_broken_specs
-from mlops.lineage.graph import load
-from mlops.lineage.trace import trace
+from mlops.lineage.trace.graph import load
+from mlops.lineage.trace.trace import trace
 from mlops.store import ledger
+from mlops.workspace.results import Controlled
 from tests.flow.life import Life, elsewhere
 from tests.governance.conftest import LifeOf
 from tests.governance.small import sign

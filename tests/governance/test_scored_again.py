@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from mlops.approvals.eligibility import Person
 from mlops.core.period import parse
 from mlops.errors import NotSigned
 from mlops.flow.control import control
 from mlops.flow.measure import measure
 from mlops.flow.publish import publish
 from mlops.flow.score import score
-from mlops.flow.signers import Person
 from mlops.store import ledger
-from mlops.warehouse.predictions import PublishedBatch, publish_batch
+from mlops.warehouse.postgres.predictions import PublishedBatch, publish_batch
 from tests.flow.life import Life, added, elsewhere
 from tests.governance.conftest import LifeOf
 from tests.governance.small import sign

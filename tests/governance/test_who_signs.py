@@ -11,17 +11,17 @@ import psycopg
 import pytest
 import yaml
 
+from mlops.approvals.eligibility import Person
+from mlops.approvals.reminders import due
+from mlops.approvals.responses import gate_id, lapsed, request
 from mlops.errors import NotSigned, RecordMissing, SignOffError, SpecError, StoreUnreachable
 from mlops.flow import governance
 from mlops.flow.control import control
 from mlops.flow.fallback import choose
-from mlops.flow.notices import due
-from mlops.flow.sign_off import gate_id, lapsed, request
-from mlops.flow.signers import Person
-from mlops.flow.status import status_as_of
 from mlops.operators.notify import tell
 from mlops.store import ledger
 from mlops.store.connect import Store
+from mlops.views.status import status_as_of
 from tests.flow.life import Life, elsewhere
 from tests.governance.conftest import LifeOf
 from tests.governance.small import asked, revoke, sign

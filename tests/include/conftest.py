@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mlops.warehouse.sql import render
+from mlops.warehouse.postgres.sql import render
 
 Row = Mapping[str, Any]
 

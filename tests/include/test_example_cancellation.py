@@ -18,8 +18,8 @@ from mlops.core.encode import FeatureEncoder
 from mlops.core.estimator import build, positive_scores
 from mlops.core.metrics import metrics
 from mlops.spec.load import Include, tier_of
-from mlops.warehouse.read import stream
-from mlops.warehouse.sql import check, joined, render
+from mlops.warehouse.postgres.read import stream
+from mlops.warehouse.postgres.sql import check, joined, render
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = Include(ROOT / "docs" / "example")

@@ -22,8 +22,8 @@ from mlops.core.estimator import build, positive_scores
 from mlops.core.metrics import metrics
 from mlops.core.summary import Summariser
 from mlops.spec.load import Include
-from mlops.warehouse.read import describe, stream
-from mlops.warehouse.sql import joined, render
+from mlops.warehouse.postgres.read import describe, stream
+from mlops.warehouse.postgres.sql import joined, render
 
 SPEC = Include(Path(__file__).parents[2] / "include").spec("flight_delay")
 DEVELOP = SPEC.content.develop

@@ -25,13 +25,13 @@ import pytest
 
 from demo.postgres import EmbeddedPostgres
 from mlops.errors import StoreUnreachable
-from mlops.flow.results import Deployed
-from mlops.lineage.datasets import Dataset, Names
+from mlops.lineage.events.datasets import Dataset, Names
 from mlops.lineage.node_ids import dataset_id, original_name, safe_name
-from mlops.operators.deploy import DeployOperator
 from mlops.operators.lineage import READS, known_inputs, operator_lineage
 from mlops.operators.names import OURS
+from mlops.operators.release import DeployOperator
 from mlops.store.migrate import upgrade
+from mlops.workspace.results import Deployed
 from tests.flow.life import PROJECT
 from tests.flow.small import keep_two_weeks, write_include
 from tests.lineage.openlineage_schema import faults
@@ -52,8 +52,8 @@ from datetime import timedelta
 from airflow.sdk import DAG, ObjectStoragePath
 
 from mlops.errors import NoDecision, WarehouseUnreachable
-from mlops.operators.snapshot import SnapshotOperator
-from mlops.operators.train import TrainOperator
+from mlops.operators.release import SnapshotOperator
+from mlops.operators.release import TrainOperator
 
 
 class TornOperator(SnapshotOperator):
@@ -119,9 +119,9 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 
 from mlops.flow.control import control
-from mlops.flow.signers import Person
-from mlops.flow.workspace import RunIdentity
-from mlops.operators.workspace import server_workspace
+from mlops.approvals.eligibility import Person
+from mlops.workspace.workspace import RunIdentity
+from mlops.connections import server_workspace
 
 create_auth_manager()
 

@@ -16,27 +16,29 @@ from airflow.sdk.exceptions import (
 
 from mlops import errors
 from mlops.flow.judge import brief
-from mlops.flow.plan import Plan
-from mlops.flow.results import Judged
-from mlops.operators.alarm import AlarmOperator
 from mlops.operators.base import StepOperator, plain, translated
-from mlops.operators.check_data import CheckDataOperator
-from mlops.operators.check_input import CheckInputOperator
 from mlops.operators.control import ControlOperator
-from mlops.operators.deploy import DeployOperator
-from mlops.operators.document import DocumentOperator
-from mlops.operators.intake import IntakeOperator
-from mlops.operators.judge import JudgeOperator
 from mlops.operators.lineage import READS, known_inputs
-from mlops.operators.measure import MeasureOperator
-from mlops.operators.monitor_report import MonitorReportOperator
+from mlops.operators.monitoring import (
+    AlarmOperator,
+    JudgeOperator,
+    MeasureOperator,
+    MonitorReportOperator,
+)
 from mlops.operators.names import OURS
-from mlops.operators.package import PackageOperator
-from mlops.operators.publish import PublishOperator
-from mlops.operators.score import ScoreOperator
-from mlops.operators.snapshot import SnapshotOperator
-from mlops.operators.train import TrainOperator
-from mlops.operators.validate import ValidateOperator
+from mlops.operators.release import (
+    CheckDataOperator,
+    DeployOperator,
+    DocumentOperator,
+    IntakeOperator,
+    PackageOperator,
+    SnapshotOperator,
+    TrainOperator,
+    ValidateOperator,
+)
+from mlops.operators.scoring import CheckInputOperator, PublishOperator, ScoreOperator
+from mlops.workspace.plan import Plan
+from mlops.workspace.results import Judged
 from tests.flow.life import SEATS
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
+from mlops.core.acceptance import judge_gates
 from mlops.core.checks import ColumnSummary, DataSummary, check_contract
 from mlops.core.drift import drift, reasons, worst_state
-from mlops.core.gates import judge_gates
 from mlops.core.kpi import judge_kpi
 from mlops.core.metrics import better, evaluate, metrics
 from mlops.core.performance import judge_performance

@@ -351,7 +351,7 @@ def test_what_does_not_fit_is_one_line_with_its_place(
 
 def test_a_key_may_have_no_name_that_the_predictions_have() -> None:
     """The spec is the lowest layer, so it has a list of its own."""
-    from mlops.warehouse.predictions import _VIEW_COLUMNS, COLUMNS
+    from mlops.warehouse.postgres.predictions import _VIEW_COLUMNS, COLUMNS
 
     assert sorted(PREDICTION_COLUMNS) == sorted((*COLUMNS, *_VIEW_COLUMNS))
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from mlops.core.canonical import digest_bytes
+from mlops.digests import digest_bytes
 from mlops.errors import ArtifactChanged, ArtifactMissing
 from mlops.store.artifacts import Artifacts
 

@@ -21,8 +21,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select, text
 
-from mlops.core.canonical import canonical_json, digest_json
-from mlops.store import facts, ledger
+from mlops.digests import canonical_json, digest_json
+from mlops.store import fact_digests, ledger
 from mlops.store.connect import Store
 from mlops.store.ledger import GENESIS, Break, Entry
 from mlops.store.migrate import upgrade
@@ -513,7 +513,7 @@ def test_a_later_entry_does_not_make_an_edit_good(recorded: Connection) -> None:
     """Whoever may add to the ledger may add a sound entry about the fact as it is now."""
     recorded.exec_driver_sql("UPDATE mlops.decision SET answer = 'Approve'")
     row = recorded.execute(select(DecisionRow.__table__)).one()
-    fact = facts.reference(DecisionRow.__table__, row._mapping)
+    fact = fact_digests.reference(DecisionRow.__table__, row._mapping)
     ledger.append(recorded, actor="bea", action="a.b", subject="c", payload={"fact": fact})
     assert ledger.verify(recorded) == (3, Break(4, "its decision d was changed"))
     recorded.rollback()

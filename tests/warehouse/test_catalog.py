@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 
 from mlops.errors import QueryError, WarehouseUnreachable
-from mlops.warehouse.catalog import TableColumns, read_query
-from mlops.warehouse.read import Column
+from mlops.warehouse.postgres.catalog import TableColumns, read_query
+from mlops.warehouse.postgres.read import Column
 
 TABLES = """
 CREATE TABLE orders (

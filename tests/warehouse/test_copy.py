@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from mlops.errors import QueryError
-from mlops.warehouse import copy as copy_module
-from mlops.warehouse.copy import copy_records, fixed_text
+from mlops.warehouse.postgres import copy as copy_module
+from mlops.warehouse.postgres.copy import copy_records, fixed_text
 
 TABLE = sql.Identifier("kept", "The Rows")
 

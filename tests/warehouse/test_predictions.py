@@ -19,12 +19,12 @@ from mlops.errors import (
     WarehouseError,
     WarehouseUnreachable,
 )
-from mlops.warehouse.predictions import (
+from mlops.warehouse.postgres.predictions import (
     KEY_TYPES,
     ensure_tables,
     publish_batch,
 )
-from mlops.warehouse.shard import replacing_shard
+from mlops.warehouse.postgres.shard import replacing_shard
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

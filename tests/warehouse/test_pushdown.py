@@ -17,10 +17,10 @@ from psycopg import sql
 from mlops.core.profile import Profile, merge_all
 from mlops.core.profiler import Profiler, reference_categories, reference_edges
 from mlops.errors import DataRefused, QueryError
-from mlops.warehouse import pushdown_sql
-from mlops.warehouse.copy import copy_records
-from mlops.warehouse.pushdown import count_keys, profile_rows, window_profile
-from mlops.warehouse.read import stream
+from mlops.warehouse.postgres import pushdown_sql
+from mlops.warehouse.postgres.copy import copy_records
+from mlops.warehouse.postgres.pushdown import count_keys, profile_rows, window_profile
+from mlops.warehouse.postgres.read import stream
 
 # Few different values, so that many stand on an edge.
 FLOATS = st.one_of(
@@ -226,7 +226,7 @@ def test_a_missing_column_and_broken_sql_are_named(url):
 
 def test_too_many_rows_for_one_pass_are_refused(url, connection, monkeypatch):
     fill(connection, [(1.0, None, 1, None, None, None)] * 5)
-    monkeypatch.setattr("mlops.warehouse.pushdown.MOST_ROWS", 4)
+    monkeypatch.setattr("mlops.warehouse.postgres.pushdown.MOST_ROWS", 4)
     with pytest.raises(QueryError, match="more rows than are profiled at once; found 5"):
         profile_rows(url, "SELECT * FROM points", edges={"x": (1.0,)}, categories={})
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from mlops.errors import QueryError, WarehouseUnreachable
-from mlops.warehouse.read import Column, describe, stream
-from mlops.warehouse.session import connected, reading, server_of
+from mlops.warehouse.postgres.read import Column, describe, stream
+from mlops.warehouse.postgres.session import connected, reading, server_of
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 
 from mlops.core.encode import Feature, FeatureEncoder
 from mlops.errors import DataRefused, MlopsError, PredictionError, QueryError
-from mlops.warehouse.predictions import ensure_tables
-from mlops.warehouse.score import score_shard, score_stream
+from mlops.warehouse.postgres.predictions import ensure_tables
+from mlops.warehouse.postgres.score import score_shard, score_stream
 
 ROWS = 10_000
 SQL = (

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlops.errors import NoRows, QueryError
-from mlops.warehouse.snapshot import write_parquet
+from mlops.warehouse.postgres.snapshot import write_parquet
 
 SQL = (
     "SELECT n AS id, timestamptz '2013-01-01+00' + n * interval '1 hour' AS at, "

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.errors import QueryError, SpecError
-from mlops.warehouse.sql import check, joined, ordered, quoted, render, statement, text_literal
+from mlops.warehouse.postgres.sql import (
+    check,
+    joined,
+    ordered,
+    quoted,
+    render,
+    statement,
+    text_literal,
+)
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 FILE = Path("include/sql/flight_delay/features.sql")

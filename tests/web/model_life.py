@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mlops.approvals.signatures import signed_bytes
 from mlops.core.answers import APPROVE
-from mlops.core.canonical import digest_json
 from mlops.core.kpi import judge_kpi
 from mlops.core.period import Period, parse
 from mlops.core.records import (
@@ -26,7 +26,7 @@ from mlops.core.records import (
     State,
     to_json,
 )
-from mlops.flow.signatures import signed_bytes
+from mlops.digests import digest_json
 from mlops.spec.load import Include, Spec
 from mlops.spec.policy import Policy
 from mlops.store.artifacts import Artifacts

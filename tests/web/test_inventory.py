@@ -12,13 +12,13 @@ import pytest
 
 from mlops.core.answers import LAPSE, REVOKE
 from mlops.errors import RecordMissing
-from mlops.flow.facts import find_report
-from mlops.flow.history import ModelHistory, model_history
-from mlops.flow.inventory import ModelSummary, model_of_dag, registered_models, summaries
 from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store
 from mlops.store.migrate import upgrade
 from mlops.store.tables import ReportRow
+from mlops.views.history import ModelHistory, model_history
+from mlops.views.inventory import ModelSummary, model_of_dag, registered_models, summaries
+from mlops.views.records import find_report
 from tests.web.model_life import Life, moment
 from tests.web.model_story import write_story
 
@@ -280,7 +280,7 @@ def test_a_window_that_is_judged_again_is_told_once(life: Life) -> None:
 
 def test_the_api_server_loads_no_model_library_for_it() -> None:
     code = (
-        "import sys, mlops.flow.history\n"
+        "import sys, mlops.views.history\n"
         "heavy = {'numpy', 'pandas', 'pyarrow', 'scipy', 'sklearn', 'skops', 'airflow'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops.flow.history import model_history
-from mlops.flow.inventory import registered_models, summaries
 from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store
 from mlops.store.migrate import upgrade
+from mlops.views.history import model_history
+from mlops.views.inventory import registered_models, summaries
 from mlops.web.charts import performance_trend
 from mlops.web.pages import TEMPLATES, ModelPage, ModelsPage, Places, Problem, answer
 from tests.web.model_life import Life

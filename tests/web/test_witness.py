@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from mlops.flow.sign_off import Objection
-from mlops.web import gatekeeping, lineage, witness
-from mlops.web.act import Act
+from mlops.api_server import delivery, middleware, recorder
+from mlops.api_server.request import Act
+from mlops.approvals.responses import Objection
 
 PATH = "/api/v2/dags/late_release/dagRuns/manual__1/taskInstances/sign_off.owner/{}/hitlDetails"
 BODY = {"chosen_options": ["Approve"], "params_input": {}}
@@ -36,10 +36,10 @@ def client(monkeypatch: pytest.MonkeyPatch) -> TestClient:
     def objection(act: Act, task: Mapping[str, str]) -> Objection:
         return Objection(f"{act.user_name} has signed {task['task']} already", outside=False)
 
-    monkeypatch.setattr(lineage, "start_courier", lambda: None)
-    monkeypatch.setattr(witness, "_act", bea)
-    monkeypatch.setattr(gatekeeping, "objection", objection)
-    return TestClient(witness.Witness(taken))
+    monkeypatch.setattr(delivery, "start_delivery_worker", lambda: None)
+    monkeypatch.setattr(middleware, "_act", bea)
+    monkeypatch.setattr(recorder, "objection", objection)
+    return TestClient(middleware.Witness(taken))
 
 
 @pytest.mark.parametrize("index", ["-1", "-1.0", "%20-1", "-01", "%2D1", "-1_0", "+0", "0"])
@@ -48,5 +48,5 @@ def test_every_spelling_of_a_map_index_is_an_answer(
     client: TestClient, index: str, end: str
 ) -> None:
     answer = client.patch(PATH.format(index) + end, json=BODY)
-    assert answer.status_code == witness.NOT_COUNTED
+    assert answer.status_code == middleware.NOT_COUNTED
     assert answer.json() == {"detail": "bea has signed sign_off.owner already"}

@@ -6,13 +6,13 @@ import json
 import sys
 from urllib.parse import quote
 
-from mlops.lineage.graph import GovernedRun, load
 from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.compare import Comparison, compare_marquez, compare_outbox
 from mlops.lineage.marquez.relay import deliver as send
 from mlops.lineage.marquez.relay import waiting
-from mlops.lineage.trace import Load, trace
-from mlops.lineage.trace_words import Link, as_json, as_text
+from mlops.lineage.trace.graph import GovernedRun, load
+from mlops.lineage.trace.text import Link, as_json, as_text
+from mlops.lineage.trace.trace import Load, trace
 from mlops.store.connect import Store
 
 # Nobody waits for this one, and a Marquez that has just started is slow.

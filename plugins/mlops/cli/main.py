@@ -245,7 +245,7 @@ def _verify_lineage(options: argparse.Namespace) -> int:
 
 def _trace(options: argparse.Namespace) -> int:
     from mlops.cli.lineage import follow
-    from mlops.lineage.trace import Load
+    from mlops.lineage.trace.trace import Load
 
     since = options.since.isoformat(timespec="microseconds") if options.since else None
     return follow(
@@ -277,7 +277,7 @@ def _task_role() -> str:
 
 
 def _store_url() -> str:
-    from mlops.operators.workspace import database_url
+    from mlops.connections import database_url
     from mlops.settings import store_conn_id
 
     conn_id = store_conn_id()

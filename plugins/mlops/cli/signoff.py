@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from mlops.flow.notices import waiting
-from mlops.flow.workspace import now
+from mlops.approvals.reminders import waiting
 from mlops.store.connect import Store
+from mlops.workspace.workspace import now
 
 
 def status(url: str) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from mlops.flow.status import status_as_of
 from mlops.store.connect import Store
+from mlops.views.status import status_as_of
 
 
 def status(url: str, model: str, as_of: datetime | None) -> int:

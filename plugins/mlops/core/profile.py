@@ -6,7 +6,7 @@ shard, shards a day, days a week. All that drift is judged by (PSI, Kolmogorov-S
 Jensen-Shannon, null rate, unseen categories) is computed from two such profiles.
 
 The same profile is made in memory (:class:`mlops.core.profiler.Profiler`) and inside the database
-(:mod:`mlops.warehouse.pushdown`); the two are equal on the same rows.
+(:mod:`mlops.warehouse.postgres.pushdown`); the two are equal on the same rows.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from datetime import datetime
 from functools import reduce
 from typing import Any
 
-from mlops.core.canonical import canonical_json
 from mlops.core.checks import ColumnSummary, DataSummary
 from mlops.core.column_profile import CategoryProfile, NumericProfile
+from mlops.digests import canonical_json
 from mlops.errors import DataRefused
 
 FORMAT = 1

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mlops.core.canonical import digest_json
 from mlops.core.checks import all_passed, check_contract, refused
 from mlops.core.records import Check, to_json
 from mlops.core.summary import summary_from_json
 from mlops.core.table import Side, Sides, count_duplicates, count_sides
-from mlops.flow.results import Checked
-from mlops.flow.workspace import Workspace, now
-from mlops.lineage.develop import snapshot_checked
-from mlops.lineage.run import Governed
+from mlops.digests import digest_json
+from mlops.lineage.events.develop import snapshot_checked
+from mlops.lineage.events.run import Governed
 from mlops.store.tables import CheckRow, SnapshotRow
+from mlops.workspace.results import Checked
+from mlops.workspace.workspace import Workspace, now
 
 
 def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:

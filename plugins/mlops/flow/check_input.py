@@ -6,27 +6,27 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops.core.canonical import digest_json
 from mlops.core.checks import all_passed, check_contract
 from mlops.core.period import Period, split
 from mlops.core.profile import Profile
 from mlops.core.records import Check
+from mlops.digests import digest_json
 from mlops.errors import NoDecision
 from mlops.flow.check_data import record_checks
 from mlops.flow.columns import naming, types_of
 from mlops.flow.deployments import needed_live_version
 from mlops.flow.fallback import choose
-from mlops.flow.plan import Plan, batch_name
-from mlops.flow.reading import Reading, reading, record_reading
 from mlops.flow.scorer import scorer_of
-from mlops.flow.workspace import Workspace, now, registered_spec
-from mlops.lineage.deploy import input_checked
+from mlops.flow.source_access import Reading, reading, record_reading
+from mlops.lineage.events.deploy import input_checked
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import CaseRow, VersionRow
-from mlops.warehouse.predictions import ensure_tables
-from mlops.warehouse.pushdown import count_keys
-from mlops.warehouse.read import describe
+from mlops.warehouse.postgres.predictions import ensure_tables
+from mlops.warehouse.postgres.pushdown import count_keys
+from mlops.warehouse.postgres.read import describe
+from mlops.workspace.plan import Plan, batch_name
+from mlops.workspace.workspace import Workspace, now, registered_spec
 
 
 def check_input(workspace: Workspace, *, model: str, window: Period, shards: int = 1) -> Plan:

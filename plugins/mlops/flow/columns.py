@@ -8,11 +8,11 @@ from datetime import datetime
 
 from mlops.errors import QueryError
 from mlops.flow.queries import SCORE
-from mlops.flow.workspace import Workspace
 from mlops.spec.load import Spec
-from mlops.warehouse import sql
-from mlops.warehouse.predictions import KEY_TYPES
-from mlops.warehouse.read import Column, describe
+from mlops.warehouse.postgres import sql
+from mlops.warehouse.postgres.predictions import KEY_TYPES
+from mlops.warehouse.postgres.read import Column, describe
+from mlops.workspace.workspace import Workspace
 
 NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
+from mlops.approvals.decisions import Answer, decision_row, record_decision
+from mlops.approvals.eligibility import Person, refusal, seat_now
+from mlops.approvals.signatures import require_signed, signed_bytes
 from mlops.core.answers import REVOKE, as_text
-from mlops.core.canonical import digest_json
+from mlops.digests import digest_json
 from mlops.errors import RecordMissing, SignOffError
-from mlops.flow.decisions import Answer, decision_row, record_decision
 from mlops.flow.deployments import change_in_turn, current_deployment
 from mlops.flow.fallback import STOP, previous_version
-from mlops.flow.live import live_package
-from mlops.flow.results import Controlled
-from mlops.flow.signatures import require_signed, signed_bytes
-from mlops.flow.signers import Person, refusal, seat_now
-from mlops.flow.workspace import Workspace, now, registered_spec
-from mlops.lineage.deploy import deployment_changed
+from mlops.flow.load_version import live_package
+from mlops.lineage.events.deploy import deployment_changed
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, DeploymentRow, LedgerRow, VersionRow
+from mlops.workspace.results import Controlled
+from mlops.workspace.workspace import Workspace, now, registered_spec
 
 ACTIONS = ("rollback", "stop", "resume", "revoke")
 CONTROL_SUFFIX = "_control"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mlops.errors import LineageError, LineageUnreachable
-from mlops.flow.results import LineageDelivered
-from mlops.flow.workspace import Workspace
 from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.relay import deliver
+from mlops.workspace.results import LineageDelivered
+from mlops.workspace.workspace import Workspace
 
 # Nobody waits for it, and a Marquez that has just started is slow.
 PATIENCE_S = 30.0

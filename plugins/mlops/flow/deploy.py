@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 
-from mlops.core.canonical import digest_json
+from mlops.approvals.signatures import require_signed
+from mlops.digests import digest_json
 from mlops.flow.deployments import change_in_turn, current_deployment
 from mlops.flow.fallback import ROLLBACK, STOP
-from mlops.flow.live import live_package
-from mlops.flow.results import Deployed
-from mlops.flow.signatures import require_signed
-from mlops.flow.workspace import Workspace, now, registered_spec
-from mlops.lineage.deploy import deployment_changed
+from mlops.flow.load_version import live_package
+from mlops.lineage.events.deploy import deployment_changed
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, LedgerRow, VersionRow
+from mlops.workspace.results import Deployed
+from mlops.workspace.workspace import Workspace, now, registered_spec
 
 _CONFIRMED = "version.confirmed"
 

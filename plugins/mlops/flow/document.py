@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from mlops.core.canonical import digest_bytes
-from mlops.flow.dossier import validation_context
-from mlops.flow.results import Documented
-from mlops.flow.workspace import Workspace, now, registered_spec
-from mlops.lineage.deploy import report_written
+from mlops.digests import digest_bytes
+from mlops.lineage.events.deploy import report_written
 from mlops.reports.validation import validation_report
 from mlops.store.tables import ReportRow, TrainingRow, VersionRow
+from mlops.workspace.report_contexts import validation_context
+from mlops.workspace.results import Documented
+from mlops.workspace.workspace import Workspace, now, registered_spec
 
 
 def document(workspace: Workspace, *, model: str, version: int) -> Documented:

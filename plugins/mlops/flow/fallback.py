@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from mlops.approvals.signatures import require_signed
 from mlops.errors import NotSigned
 from mlops.flow.deployments import current_deployment
-from mlops.flow.signatures import require_signed
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, VersionRow
 

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from mlops.core.period import add_months
 from mlops.errors import StoreError
 from mlops.flow.deployments import current_deployment
-from mlops.flow.results import LedgerVerified, Reviewed
-from mlops.flow.workspace import Workspace, now, registered_spec
 from mlops.spec.load import Include, tier_of
 from mlops.spec.signatories import able, suffice
 from mlops.store import ledger
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, DeploymentRow, VersionRow
+from mlops.workspace.results import LedgerVerified, Reviewed
+from mlops.workspace.workspace import Workspace, now, registered_spec
 
 SOON_DAYS = 30
 

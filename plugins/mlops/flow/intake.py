@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from mlops.errors import SpecError
 from mlops.flow.queries import SCORE
-from mlops.flow.results import Intake
-from mlops.flow.workspace import Workspace, now
-from mlops.lineage.develop import spec_registered
+from mlops.lineage.events.develop import spec_registered
 from mlops.spec.load import Include, Spec, require_rule, tier_of
 from mlops.spec.signatories import require_signatories
 from mlops.store.tables import SpecRow
-from mlops.warehouse import sql
+from mlops.warehouse.postgres import sql
+from mlops.workspace.results import Intake
+from mlops.workspace.workspace import Workspace, now
 
 
 def intake(workspace: Workspace, *, model: str) -> Intake:

@@ -10,13 +10,13 @@ from mlops.core.performance import judge_performance
 from mlops.core.period import Period
 from mlops.core.profile import Profile
 from mlops.core.records import Metrics, MonitorResult, from_json, to_json
-from mlops.flow.results import Judged
 from mlops.flow.scorer import ModelScorer
-from mlops.flow.workspace import Workspace, now
-from mlops.lineage.monitor import window_judged
+from mlops.lineage.events.monitor import window_judged
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, CaseRow, MeasurementRow, MonitorRow, VersionRow
+from mlops.workspace.results import Judged
+from mlops.workspace.workspace import Workspace, now
 
 # How many reasons a task hands on; the report has all of them.
 BRIEF = 5

@@ -5,30 +5,30 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mlops.core.canonical import digest_json
 from mlops.core.metrics import metrics
 from mlops.core.period import Period
 from mlops.core.profile import Profile
 from mlops.core.records import to_json
+from mlops.digests import digest_json
 from mlops.errors import RecordMissing
 from mlops.flow.columns import naming
 from mlops.flow.publications import publications
 from mlops.flow.queries import SCORE
-from mlops.flow.results import Measured
 from mlops.flow.scorer import ModelScorer
-from mlops.flow.workspace import Workspace, now
-from mlops.lineage.monitor import window_measured
+from mlops.lineage.events.monitor import window_measured
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, MeasurementRow, SnapshotRow, VersionRow
-from mlops.warehouse import sql
-from mlops.warehouse.outcomes import (
+from mlops.warehouse.postgres import sql
+from mlops.warehouse.postgres.outcomes import (
     ScoresWithLabels,
     batch_scores,
     kpi_value,
     scores_with_labels,
 )
-from mlops.warehouse.pushdown import window_profile
+from mlops.warehouse.postgres.pushdown import window_profile
+from mlops.workspace.results import Measured
+from mlops.workspace.workspace import Workspace, now
 
 
 def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:

@@ -8,9 +8,6 @@ from itertools import pairwise
 from mlops.core.period import Period
 from mlops.core.records import Evaluation, MonitorResult, from_json
 from mlops.flow.document import keep_report
-from mlops.flow.dossier import entry_name
-from mlops.flow.results import Documented
-from mlops.flow.workspace import Workspace, registered_spec
 from mlops.reports.context import DataWindow, MonitoringContext, WindowResult
 from mlops.reports.monitoring import monitoring_report
 from mlops.store.connect import Transaction
@@ -21,6 +18,9 @@ from mlops.store.tables import (
     ValidationRow,
     VersionRow,
 )
+from mlops.workspace.report_contexts import entry_name
+from mlops.workspace.results import Documented
+from mlops.workspace.workspace import Workspace, registered_spec
 
 
 def monitor_report(workspace: Workspace, *, measurement: str) -> Documented:

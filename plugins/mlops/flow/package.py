@@ -8,20 +8,20 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import func, select
 
-from mlops.core import model_file
+from mlops.core.artifact import model_file
+from mlops.core.artifact.package import PackageParts, build
 from mlops.core.encode import FeatureEncoder
 from mlops.core.estimator import positive_scores
-from mlops.core.package import PackageParts, build
 from mlops.core.profiler import reference_profile
 from mlops.core.records import Metrics, from_json
 from mlops.core.table import Rows, split_by_time
-from mlops.flow.results import Packaged
-from mlops.flow.workspace import Workspace, now
-from mlops.lineage.develop import version_packaged
+from mlops.lineage.events.develop import version_packaged
 from mlops.reports.card import model_card
 from mlops.spec.load import Spec, tier_of
 from mlops.store.connect import Transaction
 from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow, VersionRow
+from mlops.workspace.results import Packaged
+from mlops.workspace.workspace import Workspace, now
 
 GOLDEN_ROWS = 40
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from mlops.core.period import Period
-from mlops.flow.plan import Plan
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow
+from mlops.workspace.plan import Plan
 
 
 def publications(transaction: Transaction, model: str, window: Period) -> list[BatchRow]:

@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mlops.errors import WarehouseError
-from mlops.flow.plan import Plan, Scored
 from mlops.flow.publications import chosen_last, publications, published_before
-from mlops.flow.reading import record_scored
-from mlops.flow.results import Published
-from mlops.flow.workspace import Workspace, now, registered_spec
-from mlops.lineage.deploy import batch_published
+from mlops.flow.source_access import record_scored
+from mlops.lineage.events.deploy import batch_published
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, VersionRow
-from mlops.warehouse.predictions import PublishedBatch, publish_batch
+from mlops.warehouse.postgres.predictions import PublishedBatch, publish_batch
+from mlops.workspace.plan import Plan, Scored
+from mlops.workspace.results import Published
+from mlops.workspace.workspace import Workspace, now, registered_spec
 
 
 def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Published:

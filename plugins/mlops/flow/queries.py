@@ -6,7 +6,7 @@ from datetime import datetime
 
 from mlops.core.period import Period
 from mlops.spec.load import Spec
-from mlops.warehouse import sql
+from mlops.warehouse.postgres import sql
 
 SCORE = "score"
 

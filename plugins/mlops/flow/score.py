@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from mlops.approvals.signatures import require_signed
 from mlops.errors import NotSigned
 from mlops.flow.deployments import current_deployment
 from mlops.flow.fallback import ROLLBACK, STOP, choose
-from mlops.flow.plan import Plan, Scored, Shard
 from mlops.flow.scorer import scorer_of
-from mlops.flow.signatures import require_signed
-from mlops.flow.workspace import Workspace, now
 from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
-from mlops.warehouse.score import score_shard
+from mlops.warehouse.postgres.score import score_shard
+from mlops.workspace.plan import Plan, Scored, Shard
+from mlops.workspace.workspace import Workspace, now
 
 
 def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:

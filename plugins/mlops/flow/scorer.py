@@ -16,20 +16,20 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
+from mlops.core.artifact.package import LoadedModel
 from mlops.core.checks import schema_changes
 from mlops.core.estimator import positive_scores
-from mlops.core.package import LoadedModel
 from mlops.core.period import Period
 from mlops.core.profile import Profile
 from mlops.core.records import Check
-from mlops.flow.live import Predict, live_package, naming_the_model
+from mlops.flow.load_version import Predict, live_package, naming_the_model
 from mlops.flow.queries import SCORE, rule_query, scoring_query
-from mlops.flow.workspace import Workspace
 from mlops.spec.load import Spec
 from mlops.spec.model import Feature, NumericFeature
 from mlops.store.tables import VersionRow
-from mlops.warehouse.pushdown import profile_rows, window_profile
-from mlops.warehouse.score import Encoder
+from mlops.warehouse.postgres.pushdown import profile_rows, window_profile
+from mlops.warehouse.postgres.score import Encoder
+from mlops.workspace.workspace import Workspace
 
 
 class Scorer(Protocol):

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from mlops.core.canonical import digest_json
 from mlops.core.period import periods_before
 from mlops.core.summary import Summariser, summary_to_json
+from mlops.digests import digest_json
 from mlops.errors import NoRows
 from mlops.flow.columns import check_columns, naming
-from mlops.flow.reading import reading, record_reading
-from mlops.flow.results import Snapshot
-from mlops.flow.workspace import Workspace, now
-from mlops.lineage.develop import snapshot_taken
+from mlops.flow.source_access import reading, record_reading
+from mlops.lineage.events.develop import snapshot_taken
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow
-from mlops.warehouse import sql
-from mlops.warehouse.read import describe
-from mlops.warehouse.snapshot import write_parquet
+from mlops.warehouse.postgres import sql
+from mlops.warehouse.postgres.read import describe
+from mlops.warehouse.postgres.snapshot import write_parquet
+from mlops.workspace.results import Snapshot
+from mlops.workspace.workspace import Workspace, now
 
 
 def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snapshot:

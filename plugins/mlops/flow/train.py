@@ -7,20 +7,20 @@ from time import perf_counter
 
 import numpy as np
 
-from mlops.core import model_file
-from mlops.core.canonical import digest_json
+from mlops.core.artifact import model_file
 from mlops.core.encode import FeatureEncoder
 from mlops.core.estimator import Estimator, build, code_facts, positive_scores, technique
 from mlops.core.metrics import better, metrics
 from mlops.core.records import CandidateResult, to_json
 from mlops.core.table import Rows, split_by_time
+from mlops.digests import digest_json
 from mlops.errors import ArtifactRefused, TrainingError
-from mlops.flow.results import Training
-from mlops.flow.workspace import Workspace, now
-from mlops.lineage.develop import model_trained
+from mlops.lineage.events.develop import model_trained
 from mlops.spec.load import Spec
 from mlops.spec.model import Candidate
 from mlops.store.tables import SnapshotRow, TrainingRow
+from mlops.workspace.results import Training
+from mlops.workspace.workspace import Workspace, now
 
 
 def train(workspace: Workspace, *, snapshot_id: str) -> Training:

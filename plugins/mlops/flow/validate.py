@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from mlops.core import model_file
+from mlops.core.acceptance import all_passed, failed, judge_gates
+from mlops.core.artifact import model_file
 from mlops.core.encode import FeatureEncoder
 from mlops.core.estimator import positive_scores
-from mlops.core.gates import all_passed, failed, judge_gates
 from mlops.core.metrics import evaluate, metrics
 from mlops.core.records import Metrics, to_json
 from mlops.core.table import Rows, split_by_time
 from mlops.errors import DataRefused, PredictionError
 from mlops.flow.deployments import live_version
-from mlops.flow.live import live_package, naming_the_model
-from mlops.flow.results import Validation
-from mlops.flow.workspace import Workspace, now
-from mlops.lineage.develop import model_validated
+from mlops.flow.load_version import live_package, naming_the_model
+from mlops.lineage.events.develop import model_validated
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow
+from mlops.workspace.results import Validation
+from mlops.workspace.workspace import Workspace, now
 
 
 def validate(workspace: Workspace, *, training_id: str) -> Validation:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from mlops.lifecycle.common import alarm_asset, heading, model_dag, phase, task_args, window_param
-from mlops.operators.alarm import AlarmOperator
-from mlops.operators.judge import JudgeOperator
-from mlops.operators.measure import MeasureOperator
-from mlops.operators.monitor_report import MonitorReportOperator
+from mlops.operators.monitoring import (
+    AlarmOperator,
+    JudgeOperator,
+    MeasureOperator,
+    MonitorReportOperator,
+)
 from mlops.spec.model import ModelSpec
 
 

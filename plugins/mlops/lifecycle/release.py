@@ -5,14 +5,16 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, TaskGroup
 
 from mlops.lifecycle.common import alarm_asset, heading, model_dag, phase, task_args
-from mlops.operators.check_data import CheckDataOperator
-from mlops.operators.deploy import DeployOperator
-from mlops.operators.document import DocumentOperator
-from mlops.operators.intake import IntakeOperator
-from mlops.operators.package import PackageOperator
-from mlops.operators.snapshot import SnapshotOperator
-from mlops.operators.train import TrainOperator
-from mlops.operators.validate import ValidateOperator
+from mlops.operators.release import (
+    CheckDataOperator,
+    DeployOperator,
+    DocumentOperator,
+    IntakeOperator,
+    PackageOperator,
+    SnapshotOperator,
+    TrainOperator,
+    ValidateOperator,
+)
 from mlops.sensors.approval import ApprovalSensor
 from mlops.spec.model import ModelSpec
 from mlops.spec.policy import Policy, Tier

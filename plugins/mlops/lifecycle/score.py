@@ -12,9 +12,7 @@ from mlops.lifecycle.common import (
     task_args,
     window_param,
 )
-from mlops.operators.check_input import CheckInputOperator
-from mlops.operators.publish import PublishOperator
-from mlops.operators.score import ScoreOperator
+from mlops.operators.scoring import CheckInputOperator, PublishOperator, ScoreOperator
 from mlops.spec.model import ModelSpec
 
 

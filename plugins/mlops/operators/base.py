@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
+from mlops.connections import open_workspace
 from mlops.errors import MlopsError, NoDecision
 from mlops.operators.lineage import TellsLineage
-from mlops.operators.workspace import open_workspace
 from mlops.settings import store_conn_id
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops.flow.workspace import Workspace
+    from mlops.workspace.workspace import Workspace
 
 
 @contextmanager

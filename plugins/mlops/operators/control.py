@@ -10,7 +10,7 @@ from mlops.operators.base import StepOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops.flow.workspace import Workspace
+    from mlops.workspace.workspace import Workspace
 
 
 class ControlOperator(StepOperator):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from mlops.connections import run_identity, server_workspace
 from mlops.operators.base import plain, translated
-from mlops.operators.workspace import run_identity, server_workspace
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,9 +64,9 @@ class GovernanceOperator(BaseOperator):
         return plain(result)
 
     def _remind(self, workspace: Any, context: Context) -> list[str]:
-        from mlops.flow.notices import due
-        from mlops.flow.workspace import now
+        from mlops.approvals.reminders import due
         from mlops.operators.notify import tell
+        from mlops.workspace.workspace import now
 
         return [
             f"{notice.kind}: {notice.subject} to {', '.join(notice.to)}"

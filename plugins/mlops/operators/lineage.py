@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import LineageError, MlopsError
-from mlops.lineage import called
+from mlops.lineage.events import dataset_names
 
 if TYPE_CHECKING:
-    from mlops.flow.workspace import Workspace
-    from mlops.lineage.datasets import Dataset, Names, ReadAndWritten
+    from mlops.lineage.events.datasets import Dataset, Names, ReadAndWritten
+    from mlops.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +34,10 @@ READS: Mapping[str, tuple[str, ...]] = {
     "JudgeOperator": ("measurement",),
 }
 _CALLED: Mapping[str, Callable[[str, str], str]] = {
-    "snapshot_id": called.snapshot,
-    "training_id": called.training,
-    "measurement": called.measurement,
-    "version": called.version,
+    "snapshot_id": dataset_names.snapshot,
+    "training_id": dataset_names.training,
+    "measurement": dataset_names.measurement,
+    "version": dataset_names.version,
 }
 # Marquez stores a column without a type anew with each event.
 _NO_TYPE = "unknown"
@@ -74,7 +74,7 @@ class TellsLineage:
 
     def finish(self, workspace: Workspace, result: Any) -> None:
         """Work out what the finished step read and wrote, once, while its task still runs."""
-        from mlops.flow.datasets import read_and_written
+        from mlops.flow.task_datasets import read_and_written
 
         try:
             self._datasets = read_and_written(workspace, result)

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlops.flow.notices import Notice
-    from mlops.flow.workspace import Workspace
+    from mlops.approvals.reminders import Notice
+    from mlops.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ def tell(workspace: Workspace, notice: Notice, context: Any) -> bool:
     A notice that cannot be sent opens and closes nothing: it is logged, and the governance DAG
     tries again as long as the gate waits.
     """
-    from mlops.flow.notices import record_told
+    from mlops.approvals.reminders import record_told
 
     notify = workspace.include.policy(notice.policy).notify
     if notify is None:

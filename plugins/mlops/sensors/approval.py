@@ -11,16 +11,16 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOper
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from mlops.connections import open_workspace, pages_address, run_identity
 from mlops.core.answers import APPROVE, APPROVE_WITH_CONDITIONS, REJECT
 from mlops.operators.base import plain, translated
 from mlops.operators.lineage import TellsLineage
-from mlops.operators.workspace import open_workspace, pages_address, run_identity
 from mlops.settings import store_conn_id
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from mlops.flow.workspace import Workspace
+    from mlops.workspace.workspace import Workspace
 
 
 class AnswerNotEnough(AirflowException):
@@ -78,7 +78,7 @@ class ApprovalSensor(TellsLineage, ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Put the request before the seat's people, then park."""
-        from mlops.flow.sign_off import request, unread
+        from mlops.approvals.responses import request, unread
 
         workspace = self._workspace(context)
         with translated():
@@ -99,15 +99,15 @@ class ApprovalSensor(TellsLineage, ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer, then let the run go on, or ask again."""
-        from mlops.flow.sign_off import gate_id
+        from mlops.approvals.responses import gate_id
 
         if "error" in event or not event.get("responded_by_user"):
             self._lapse(context, event)
         return self._finish(context, event, gate=gate_id(run_identity(context)))
 
     def _finish(self, context: Context, event: dict[str, Any], *, gate: str) -> Any:
-        from mlops.flow.sign_off import Answer, answered, close
-        from mlops.flow.signers import Person
+        from mlops.approvals.eligibility import Person
+        from mlops.approvals.responses import Answer, answered, close
 
         user = event["responded_by_user"]
         answer = Answer(
@@ -143,7 +143,7 @@ class ApprovalSensor(TellsLineage, ApprovalOperator):
         :raises AirflowFailException: always; asking again is for a person to decide, who clears
             the task.
         """
-        from mlops.flow.sign_off import lapsed
+        from mlops.approvals.responses import lapsed
         from mlops.operators.notify import tell
 
         workspace = self._workspace(context)

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlops.core.canonical import digest_json
+from mlops.digests import digest_json
 from mlops.errors import SpecError
 from mlops.spec.model import ModelSpec
 from mlops.spec.policy import Policy, Tier

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from mlops.core.canonical import canonical_json
+from mlops.digests import canonical_json
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from mlops.core.canonical import CHUNK_BYTES, digest_bytes, digest_file
+from mlops.digests import CHUNK_BYTES, digest_bytes, digest_file
 from mlops.errors import ArtifactChanged, ArtifactMissing
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from mlops.core.canonical import canonical_json
+from mlops.digests import canonical_json
 from mlops.errors import (
     RecordMissing,
     StoreConflict,
@@ -27,7 +27,7 @@ from mlops.errors import (
     StoreNotMigrated,
     StoreUnreachable,
 )
-from mlops.store import facts, ledger, outbox
+from mlops.store import fact_digests, ledger, outbox
 from mlops.store.tables import SCHEMA, Base, LedgerRow
 
 Row = TypeVar("Row", bound=Base)
@@ -211,7 +211,7 @@ class Transaction:
         ).first()
         if kept is None:
             return False
-        said: dict[str, Any] = {**payload, "fact": facts.reference(table, kept._mapping)}
+        said: dict[str, Any] = {**payload, "fact": fact_digests.reference(table, kept._mapping)}
         if lineage is not None:
             said["lineage"] = lineage.digest
         entry = ledger.append(
@@ -269,7 +269,7 @@ class Transaction:
         table = kind.__table__
         rows = {
             canonical_json(
-                facts.reference(table, {c.name: getattr(row, c.name) for c in table.columns})
+                fact_digests.reference(table, {c.name: getattr(row, c.name) for c in table.columns})
             ): row
             for row in self.find(kind, **equal)
         }

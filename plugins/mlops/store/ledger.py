@@ -18,8 +18,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from mlops.core.canonical import canonical_json, digest_json
-from mlops.store import facts
+from mlops.digests import canonical_json, digest_json
+from mlops.store import fact_digests
 from mlops.store.tables import LedgerRow
 
 GENESIS = "0" * 64
@@ -126,7 +126,7 @@ def verify(connection: Connection) -> tuple[int, Break | None]:
     :return: how many entries hold, and the first one that does not.
     """
     prev, count = GENESIS, 0
-    present = facts.counts(connection)
+    present = fact_digests.counts(connection)
     known: Counter[str] = Counter()
     with closing(entries(connection)) as walk:
         while batch := list(islice(walk, BATCH)):
@@ -139,14 +139,14 @@ def verify(connection: Connection) -> tuple[int, Break | None]:
                     break
                 held.append(entry)
                 prev = entry.digest
-            changed = facts.first_changed(connection, _references(held))
+            changed = fact_digests.first_changed(connection, _references(held))
             if changed is not None:
                 return changed[0] - 1, Break(seq=changed[0], reason=changed[1])
             known.update(item["table"] for _, item in _references(held))
             count += len(held)
             if broken is not None:
                 return count, broken
-    missing = facts.without_entry(present, known)
+    missing = fact_digests.without_entry(present, known)
     return count, Break(seq=count + 1, reason=missing) if missing else None
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from mlops.flow.facts import Window
-from mlops.flow.history import ModelHistory
 from mlops.reports.format import metric
 from mlops.reports.monitor_charts import Level, TrendPoint, axis_label, trend
+from mlops.views.history import ModelHistory
+from mlops.views.records import Window
 
 MOST = 24  # windows; more would not be told apart
 

@@ -15,11 +15,11 @@ from fastapi.responses import HTMLResponse  # noqa: TID253 (only the API server 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mlops.flow.history import ModelHistory
-from mlops.flow.inventory import ModelSummary
-from mlops.flow.seat_states import SeatStanding
-from mlops.flow.versions import Version
+from mlops.approvals.seat_status import SeatStanding
 from mlops.reports.format import FILTERS
+from mlops.views.history import ModelHistory
+from mlops.views.inventory import ModelSummary
+from mlops.views.versions import Version
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Airflow shows the pages in a frame; nobody else may.

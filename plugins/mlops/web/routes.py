@@ -12,17 +12,17 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from fastapi import APIRouter, Depends, Query, Request  # noqa: TID253 (only the API server)
 from fastapi.responses import RedirectResponse, Response  # noqa: TID253
 
+from mlops.approvals.seat_status import SeatStanding
 from mlops.errors import RecordMissing
-from mlops.flow.facts import find_report
-from mlops.flow.history import ModelHistory, model_history
-from mlops.flow.inventory import model_of_dag, registered_models, summaries
-from mlops.flow.seat_states import SeatStanding
-from mlops.flow.workspace import now
+from mlops.views.history import ModelHistory, model_history
+from mlops.views.inventory import model_of_dag, registered_models, summaries
+from mlops.views.records import find_report
 from mlops.web.access import ReadableModel, authenticated, readable, require
 from mlops.web.charts import performance_trend
 from mlops.web.pages import NOTHING, ModelPage, ModelsPage, answer, headers
 from mlops.web.problems import places_of, problem
-from mlops.web.reading import reading, report_bytes
+from mlops.web.read_only import reading, report_bytes
+from mlops.workspace.workspace import now
 
 SHOWN = 24  # rows of each list of a model's page, unless all are asked for
 EVERYTHING = 10_000

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from demo.postgres import EmbeddedPostgres
-from mlops.cli.doctor import command, silence
+from mlops.cli.doctor import command, emission_policy
 from mlops.cli.doctor.findings import Finding, Well, place
 from mlops.cli.main import main
 from mlops.lineage.marquez.client import Marquez
@@ -695,7 +695,7 @@ def test_the_doctor_knows_all_operators_and_all_tasks(platform: Examined, includ
     from mlops.lifecycle import build_dags
     from mlops.operators.names import OURS
 
-    known = {name for _, name in silence.operators()}
+    known = {name for _, name in emission_policy.operators()}
     assert known >= OURS | {"AlarmOperator", "GovernanceOperator"}
     for dag in build_dags(include):
         tasks = {
@@ -703,7 +703,7 @@ def test_the_doctor_knows_all_operators_and_all_tasks(platform: Examined, includ
             for task_id in dag.task_ids
         }
         # Not every model asks for a release on an alarm.
-        assert set(silence.TASKS[dag.dag_id.removeprefix("late_")]) - {"alarm"} == tasks
+        assert set(emission_policy.TASKS[dag.dag_id.removeprefix("late_")]) - {"alarm"} == tasks
 
 
 def test_time_to_send(platform: Examined) -> None:

@@ -18,7 +18,7 @@ from mlops.lineage.columns.derive import ColumnLineage, Edge, Source, column_lin
 from mlops.lineage.columns.scope import Scope
 from mlops.lineage.columns.walk import Walk
 from mlops.spec.load import Include
-from mlops.warehouse.catalog import read_query
+from mlops.warehouse.postgres.catalog import read_query
 
 PROJECT = Path(__file__).parents[3]
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
-from mlops.core.canonical import canonical_json
+from mlops.digests import canonical_json
 from mlops.errors import StoreError
-from mlops.lineage import facets
-from mlops.lineage.datasets import Dataset, Names
+from mlops.lineage.events import facets
+from mlops.lineage.events.datasets import Dataset, Names
+from mlops.lineage.events.origin import Origin
+from mlops.lineage.events.run import Governed, Port, Run
 from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.compare import compare_outbox
-from mlops.lineage.marquez.courier import start
+from mlops.lineage.marquez.delivery_worker import start
 from mlops.lineage.marquez.relay import Delivery, deliver, waiting
-from mlops.lineage.origin import Origin
-from mlops.lineage.run import Governed, Port, Run
 from mlops.store.connect import Store, Transaction
 from mlops.store.migrate import upgrade
 from mlops.store.tables import CaseRow, LedgerRow, LineageDeliveryRow, LineageEventRow

@@ -29,7 +29,7 @@ from demo.ports import free_port
 from demo.postgres import EmbeddedPostgres
 from demo.rest import AirflowRefused
 from demo.tasks import HumanRequest, TaskRef
-from mlops.flow.signers import Person
+from mlops.approvals.eligibility import Person
 from mlops.store.migrate import upgrade
 from tests.flow.life import PROJECT, Life, Release
 from tests.governance.small import MODELS, fill, sign, small_life, write_include
@@ -47,7 +47,7 @@ from pathlib import Path
 
 from airflow.sdk import DAG, Param, TaskGroup
 from mlops.lifecycle import build_dags, governance_dag
-from mlops.operators.deploy import DeployOperator
+from mlops.operators.release import DeployOperator
 from mlops.sensors.approval import ApprovalSensor
 
 # Of a copy: a policy that a test breaks is broken for who runs, and not for who reads DAGs.

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from demo.tasks import TaskRef
-from mlops.core import model_file
-from mlops.core.package import PackageParts, build, read
+from mlops.core.artifact import model_file
+from mlops.core.artifact.package import PackageParts, build, read
 from mlops.store.tables import ReportRow, VersionRow
 from tests.flow.factories import HomeMade
 from tests.governance.small import sign

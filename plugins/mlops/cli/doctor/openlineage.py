@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from mlops.cli.doctor.emission_policy import silenced
 from mlops.cli.doctor.findings import Check, Finding, Said, Severity, Well
-from mlops.cli.doctor.silence import silenced
+from mlops.cli.doctor.maskable_passwords import damaging
 from mlops.cli.doctor.transport import transports
-from mlops.cli.doctor.words import damaging
 
 # Less, and an event that is being sent is cut off on a busy machine.
 SHORTEST_S = 5

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import text
 
 from mlops.cli.doctor.findings import Check, Finding, Said, Well, of_error
+from mlops.connections import database_url
 from mlops.errors import StoreError
-from mlops.operators.workspace import database_url
 from mlops.settings import store_conn_id
 from mlops.store.connect import Store, Transaction
 from mlops.store.tables import SCHEMA

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from mlops.core.canonical import digest_json
-from mlops.lineage import facets
+from mlops.digests import digest_json
+from mlops.lineage.events import facets
+from mlops.lineage.events.run import without_entry
 from mlops.lineage.marquez.client import Marquez
-from mlops.lineage.run import without_entry
 from mlops.store.connect import Store, Transaction
 from mlops.store.tables import LedgerRow, LineageEventRow
 

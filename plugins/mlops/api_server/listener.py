@@ -1,0 +1,92 @@
+"""Told by Airflow when a person sets the state of a task by hand.
+
+Airflow calls listeners in every process; only in the API server, for a state that was set by
+hand, is there no state before. Nothing heavy is imported until then.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from airflow.listeners import hookimpl
+
+log = logging.getLogger(__name__)
+
+
+@hookimpl
+def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
+    """Somebody may have pressed "mark success"."""
+    if previous_state is None:
+        _marked(task_instance, "mark_success")
+
+
+@hookimpl
+def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:  # noqa: ARG001
+    """Somebody may have pressed "mark failed"."""
+    if previous_state is None:
+        _marked(task_instance, "mark_failed")
+
+
+@hookimpl
+def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> None:
+    """Somebody may have pressed "mark skipped"."""
+    if previous_state is None:
+        _marked(task_instance, "mark_skipped")
+
+
+def _marked(task_instance: Any, state: str) -> None:
+    """Put it on record; what fails here opens nothing, since deploy looks in our ledger only."""
+    try:
+        from mlops.operators.names import OURS
+
+        operator = str(getattr(task_instance, "operator", ""))
+        if operator not in OURS:
+            return
+        _record(task_instance, operator, state)
+    except Exception:  # the API server answers its user whatever happens to us
+        log.exception("a task set by hand could not be recorded; it opens no gate")
+
+
+def _record(task_instance: Any, operator: str, state: str) -> None:
+    from mlops.api_server.recorder import record_mark
+    from mlops.api_server.request import current_act
+    from mlops.approvals.eligibility import Person
+    from mlops.workspace.workspace import RunIdentity
+
+    act = current_act.get()
+    person = Person(act.user_id, act.user_name) if act else Person("unknown", "unknown")
+    record_mark(
+        person=person,
+        task=RunIdentity(
+            dag_id=task_instance.dag_id,
+            run_id=task_instance.run_id,
+            task_id=task_instance.task_id,
+            try_number=task_instance.try_number,
+            map_index=task_instance.map_index,
+        ),
+        operator=operator,
+        state=state,
+        note=_note(act.body, task_instance) if act else "",
+    )
+
+
+def _note(body: Any, task_instance: Any) -> str:
+    """The note that came with a request, as far as it is about this task.
+
+    A request that sets many states names the task or the run that each note is about.
+    """
+    if isinstance(body, list):
+        return next((found for part in body if (found := _note(part, task_instance))), "")
+    if not isinstance(body, dict):
+        return ""
+    others = (
+        body.get("task_id", task_instance.task_id) != task_instance.task_id,
+        body.get("dag_run_id", task_instance.run_id) != task_instance.run_id,
+    )
+    if any(others):
+        return ""
+    note = body.get("note")
+    if isinstance(note, str) and note:
+        return note
+    return _note(list(body.values()), task_instance)

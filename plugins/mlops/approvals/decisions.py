@@ -1,0 +1,102 @@
+"""Deploy: an answer at a gate, as a row that binds digests, and the ledger's word for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mlops.approvals.eligibility import Person
+from mlops.approvals.signatures import SignedBytes
+from mlops.core.answers import APPROVALS, LAPSE, REJECT, as_text
+from mlops.digests import digest_json
+from mlops.lineage.events.deploy import decided
+from mlops.lineage.events.origin import Origin
+from mlops.store.connect import Transaction
+from mlops.store.tables import DecisionRow, ReportRow, VersionRow
+from mlops.workspace.workspace import RunIdentity, registered_spec
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person did at a gate.
+
+    ``method``: ``required_action``, ``mark_success``, ``mark_failed``, ``api`` or ``timeout``.
+    """
+
+    person: Person
+    choice: str
+    reason: str
+    at: datetime
+    method: str = "required_action"
+
+
+def decision_row(
+    version: VersionRow,
+    seat: str,
+    answer: Answer,
+    bound: SignedBytes,
+    *,
+    gate: str,
+    run: RunIdentity,
+    refused: str = "",
+    valid_days: int | None = None,
+) -> DecisionRow:
+    """A decision with everything that it binds."""
+    person, until = answer.person, None
+    if answer.choice in APPROVALS and valid_days is not None:
+        until = answer.at + timedelta(days=valid_days)
+    return DecisionRow(
+        id=digest_json(
+            [version.model, version.number, seat, gate, person.id, answer.choice, answer.at]
+        ),
+        gate=gate,
+        model=version.model,
+        version=version.number,
+        seat=seat,
+        answer=answer.choice,
+        user_id=person.id,
+        user_name=person.name,
+        reason=as_text(answer.reason),
+        method=answer.method,
+        counted=not refused,
+        refusal=refused,
+        **{f"{what}_digest": digest for what, digest in bound.digests().items()},
+        run=run.to_json(),
+        decided_at=answer.at,
+        valid_until=until,
+    )
+
+
+def record_decision(transaction: Transaction, origin: Origin, row: DecisionRow) -> None:
+    """Insert a decision with its ledger entry, named for what became of it."""
+    version = transaction.get(VersionRow, row.model, row.version)
+    kept = ("id", "seat", "answer", "user_id", "user_name", "reason", "method", "counted")
+    digests = ("package", "spec", "snapshot", "evidence", "criteria")
+    action = "signature.given" if row.counted else "signature.refused"
+    if row.answer not in APPROVALS and row.counted:
+        action = {REJECT: "signature.rejected", LAPSE: "seat.lapsed"}.get(
+            row.answer, "signature.revoked"
+        )
+    transaction.record(
+        row,
+        actor=row.user_id or "airflow",
+        action=action,
+        subject=f"{row.model}/v{row.version}",
+        payload={
+            **{name: getattr(row, name) for name in kept},
+            **{name: getattr(row, f"{name}_digest") for name in digests},
+            "refusal": row.refusal,
+            "decided_at": row.decided_at,
+            "valid_until": row.valid_until,
+            "run": row.run,
+        },
+        lineage=decided(
+            origin,
+            row,
+            version,
+            registered_spec(transaction, version.spec_digest),
+            transaction.find(
+                ReportRow, model=row.model, version=row.version, sha256=row.evidence_digest
+            ),
+        ),
+    )

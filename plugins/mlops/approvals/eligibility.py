@@ -1,0 +1,128 @@
+"""Who may sign a version, and why somebody may not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mlops.approvals.signatures import Standing, answers_of, standings
+from mlops.core.answers import APPROVALS, APPROVE_WITH_CONDITIONS, REJECT, REVOKE
+from mlops.errors import SpecError
+from mlops.spec.policy import Policy, Seat
+from mlops.spec.signatories import folded
+from mlops.store.connect import Transaction
+from mlops.store.tables import VersionRow
+from mlops.workspace.workspace import Workspace
+
+_WITH_REASON = (APPROVE_WITH_CONDITIONS, REJECT, REVOKE)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody as Airflow authenticated them.
+
+    With SimpleAuthManager id and name are the same; with FAB the id is a number as text. Policies
+    name ids; specs and runs name names.
+    """
+
+    id: str
+    name: str
+
+    def is_named(self, name: str) -> bool:
+        """Whether this is the person that a spec or a run names, however they spelled it.
+
+        A person who logs in as ``Sam`` is the developer ``sam``: FAB's login takes both
+        for one, and a refusal too many can be cured in the spec.
+        """
+        return name.strip() != "" and folded(name) in (folded(self.id), folded(self.name))
+
+
+def seat_now(workspace: Workspace, version: VersionRow, seat: str) -> Seat:
+    """The seat with the people who hold it now.
+
+    What a seat signs and how many people it takes stand as they were when the version was
+    packaged; who they are is read from the policy's file each time, so that a person who left can
+    be replaced while a gate waits.
+
+    :raises SpecError: the policy's file is broken, or does not have the seat any more. A gate that
+        cannot know who may sign stays shut.
+    """
+    packaged = Policy.model_validate(version.policy, strict=False)
+    entry = packaged.seats.get(seat)
+    current = workspace.include.policy(packaged.policy).seats.get(seat)
+    if entry is None or current is None:
+        raise SpecError(
+            f"policy '{packaged.policy}' has no seat '{seat}'",
+            found=", ".join(
+                packaged.seats if entry is None else workspace.include.policy(packaged.policy).seats
+            ),
+            expected=f"the seat that {version.model} v{version.number} needs",
+            action="put the seat back into the policy's file",
+        )
+    return entry.model_copy(update={"users": current.users})
+
+
+def refusal(
+    transaction: Transaction,
+    version: VersionRow,
+    seat: str,
+    entry: Seat,
+    person: Person,
+    *,
+    choice: str,
+    reason: str,
+    at: datetime,
+    asked_by: str = "",
+) -> str:
+    """Why an answer does not count; empty when it does.
+
+    :param asked_by: who started the run that asks, which need not be the run that packaged it.
+    """
+    title, what = entry.title, f"{version.model} v{version.number}"
+    if person.id not in entry.users:
+        return f"{person.name} does not hold the seat {title}"
+    duty = duties(version, person, asked_by=asked_by)
+    if duty:
+        return duty
+    if not reason.strip() and (choice in _WITH_REASON or entry.reason_needed):
+        missing = "conditions" if choice == APPROVE_WITH_CONDITIONS else "reason"
+        return f"{choice} of {what} by {person.name} has no {missing}; the policy asks for one"
+    if choice not in APPROVALS:
+        return ""
+    # What is on record was signed before, also by the clock of a machine that is ahead of ours.
+    told = (item.row.decided_at for item in answers_of(transaction, version) if item.row)
+    held = standings(transaction, version, at=max((at, *told)))
+    return _twice(held, seat, person) or _two_seats(version, held, seat, person)
+
+
+def duties(version: VersionRow, person: Person, *, asked_by: str = "") -> str:
+    """Separation of duties: nobody signs what they built or set in motion."""
+    what = f"{version.model} v{version.number}"
+    if person.is_named(version.developer):
+        return f"{person.name} developed {what} and cannot sign it"
+    if person.is_named(version.triggered_by) or person.is_named(asked_by):
+        return f"{person.name} started the release of {what} and cannot sign it"
+    return ""
+
+
+def _twice(held: Sequence[Standing], seat: str, person: Person) -> str:
+    own = next(item for item in held if item.seat == seat)
+    if own.needed > 1 and not own.holds and person.id in own.signer_ids:
+        return (
+            f"{person.name} has signed as {own.title} already; "
+            f"the seat needs {own.needed} different people"
+        )
+    return ""
+
+
+def _two_seats(version: VersionRow, held: Sequence[Standing], seat: str, person: Person) -> str:
+    shared = {frozenset(pair) for pair in version.policy["seats_shared"]}
+    for item in held:
+        is_shared = frozenset((item.seat, seat)) in shared
+        if item.seat != seat and person.id in item.signer_ids and not is_shared:
+            return (
+                f"{person.name} has signed as {item.title} already; "
+                "one person fills one seat of a version"
+            )
+    return ""

@@ -1,0 +1,159 @@
+"""Deploy: requests to the people of a seat, on record as they were put up and read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mlops.approvals.eligibility import Person, duties, seat_now
+from mlops.approvals.evidence import evidence
+from mlops.approvals.signatures import signed_bytes
+from mlops.digests import digest_json
+from mlops.errors import SignOffError
+from mlops.store.connect import Transaction
+from mlops.store.tables import DecisionRow, GateRow, NoticeRow, VersionRow
+from mlops.workspace.results import Decision
+from mlops.workspace.workspace import RunIdentity, Workspace, now
+
+# The kind of the notice that says that a task has read the answer to its request.
+READ = "read"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is put before the people of a seat."""
+
+    subject: str
+    body: str
+    users: tuple[str, ...]
+    answer_within: timedelta
+
+
+def request(
+    workspace: Workspace, *, model: str, version: int, seat: str, pages: str = "/mlops"
+) -> Request:
+    """Prepare the request and put it on record: whom to ask, what they sign, the evidence for it.
+
+    :param pages: address of our pages in Airflow.
+
+    :raises SpecError: the policy cannot be read, or has no such seat.
+    :raises SignOffError: nobody holds the seat who may sign this version.
+    """
+    with workspace.store.transaction() as transaction:
+        row = transaction.get(VersionRow, model, version)
+        bound = signed_bytes(transaction, row)
+        before = _answers_so_far(transaction, row, seat)
+    entry = seat_now(workspace, row, seat)
+    started_by = workspace.run.triggered_by
+    users = tuple(
+        user for user in entry.users if not duties(row, Person(user, user), asked_by=started_by)
+    )
+    if not users:
+        raise SignOffError(
+            f"{model} v{version}: seat '{seat}' has nobody who may sign",
+            found=f"{', '.join(entry.users)}: developed this version, or started its release",
+            expected="a person who did neither",
+            action="name another person for the seat in the policy",
+        )
+    asked_at = now()
+    within = timedelta(days=row.policy["answer_days"])
+    with workspace.store.transaction() as transaction:
+        _record_gate(transaction, workspace.run, row, seat, users, asked_at, asked_at + within)
+    return Request(
+        subject=f"{entry.title}: sign {model} version {version}?",
+        body=before
+        + evidence(workspace, row, seat=entry, report_sha256=bound.evidence_digest, pages=pages),
+        users=users,
+        answer_within=within,
+    )
+
+
+def unread(workspace: Workspace, *, since: datetime) -> DecisionRow | None:
+    """An answer to this task's newest request that Airflow has lost.
+
+    Airflow gives up a try when it sees the worker that asked end while the answer is already
+    there. The answer is on our record; it may even have been read since, by a worker that Airflow
+    no longer listened to. One that was read before the present try came to be was given in vain
+    (it was not enough, or the task was cleared), and it is asked anew.
+
+    :param since: when the present try came to be.
+    """
+    run = workspace.run
+    with workspace.store.transaction() as transaction:
+        gate = gate_of(transaction, dag_id=run.dag_id, run_id=run.run_id, task_id=run.task_id)
+        if gate is None:
+            return None
+        read = transaction.find(NoticeRow, subject=gate.id, kind=READ)
+        if any(row.told_at < since for row in read):
+            return None
+        found = transaction.find(DecisionRow, gate=gate.id, counted=True)
+    return max(found, key=lambda row: row.decided_at, default=None)
+
+
+def close(workspace: Workspace, *, decision: DecisionRow | Decision, gate: str) -> None:
+    """Note that a task has read the answer to a request: once it is cleared, it asks anew."""
+    row = NoticeRow(subject=gate, kind=READ, told=[], text=decision.answer, told_at=now())
+    with workspace.store.transaction() as transaction:
+        transaction.record(
+            row,
+            actor=workspace.run.actor,
+            action="signature.read",
+            subject=f"{decision.model}/v{decision.version}",
+            payload={"gate": gate, "answer": decision.answer},
+        )
+
+
+def gate_of(transaction: Transaction, *, dag_id: str, run_id: str, task_id: str) -> GateRow | None:
+    """The newest request of a task; none where nobody was asked yet."""
+    found = transaction.find(GateRow, dag_id=dag_id, run_id=run_id, task_id=task_id)
+    return max(found, key=lambda row: row.asked_at, default=None)
+
+
+def gate_id(run: RunIdentity) -> str:
+    """The identity of a request: one for each try of a gate's task."""
+    return digest_json([run.dag_id, run.run_id, run.task_id, run.try_number])
+
+
+def _record_gate(
+    transaction: Transaction,
+    run: RunIdentity,
+    version: VersionRow,
+    seat: str,
+    users: Sequence[str],
+    asked_at: datetime,
+    answer_by: datetime,
+) -> None:
+    row = GateRow(
+        id=gate_id(run),
+        model=version.model,
+        version=version.number,
+        seat=seat,
+        users=list(users),
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        task_id=run.task_id,
+        try_number=run.try_number,
+        triggered_by=run.triggered_by,
+        asked_at=asked_at,
+        answer_by=answer_by,
+    )
+    transaction.record(
+        row,
+        actor=run.actor,
+        action="signature.requested",
+        subject=f"{version.model}/v{version.number}",
+        payload={"seat": seat, "users": list(users), "answer_by": answer_by, "run": run.to_json()},
+    )
+
+
+def _answers_so_far(transaction: Transaction, version: VersionRow, seat: str) -> str:
+    """What was answered before, for whoever reads a request that is asked again."""
+    rows = transaction.find(DecisionRow, model=version.model, version=version.number, seat=seat)
+    if not rows:
+        return ""
+    lines = []
+    for row in sorted(rows, key=lambda row: row.decided_at):
+        text = f"- {row.decided_at:%Y-%m-%d %H:%M} UTC, {row.user_name}: {row.answer}"
+        lines.append(f"{text}, **not counted**: {row.refusal}" if row.refusal else text)
+    return "**Answers so far**\n\n" + "\n".join(lines) + "\n\n"

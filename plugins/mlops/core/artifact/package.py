@@ -1,0 +1,152 @@
+"""A model out of its package: predictions, and the proof that they are the ones people signed.
+
+The package as a file, what stands in it and how it is written and read, is in
+:mod:`mlops.core.artifact.package_file`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_regressor
+
+from mlops.core.artifact import model_file
+from mlops.core.artifact.package_file import (
+    Package,
+    PackageContents,
+    PackageParts,
+    build,
+    installed_versions,
+    read,
+)
+from mlops.errors import DataRefused, PredictionError
+
+__all__ = [
+    "LoadedModel",
+    "Package",
+    "PackageContents",
+    "PackageParts",
+    "build",
+    "load_model",
+    "read",
+]
+
+# Predictions of golden rows may differ by this share of their size, or of 1 where they are
+# smaller. With other versions of the libraries sums may be formed in another order.
+TOLERANCE = 1e-9
+TOLERANCE_OTHER_VERSIONS = 1e-6
+
+_CLASSES = 2
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A package whose model was constructed.
+
+    :ivar estimator: a fitted classifier of two classes, or a regressor.
+    :ivar warnings: what differs from the place where the model was made, in sentences: versions
+        of libraries, and what scikit-learn said about them while loading.
+    """
+
+    contents: PackageContents
+    estimator: Any
+    warnings: tuple[str, ...]
+
+    def predict(self, matrix: np.ndarray) -> np.ndarray:
+        """Score encoded rows.
+
+        :param matrix: float64 of shape (rows, features), from the package's encoder.
+        :returns: float64 of shape (rows,): the probability of the second class of a classifier,
+            or what a regressor predicts.
+        :raises DataRefused: the matrix has another number of columns.
+        :raises PredictionError: a prediction is NaN or infinite, or not one number a row.
+        """
+        features = len(self.contents.encoder.features)
+        if matrix.shape != (len(matrix), features):
+            raise DataRefused(
+                f"{self.contents.model}: a matrix to score",
+                found=f"shape {matrix.shape}",
+                expected=f"(rows, {features})",
+                action="encode the rows with the package's own encoder",
+            )
+        if not len(matrix):
+            return np.empty(0, dtype=np.float64)
+        scores = self._scores(matrix)
+        wrong = ~np.isfinite(scores)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise PredictionError(
+                f"{self.contents.model}: {int(wrong.sum()):,} of {len(scores):,} predictions",
+                found=f"{scores[row]} in row {row}",
+                expected="finite numbers",
+                action="look at this row's features; release a version that can score it",
+            )
+        return scores
+
+    def check_golden(self) -> float:
+        """Predict the golden rows again and compare.
+
+        :returns: the largest difference.
+        :raises PredictionError: a prediction differs; naming the row, both values and the
+            libraries that differ.
+        """
+        expected = self.contents.golden_outputs
+        found = self.predict(self.contents.golden_inputs)
+        same = self.contents.requirements == installed_versions()
+        tolerance = TOLERANCE if same else TOLERANCE_OTHER_VERSIONS
+        difference = np.abs(found - expected)
+        excess = difference - tolerance * np.maximum(1.0, np.abs(expected))
+        if np.any(excess > 0):
+            row = int(np.argmax(excess))
+            raise PredictionError(
+                f"{self.contents.model}: golden row {row} is predicted differently here",
+                found=f"{found[row]!r}",
+                expected=f"{expected[row]!r} within {tolerance:g}",
+                action="; ".join(self.warnings)
+                or "this machine computes differently: release "
+                "a new version on it, or score where the model was made",
+            )
+        return float(difference.max())
+
+    def _scores(self, matrix: np.ndarray) -> np.ndarray:
+        if hasattr(self.estimator, "predict_proba"):
+            proba = np.asarray(self.estimator.predict_proba(matrix), dtype=np.float64)
+            if proba.shape == (len(matrix), _CLASSES):
+                return np.ascontiguousarray(proba[:, 1])
+            found = f"probabilities of shape {proba.shape}"
+        elif is_regressor(self.estimator):
+            scores = np.asarray(self.estimator.predict(matrix), dtype=np.float64)
+            if scores.shape == (len(matrix),):
+                return scores
+            found = f"predictions of shape {scores.shape}"
+        else:
+            found = f"{type(self.estimator).__name__} without predict_proba"
+        raise PredictionError(
+            f"{self.contents.model}: one number a row is needed",
+            found=found,
+            expected="a classifier of two classes with predict_proba, or a regressor",
+            action="choose another estimator, or wrap it in CalibratedClassifierCV",
+        )
+
+
+def load_model(contents: PackageContents, *, trusted: Iterable[str] = ()) -> LoadedModel:
+    """Construct the model of a package.
+
+    :param trusted: types that the spec adds to the list of allowed ones.
+    :raises ArtifactRefused: as :func:`mlops.core.artifact.model_file.load`.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator = model_file.load(contents.model_bytes, trusted=trusted)
+    said = dict.fromkeys(str(warning.message) for warning in caught)
+    here = installed_versions()
+    differing = [
+        f"{name}: the model was made with {made}, here is {here.get(name, 'none')}"
+        for name, made in contents.requirements.items()
+        if made != here.get(name)
+    ]
+    return LoadedModel(contents=contents, estimator=estimator, warnings=(*differing, *said))

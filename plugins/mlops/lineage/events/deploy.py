@@ -1,0 +1,239 @@
+"""What is told of a version's deployment: evidence, signatures, the live slot, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlops.lineage.events import dataset_names, facets
+from mlops.lineage.events.facets import From
+from mlops.lineage.events.origin import PREDICTION, SCORE, Origin, from_columns, same_columns
+from mlops.lineage.events.run import Facets, Governed, Port, Run
+from mlops.lineage.events.sources import columns_from, inputs_of, rows_from
+from mlops.spec.load import Spec
+from mlops.store.tables import (
+    BatchRow,
+    CheckRow,
+    DecisionRow,
+    DeploymentRow,
+    ReadingRow,
+    ReportRow,
+    TrainingRow,
+    VersionRow,
+)
+
+_COLUMNS = tuple(name for name, _ in PREDICTION)
+
+
+def report_written(
+    origin: Origin, row: ReportRow, version: VersionRow, training: TrainingRow, spec: Spec
+) -> Governed:
+    """What a report was made from, and where its immutable bytes lie."""
+    about = {
+        "validation": Port(origin.validation(training)),
+        "monitoring": Port(origin.monitoring(row.model, row.version)),
+    }
+    file = Port(
+        origin.names.file(row.location),
+        facets={**facets.version(row.sha256), **facets.dataset_type("FILE"), **facets.created()},
+    )
+    return origin.told(
+        row.model,
+        Run(
+            job=f"{row.model}.v{row.version}.report_{row.kind}",
+            at=row.written_at,
+            inputs=(Port(origin.version(version, spec)), about[row.kind]),
+            outputs=(file,),
+            job_facets=facets.documentation(f"Writes the {row.kind} report of the version."),
+        ),
+    )
+
+
+def decided(
+    origin: Origin, row: DecisionRow, version: VersionRow, spec: Spec, reports: Sequence[ReportRow]
+) -> Governed:
+    """An answer at a gate, whether it counted or not, with the digests that it binds."""
+    return origin.told(
+        row.model,
+        Run(
+            job=f"{row.model}.v{row.version}.approve",
+            at=row.decided_at,
+            inputs=(
+                Port(
+                    origin.version(version, spec),
+                    io=facets.read(kind="sha256", version=row.package_digest),
+                ),
+                *(
+                    Port(
+                        origin.names.file(report.location),
+                        io=facets.read(kind="sha256", version=report.sha256),
+                    )
+                    for report in reports
+                ),
+            ),
+            outputs=(Port(origin.approvals(row.model, row.version), facets.version(row.id)),),
+            run_facets=facets.approval(
+                model=row.model,
+                version=row.version,
+                seat=row.seat,
+                decision=row.answer,
+                counted=row.counted,
+                refusal=row.refusal,
+                approver_id=row.user_id,
+                approver_name=row.user_name,
+                decided_at=row.decided_at,
+                valid_until=row.valid_until,
+                reason=row.reason,
+                method=row.method,
+                package_sha256=row.package_digest,
+                spec=row.spec_digest,
+                snapshot=row.snapshot_digest,
+                evidence=row.evidence_digest,
+                criteria=row.criteria_digest,
+            ),
+        ),
+    )
+
+
+def deployment_changed(
+    origin: Origin, row: DeploymentRow, version: VersionRow, spec: Spec, *, replaced: int
+) -> Governed:
+    """A version and its signatures → the live slot: deployed, rolled back, stopped or resumed."""
+    return origin.told(
+        row.model,
+        Run(
+            job=f"{row.model}.v{row.version}.deploy",
+            at=row.valid_from,
+            inputs=(
+                Port(
+                    origin.version(version, spec),
+                    io=facets.read(kind="sha256", version=row.package_digest),
+                ),
+                Port(origin.approvals(row.model, row.version)),
+            ),
+            outputs=(Port(origin.slot(row.model), facets.version(str(row.version))),),
+            run_facets=facets.deployment(
+                model=row.model,
+                version=row.version,
+                package_sha256=row.package_digest,
+                action=row.action,
+                replaced=replaced,
+                reason=row.reason,
+                actor=row.actor,
+                valid_from=row.valid_from,
+            ),
+        ),
+    )
+
+
+def input_checked(
+    origin: Origin, row: CheckRow, batch: str, version: VersionRow, spec: Spec, read: ReadingRow
+) -> Governed:
+    """The contract's checks of the rows to be scored."""
+    return origin.told(
+        version.model,
+        Run(
+            job=f"{version.model}.v{version.number}.check_input",
+            at=row.checked_at,
+            inputs=(Port(origin.version(version, spec)), *inputs_of(origin, read)),
+            outputs=(
+                Port(
+                    origin.names.ours(dataset_names.input_checks(version.model, version.number)),
+                    facets.version(row.digest),
+                ),
+            ),
+            run_facets={
+                **facets.checks(row.checks),
+                **facets.batch(model=version.model, version=version.number, batch=batch, rows=None),
+            },
+        ),
+    )
+
+
+def batch_published(
+    origin: Origin, row: BatchRow, version: VersionRow, spec: Spec, read: ReadingRow
+) -> Governed:
+    """Version or rule, slot and tables → scores; and scores → the view that applications read."""
+    batch = facets.batch(
+        model=row.model,
+        version=row.version,
+        batch=row.batch,
+        **({} if row.by_rule else {"package_sha256": row.package_digest}),
+        window_start=row.window_start,
+        window_end=row.window_end,
+        rows=row.rows,
+        unseen=[{"name": n, "rows": count} for n, count in sorted(row.summary["unseen"].items())],
+    )
+    about = {**batch, **facets.nominal_time(row.window_start, row.window_end)}
+    written = {**facets.output_statistics(rows=row.rows), **batch}
+    made_by: tuple[Port, ...] = ()
+    if row.by_rule:
+        job = "rule"
+        score_from = columns_from(origin, read).get(SCORE[0], [])
+    else:
+        package = facets.read(kind="sha256", version=row.package_digest)
+        job, made_by = "score", (Port(origin.version(version, spec), io=package),)
+        score_from = _score_from(origin, version, spec, read)
+    made_of = facets.column_lineage(dict.fromkeys(_COLUMNS, score_from), rows_from(origin, read))
+    number = facets.read(kind="number", version=str(row.version))
+    scores, table = origin.scores(row.model, row.version), origin.table_of_predictions(spec)
+    return origin.told(
+        row.model,
+        Run(
+            job=f"{row.model}.v{row.version}.{job}",
+            at=row.published_at,
+            inputs=(
+                *made_by,
+                Port(origin.slot(row.model), io=number),
+                *inputs_of(origin, read),
+            ),
+            outputs=tuple(
+                Port(place, facets={**facets.version(row.id), **made_of}, io=written)
+                for place in (scores, table)
+            ),
+            run_facets=about,
+        ),
+        Run(
+            job=f"{row.model}.v{row.version}.publish",
+            at=row.published_at,
+            inputs=tuple(
+                Port(place, io=facets.read(kind="batch", version=row.id, rows=row.rows))
+                for place in (scores, table)
+            ),
+            outputs=(_view(origin, spec, written),),
+            run_facets=about,
+        ),
+    )
+
+
+def _view(origin: Origin, spec: Spec, written: Facets) -> Port:
+    """What applications read is the table, column by column."""
+    same = same_columns(origin.table_of_predictions(spec), _COLUMNS, "published")
+    return Port(
+        origin.view_of_predictions(spec),
+        facets={**facets.dataset_type("VIEW"), **facets.column_lineage(same)},
+        io=written,
+    )
+
+
+def _score_from(origin: Origin, version: VersionRow, spec: Spec, read: ReadingRow) -> list[From]:
+    """Where a score comes from: the model, and the columns of tables behind its features."""
+    by_column = columns_from(origin, read)
+    model = origin.version(version, spec)
+    through = {
+        From(
+            found.namespace,
+            found.name,
+            found.field,
+            found.kind,
+            "TRANSFORMATION" if found.kind == "DIRECT" else found.subtype,
+            "through the model" if found.kind == "DIRECT" else "",
+        )
+        for feature in spec.content.develop.features
+        for found in by_column.get(feature, ())
+    }
+    features = list(spec.content.develop.features)
+    return [
+        *from_columns(model, ["score"], subtype="IDENTITY", description="the model's score"),
+        *from_columns(model, features, subtype="TRANSFORMATION", description="the model"),
+        *sorted(through),
+    ]

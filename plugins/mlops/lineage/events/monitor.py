@@ -1,0 +1,99 @@
+"""What is told of a live version's monitoring: what was measured, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mlops.core.records import MonitorResult
+from mlops.lineage.events import facets
+from mlops.lineage.events.datasets import Dataset
+from mlops.lineage.events.origin import Origin
+from mlops.lineage.events.run import Governed, Port, Run
+from mlops.store.tables import BatchRow, MeasurementRow, MonitorRow, SnapshotRow
+
+_STATUS = {"ok": "pass", "warn": "fail", "alarm": "fail", "not_enough_data": "skip"}
+
+
+def window_measured(
+    origin: Origin,
+    row: MeasurementRow,
+    batch: BatchRow,
+    snapshot: SnapshotRow,
+    outcomes: Iterable[Dataset],
+) -> Governed:
+    """Scores, outcomes and the rows of training → what was measured."""
+    return origin.told(
+        row.model,
+        Run(
+            job=f"{row.model}.v{row.version}.measure",
+            at=row.measured_at,
+            inputs=(
+                Port(
+                    origin.scores(row.model, row.version),
+                    io=facets.read(kind="batch", version=batch.id, rows=batch.rows),
+                ),
+                Port(
+                    origin.snapshot(snapshot),
+                    io=facets.read(kind="sha256", version=snapshot.sha256),
+                ),
+                *(Port(table) for table in outcomes),
+            ),
+            outputs=(
+                Port(origin.measurements(row.model, row.version), facets.version(row.digest)),
+            ),
+            run_facets=facets.nominal_time(batch.window_start, batch.window_end),
+        ),
+    )
+
+
+def window_judged(origin: Origin, row: MonitorRow, result: MonitorResult) -> Governed:
+    """What was measured → the verdict: drift by feature, performance, KPI."""
+    tests = [
+        {
+            "name": f"drift of {item.feature}",
+            "status": _STATUS[item.state],
+            "severity": "error" if item.state == "alarm" else "warn",
+            "actual": f"PSI {item.psi:.4f}",
+            "expected": f"{item.psi_expected_by_chance:.4f} by chance",
+        }
+        for item in result.drift
+    ]
+    performance = result.performance
+    tests.append(
+        {
+            "name": performance.metric,
+            "status": _STATUS[performance.state],
+            "severity": "error",
+            "actual": "none" if performance.measured is None else f"{performance.measured:.6g}",
+            "expected": performance.bound,
+        }
+    )
+    return origin.told(
+        row.model,
+        Run(
+            job=f"{row.model}.v{row.version}.judge",
+            at=row.judged_at,
+            inputs=(
+                Port(
+                    origin.measurements(row.model, row.version),
+                    io=facets.read(kind="sha256", version=row.measurement),
+                ),
+            ),
+            outputs=(
+                Port(origin.monitoring(row.model, row.version), facets.version(row.measurement)),
+            ),
+            run_facets={
+                **facets.tests(tests),
+                **facets.drift(
+                    model=row.model,
+                    version=row.version,
+                    batch=row.batch,
+                    period=row.period,
+                    state=row.state,
+                    reasons=list(result.reasons),
+                    kpi=result.kpi.sentence,
+                ),
+                **facets.nominal_time(row.window_start, row.window_end),
+            },
+        ),
+    )

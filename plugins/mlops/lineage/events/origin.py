@@ -1,0 +1,116 @@
+"""Where lineage is told from: names, the namespace of our jobs, and the Airflow task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlops.lineage.events import dataset_names, facets
+from mlops.lineage.events.datasets import Dataset, Names
+from mlops.lineage.events.facets import From
+from mlops.lineage.events.run import Governed, Run
+from mlops.spec.load import Spec
+from mlops.store.tables import SnapshotRow, TrainingRow, VersionRow
+
+SCORE = ("score", "double precision")
+# What a row of predictions says.
+PREDICTION = (SCORE, ("decision", "boolean"))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Names of things, and who tells of them.
+
+    :param namespace: of our jobs, which is not Airflow's.
+    :param run: identity of the Airflow task, as plain JSON.
+    """
+
+    names: Names
+    namespace: str
+    run: Mapping[str, Any]
+
+    def told(self, model: str, *runs: Run) -> Governed:
+        """The runs of a fact, each with the task that made it."""
+        by_whom = facets.airflow(self.run)
+        named = tuple(replace(run, run_facets={**run.run_facets, **by_whom}) for run in runs)
+        return Governed(namespace=self.namespace, model=model, runs=named)
+
+    # ── our own things, each under one name everywhere
+
+    def spec(self, model: str, digest: str) -> Dataset:
+        """A registered spec."""
+        return self.names.ours(dataset_names.spec(model, digest))
+
+    def snapshot(self, row: SnapshotRow) -> Dataset:
+        """The frozen rows of a training."""
+        columns = tuple((column["name"], column["type"]) for column in row.columns)
+        return self.names.ours(dataset_names.snapshot(row.model, row.id), columns)
+
+    def training(self, row: TrainingRow, spec: Spec) -> Dataset:
+        """What training made: the features that it takes, and the score that it gives."""
+        return self.names.ours(dataset_names.training(row.model, row.id), model_columns(spec))
+
+    def validation(self, row: TrainingRow) -> Dataset:
+        """The evaluation of a training."""
+        return self.names.ours(dataset_names.validation(row.model, row.id))
+
+    def version(self, row: VersionRow, spec: Spec) -> Dataset:
+        """One model version."""
+        return self.names.ours(dataset_names.version(row.model, row.number), model_columns(spec))
+
+    def approvals(self, model: str, version: int) -> Dataset:
+        """The signatures of a version."""
+        return self.names.ours(dataset_names.approvals(model, version))
+
+    def slot(self, model: str) -> Dataset:
+        """What is live."""
+        return self.names.ours(dataset_names.slot(model))
+
+    def scores(self, model: str, version: int) -> Dataset:
+        """The rows of the predictions table that one version made."""
+        return self.names.ours(dataset_names.scores(model, version), PREDICTION)
+
+    def table_of_predictions(self, spec: Spec) -> Dataset:
+        """The predictions of all versions, in the warehouse."""
+        return self.names.table(
+            spec.content.deploy.output_schema,
+            f"{spec.model}_predictions",
+            PREDICTION,
+        )
+
+    def view_of_predictions(self, spec: Spec) -> Dataset:
+        """What applications read."""
+        return self.names.table(spec.content.deploy.output_schema, spec.model, PREDICTION)
+
+    def monitoring(self, model: str, version: int) -> Dataset:
+        """The verdicts on a version."""
+        return self.names.ours(dataset_names.monitoring(model, version))
+
+    def measurements(self, model: str, version: int) -> Dataset:
+        """What was measured of a version."""
+        return self.names.ours(dataset_names.measurements(model, version))
+
+
+def model_columns(spec: Spec) -> tuple[tuple[str, str], ...]:
+    """A model as columns: its features, and its score."""
+    features = spec.content.develop.features
+    return (*((name, feature.kind) for name, feature in features.items()), SCORE)
+
+
+def same_columns(source: Dataset, columns: Sequence[str], description: str = "") -> dict[str, Any]:
+    """Each column from the one of the same name."""
+    return {
+        name: [From(source.namespace, source.name, name, description=description)]
+        for name in columns
+    }
+
+
+def from_columns(
+    source: Dataset, columns: Sequence[str], *, subtype: str, description: str
+) -> list[From]:
+    """One output column from all of these, by their values."""
+    return [
+        From(source.namespace, source.name, name, subtype=subtype, description=description)
+        for name in columns
+    ]

@@ -1,0 +1,135 @@
+"""What a query read: the fact that is kept of it, and how it is told.
+
+Marquez follows a column downstream only from a dataset that was the output of some run, and gives a
+table a version only when one wrote it. So each table that is read gets a run ``observe.<table>``,
+from the contract (the columns that we rely on) to the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlops.digests import digest_bytes
+from mlops.lineage.events import facets
+from mlops.lineage.events.datasets import Dataset
+from mlops.lineage.events.facets import From
+from mlops.lineage.events.origin import Origin, same_columns
+from mlops.lineage.events.run import Governed, Port, Run
+from mlops.store.tables import ReadingRow
+
+if TYPE_CHECKING:  # a spec is checked without the warehouse's drivers
+    from mlops.lineage.columns.derive import ColumnLineage, Edge
+    from mlops.warehouse.postgres.catalog import QueryReading
+
+Edges = Sequence[Sequence[str]]
+
+
+def content_of(query: str, found: QueryReading, columns: ColumnLineage) -> dict[str, Any]:
+    """What is kept of a reading, as plain JSON."""
+    used: dict[tuple[str, str], set[str]] = {}
+    for schema, table, column in found.used:
+        used.setdefault((schema, table), set()).add(column)
+    return {
+        "query_sha256": digest_bytes(query.encode()),
+        "snapshot": found.snapshot,
+        "lsn": found.lsn,
+        "tables": [
+            {
+                "schema": table.schema,
+                "table": table.table,
+                "kind": table.kind,
+                "columns": [[column.name, column.pg_type] for column in table.columns],
+                "used": sorted(used.get((table.schema, table.table), ())),
+            }
+            for table in found.tables
+        ],
+        "columns": {
+            name: [_kept(edge) for edge in edges] for name, edges in columns.columns.items()
+        },
+        "rows": [_kept(edge) for edge in columns.dataset],
+        "unknown": list(columns.unknown),
+    }
+
+
+def _kept(edge: Edge) -> list[str]:
+    source = edge.source
+    return [
+        source.schema,
+        source.table,
+        source.column,
+        edge.kind,
+        edge.subtype,
+        edge.description if edge.kind == "DIRECT" else "",
+    ]
+
+
+def sources_read(origin: Origin, row: ReadingRow) -> Governed:
+    """One ``observe`` run for each table: its columns as they are, and its state as it was."""
+    return origin.told(
+        row.model, *(_observed(origin, row, table) for table in row.content["tables"])
+    )
+
+
+def _observed(origin: Origin, row: ReadingRow, found: Mapping[str, Any]) -> Run:
+    table = _table(origin, found)
+    contract = origin.names.ours(f"contracts/{table.name}", table.columns)
+    names = [name for name, _ in table.columns]
+    return Run(
+        job=f"observe.{table.name}",
+        at=row.read_at,
+        inputs=(Port(contract),),
+        outputs=(
+            Port(
+                table,
+                facets={
+                    **facets.version(row.content["snapshot"]),
+                    **facets.dataset_type("VIEW" if found["kind"] == "view" else "TABLE"),
+                    **facets.column_lineage(same_columns(contract, names, "observed")),
+                },
+            ),
+        ),
+        job_facets=facets.documentation(
+            "Looks at the table before it is read, so that what depends on it can be followed."
+        ),
+    )
+
+
+def inputs_of(origin: Origin, row: ReadingRow) -> tuple[Port, ...]:
+    """The tables as inputs of the run that read them, each with what was read of it."""
+    return tuple(
+        Port(
+            _table(origin, found),
+            io=facets.read(
+                kind="pg_snapshot",
+                version=row.content["snapshot"],
+                lsn=row.content["lsn"],
+                columns=found["used"],
+                as_of=row.read_at,
+            ),
+        )
+        for found in row.content["tables"]
+    )
+
+
+def columns_from(origin: Origin, row: ReadingRow) -> dict[str, list[From]]:
+    """Each column of the query's result, with the columns of tables that it comes from."""
+    return {name: _froms(origin, edges) for name, edges in row.content["columns"].items()}
+
+
+def rows_from(origin: Origin, row: ReadingRow) -> list[From]:
+    """The columns of tables that decide which rows there are."""
+    return _froms(origin, row.content["rows"])
+
+
+def _froms(origin: Origin, edges: Edges) -> list[From]:
+    found = []
+    for schema, table, column, kind, subtype, description in edges:
+        dataset = origin.names.table(schema, table)
+        found.append(From(dataset.namespace, dataset.name, column, kind, subtype, description))
+    return found
+
+
+def _table(origin: Origin, found: Mapping[str, Any]) -> Dataset:
+    columns = tuple((name, kind) for name, kind in found["columns"])
+    return origin.names.table(found["schema"], found["table"], columns)

@@ -1,0 +1,98 @@
+"""The operators of ``<model>_score``: check a window, score its shards, publish the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlops.operators.base import StepOperator
+from mlops.operators.run_params import window
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from mlops.workspace.workspace import Workspace
+
+
+class CheckInputOperator(StepOperator):
+    """Check the rows of a window and plan its shards.
+
+    :param window: the window as 2013-07, or empty for the one before the run's date (templated).
+    :param unit: hour, day, week or month.
+    :param shards: how many parts of the window are scored side by side.
+    """
+
+    template_fields: Sequence[str] = (
+        *StepOperator.template_fields,
+        "window",
+    )
+
+    def __init__(
+        self,
+        *,
+        window: str = "",
+        unit: str = "month",
+        shards: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.window = window
+        self.unit = unit
+        self.shards = shards
+
+    def step(self, workspace: Workspace, context: Context) -> Any:
+        """Run :func:`mlops.flow.check_input.check_input`."""
+        from mlops.flow.check_input import check_input
+
+        return check_input(
+            workspace,
+            model=self.model,
+            window=window(self.window, self.unit, context),
+            shards=self.shards,
+        )
+
+
+class ScoreOperator(StepOperator):
+    """Score one shard of a planned batch; map it over the plan's shards.
+
+    :param plan: what ``check_input`` returned (templated).
+    :param shard: number of one of the plan's shards, from 0.
+    """
+
+    template_fields: Sequence[str] = (*StepOperator.template_fields, "plan")
+
+    def __init__(self, *, plan: Any, shard: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan = plan
+        self.shard = shard
+
+    def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
+        """Run :func:`mlops.flow.score.score`."""
+        from mlops.flow.score import score
+        from mlops.workspace.plan import Plan
+
+        plan = Plan.from_json(self.plan)
+        return score(workspace, plan=plan, shard=plan.shards[self.shard])
+
+
+class PublishOperator(StepOperator):
+    """Show a scored batch to the applications, all of it at once.
+
+    :param plan: what ``check_input`` returned (templated).
+    :param scored: what the shards of ``score`` returned (templated).
+    """
+
+    template_fields: Sequence[str] = (*StepOperator.template_fields, "plan", "scored")
+
+    def __init__(self, *, plan: Any, scored: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plan = plan
+        self.scored = scored
+
+    def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
+        """Run :func:`mlops.flow.publish.publish`."""
+        from mlops.flow.publish import publish
+        from mlops.workspace.plan import Plan, Scored
+
+        plan = Plan.from_json(self.plan)
+        return publish(workspace, plan=plan, scored=[Scored(**item) for item in self.scored])

@@ -1,0 +1,277 @@
+"""What Postgres itself says of a query: its tables, the columns that it uses, its functions.
+
+Postgres is asked by a temporary view of the query, made in a transaction that is always rolled
+back: the view's entries in ``pg_depend`` are the columns that the parsed query refers to, whatever
+its SQL looks like. Where no such view can be made, the tables are still read, by the names in the
+SQL; :attr:`QueryReading.referee` then says why Postgres could not be asked.
+
+What ``pg_depend`` does not hold: the tables that a function reads inside (the function is named
+instead), SQL that is text until it runs, and Postgres' own tables of ``pg_catalog``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.scope import traverse_scope
+
+from mlops.errors import WarehouseUnreachable
+from mlops.warehouse.postgres.read import Column, describe
+from mlops.warehouse.postgres.session import Connection, as_ours, connected, translated
+from mlops.warehouse.postgres.sql import quoted, statement
+
+_WHAT = "the tables of the query cannot be read"
+_VIEW = "mlops_query_reading"
+
+_KINDS = {
+    "r": "table",
+    "p": "partitioned table",
+    "v": "view",
+    "m": "materialized view",
+    "f": "foreign table",
+}
+
+# A column of number 0 stands for a table of which no column is named: for all of them where a
+# whole row is taken, for none in count(*). pg_depend is silent on a whole row of a table of which
+# a column is named too; the parsed query shows both, by the row's type.
+_USED = """
+WITH named AS (
+    SELECT d.refobjid AS oid, d.refobjsubid AS number
+    FROM pg_rewrite AS r
+    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    WHERE r.ev_class = %(view)s::oid
+      AND d.refclassid = 'pg_class'::regclass
+      AND d.refobjid <> r.ev_class
+), whole AS (
+    SELECT t.typrelid AS oid
+    FROM pg_rewrite AS r
+    CROSS JOIN regexp_matches(r.ev_action::text, ':varattno 0 :vartype (\\d+)', 'g') AS m
+    JOIN pg_type AS t ON t.oid = (m[1])::oid
+    WHERE r.ev_class = %(view)s::oid
+)
+SELECT DISTINCT c.oid, n.nspname, c.relname, a.attname
+FROM named
+JOIN pg_class AS c ON c.oid = named.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_attribute AS a
+    ON a.attrelid = c.oid
+    AND NOT a.attisdropped
+    AND (
+        (a.attnum = named.number AND named.number <> 0)
+        OR (a.attnum > 0 AND c.oid IN (SELECT oid FROM whole))
+    )
+"""
+
+# A function in C that calls itself immutable reads no table; every other one may. Of an aggregate
+# only the parts have a language.
+_FUNCTIONS = """
+WITH named AS (
+    SELECT d.refclassid, d.refobjid
+    FROM pg_rewrite AS r
+    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    WHERE r.ev_class = %(view)s::oid
+), called AS (
+    SELECT refobjid AS oid FROM named WHERE refclassid = 'pg_proc'::regclass
+    UNION
+    SELECT o.oprcode
+    FROM named JOIN pg_operator AS o ON o.oid = refobjid
+    WHERE refclassid = 'pg_operator'::regclass
+)
+SELECT format('%%I.%%I(%%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid))
+FROM called
+JOIN pg_proc AS p ON p.oid = called.oid
+JOIN pg_namespace AS n ON n.oid = p.pronamespace
+JOIN pg_language AS l ON l.oid = p.prolang
+WHERE p.prokind = 'a' OR p.provolatile <> 'i' OR l.lanname NOT IN ('c', 'internal')
+ORDER BY 1
+"""
+
+_TABLES = """
+SELECT
+    n.nspname, c.relname, c.relkind::text,
+    coalesce(array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE a.attnum > 0), '{}'),
+    coalesce(
+        array_agg(format_type(a.atttypid, NULL) ORDER BY a.attnum) FILTER (WHERE a.attnum > 0), '{}'
+    )
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND NOT a.attisdropped
+WHERE c.oid = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+GROUP BY n.nspname, c.relname, c.relkind
+ORDER BY n.nspname, c.relname
+"""
+
+_STATE = """
+SELECT
+    pg_current_snapshot()::text,
+    CASE
+        WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn()
+    END::text,
+    current_schemas(true)::text[],
+    (SELECT array_agg(DISTINCT proname::text) FROM pg_proc WHERE prokind = 'a')
+"""
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """A table or a view, with all its columns in their order.
+
+    :ivar kind: ``table``, ``view``, ``materialized view``, ``partitioned table`` or
+        ``foreign table``.
+    """
+
+    schema: str
+    table: str
+    kind: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class QueryReading:
+    """What Postgres says of a query. A view is not followed into what it reads itself.
+
+    :ivar outputs: the columns that the query returns.
+    :ivar tables: every table and view that it names, sorted.
+    :ivar used: schema, table and name of each column that it refers to; of a table whose whole
+        row is taken, all of them. Empty without a referee.
+    :ivar functions: functions not of Postgres' own that it calls and that may read tables unseen.
+    :ivar snapshot: ``pg_current_snapshot()`` of the transaction that read this.
+    :ivar lsn: how far the server's log was written (on a standby: replayed) then.
+    :ivar search_path: the schemas where a table without one is looked for, in their order.
+    :ivar aggregates: names of the server's aggregate functions.
+    :ivar definition: the query as Postgres writes it, every name resolved; empty without a referee.
+    :ivar referee: empty; or why Postgres could not be asked what the query uses.
+    """
+
+    outputs: tuple[Column, ...]
+    tables: tuple[TableColumns, ...]
+    used: frozenset[tuple[str, str, str]]
+    functions: tuple[str, ...]
+    snapshot: str
+    lsn: str
+    search_path: tuple[str, ...] = ("pg_catalog", "public")
+    aggregates: frozenset[str] = frozenset()
+    definition: str = ""
+    referee: str = ""
+
+
+def read_query(url: str, query: str) -> QueryReading:
+    """Ask Postgres what a query reads; the query is parsed and not run.
+
+    :param query: one SELECT, without parameters.
+    :raises WarehouseUnreachable: no connection, or one that broke.
+    :raises QueryError: SQL that Postgres refuses.
+    """
+    outputs = describe(url, query)
+    text = statement(query)
+    with connected(url) as connection, translated(_WHAT):
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        # Said aloud: a role's own default may be to read only.
+        connection.read_only = False
+        try:
+            view = _view(connection, text, columns=len(outputs))
+        except psycopg.Error as error:
+            refusal = as_ours(_WHAT, error)
+            if isinstance(refusal, WarehouseUnreachable):
+                raise refusal from error
+            connection.rollback()
+            connection.read_only = True
+            return _without_referee(connection, outputs, text, reason=str(refusal.found))
+        return _refereed(connection, outputs, view)
+
+
+def _view(connection: Connection, text: str, *, columns: int) -> int:
+    """The number of a temporary view of the query; it goes with the transaction.
+
+    Its columns get names of their own, since a query may return two of one name and a view not.
+    """
+    names = ", ".join(f"c{number}" for number in range(1, columns + 1))
+    connection.execute(f"CREATE TEMPORARY VIEW {_VIEW} ({names}) AS\n{text}".encode())
+    return int(_row(connection, f"SELECT 'pg_temp.{_VIEW}'::regclass::oid::bigint")[0])
+
+
+def _refereed(connection: Connection, outputs: tuple[Column, ...], view: int) -> QueryReading:
+    used = connection.execute(_USED, {"view": view}).fetchall()
+    functions = connection.execute(_FUNCTIONS, {"view": view}).fetchall()
+    tables = _tables(connection, {oid for oid, *_ in used})
+    snapshot, lsn, search_path, aggregates = _row(connection, _STATE)
+    # With no schema to search, Postgres writes each table with its own.
+    connection.execute("SELECT set_config('search_path', '', true)")
+    definition = _row(connection, f"SELECT pg_get_viewdef({view}::oid)")[0]
+    return QueryReading(
+        outputs=outputs,
+        tables=tables,
+        used=frozenset((schema, table, name) for _, schema, table, name in used if name),
+        functions=tuple(name for (name,) in functions),
+        snapshot=snapshot,
+        lsn=lsn,
+        search_path=tuple(search_path),
+        aggregates=frozenset(aggregates),
+        definition=definition,
+    )
+
+
+def _without_referee(
+    connection: Connection, outputs: tuple[Column, ...], text: str, *, reason: str
+) -> QueryReading:
+    names = _names_in(text)
+    found = connection.execute(
+        "SELECT to_regclass(name)::oid::bigint FROM unnest(%s::text[]) AS name", [names]
+    ).fetchall()
+    snapshot, lsn, search_path, aggregates = _row(connection, _STATE)
+    return QueryReading(
+        outputs=outputs,
+        tables=_tables(connection, {oid for (oid,) in found if oid is not None}),
+        used=frozenset(),
+        functions=(),
+        snapshot=snapshot,
+        lsn=lsn,
+        search_path=tuple(search_path),
+        aggregates=frozenset(aggregates),
+        referee=reason,
+    )
+
+
+def _names_in(text: str) -> list[str]:
+    """The tables that the SQL names, quoted; none where it cannot be read."""
+    try:
+        tables = [
+            source
+            for scope in traverse_scope(sqlglot.parse_one(text, read="postgres"))
+            for source in scope.sources.values()
+            if isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
+        ]
+    except (SqlglotError, RecursionError):
+        return []
+    return sorted({".".join(quoted(_folded(p)) for p in t.parts) for t in tables})
+
+
+def _folded(part: exp.Expr) -> str:
+    """An identifier as Postgres keeps it: in lower case, unless it is quoted."""
+    return part.name if part.args.get("quoted") else part.name.lower()
+
+
+def _tables(connection: Connection, oids: set[int]) -> tuple[TableColumns, ...]:
+    rows = connection.execute(_TABLES, [sorted(oids)]).fetchall()
+    return tuple(
+        TableColumns(
+            schema=schema,
+            table=table,
+            kind=_KINDS[kind],
+            columns=tuple(
+                Column(name, pg_type) for name, pg_type in zip(names, types, strict=True)
+            ),
+        )
+        for schema, table, kind, names, types in rows
+    )
+
+
+def _row(connection: Connection, query: str) -> tuple[Any, ...]:
+    """The one row of a query that always returns one."""
+    (row,) = connection.execute(query.encode()).fetchall()
+    return row

@@ -1,0 +1,214 @@
+"""The profile of a window made inside Postgres: one SELECT, and a few kilobytes come back.
+
+On the same rows it equals what :class:`mlops.core.profiler.Profiler` makes in memory: the same
+counts, the same smallest and largest values, and sums to eight digits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import errors
+
+from mlops.core.column_profile import CategoryProfile, NumericProfile
+from mlops.core.profile import Profile
+from mlops.errors import QueryError
+from mlops.warehouse.postgres.pushdown_sql import MOST_ROWS, NumericColumn, TextColumn
+from mlops.warehouse.postgres.session import Connection, reading
+from mlops.warehouse.postgres.sql import quoted, statement
+
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class KeyCounts:
+    """What a query's keys are like.
+
+    :param distinct: different keys; rows without a key count as none.
+    :param newest: the latest value of the time column, UTC; None without rows or without a column.
+    """
+
+    rows: int
+    distinct: int
+    newest: datetime | None
+
+
+def window_profile(
+    url: str,
+    sql: str,
+    reference: Profile,
+    *,
+    columns: Collection[str] | None = None,
+    workers: int = WORKERS,
+) -> Profile:
+    """Profile a query's rows on the edges and categories of a reference.
+
+    :param columns: those of the reference's columns that the query has; all when None.
+    :raises DataRefused: a column is of another kind than in the reference.
+    :raises QueryError: SQL that does not run, or lacks a column.
+    :raises WarehouseUnreachable: no connection, or one that broke.
+    """
+    wanted = set(reference.columns if columns is None else columns)
+    return profile_rows(
+        url,
+        sql,
+        edges={n: p.edges for n, p in reference.numeric.items() if n in wanted},
+        categories={n: tuple(p.counts) for n, p in reference.categories.items() if n in wanted},
+        workers=workers,
+    )
+
+
+def profile_rows(
+    url: str,
+    sql: str,
+    *,
+    edges: Mapping[str, Sequence[float]],
+    categories: Mapping[str, Sequence[str]],
+    workers: int = WORKERS,
+) -> Profile:
+    """Profile a query's rows inside the database, in one pass over them.
+
+    A second pass is made for columns of more than 24 categories, for columns that hold NaN, and
+    when a sum leaves the range of float8; all see the same state of the data.
+
+    :param edges: for each numeric column its ascending edges.
+    :param categories: for each text column its known categories.
+    :param workers: parallel workers that Postgres may use beside the session itself.
+    :raises DataRefused: a column is of another kind.
+    :raises QueryError: SQL that does not run, or lacks a column; more than a billion rows.
+    :raises WarehouseUnreachable: no connection, or one that broke.
+    """
+    query = statement(sql)
+    with reading(url, what="the rows cannot be profiled") as connection:
+        connection.execute(f"SET LOCAL max_parallel_workers_per_gather = {int(workers)}")
+        types = _types(connection, query)
+        _require([*edges, *categories], types)
+        numeric = [NumericColumn(n, types[n], tuple(map(float, e))) for n, e in edges.items()]
+        text = [TextColumn(n, types[n], tuple(known)) for n, known in categories.items()]
+        rows, numbers, named = _measure(connection, query, numeric, text)
+        with_nan = [column for column in numeric if _holds_nan(numbers[column.name])]
+        if with_nan:
+            careful = [replace(column, has_nan=True) for column in with_nan]
+            numbers |= _measure(connection, query, careful, [])[1]
+    return Profile(
+        rows=rows,
+        numeric={column.name: numbers[column.name] for column in numeric},
+        categories=named,
+    )
+
+
+def count_keys(url: str, sql: str, key: str, *, time: str | None = None) -> KeyCounts:
+    """Count a query's rows and its different keys, inside the database.
+
+    :param time: name of a column of times, of which the latest is wanted.
+    :raises QueryError: SQL that does not run, or lacks a column.
+    :raises WarehouseUnreachable: no connection, or one that broke.
+    """
+    newest = f"max({quoted(time)})::timestamptz" if time else "NULL::timestamptz"
+    query = (
+        f"SELECT count(*), count(DISTINCT {quoted(key)}), {newest}\n"
+        f"FROM (\n{statement(sql)}\n) AS window_rows"
+    )
+    with reading(url, what="the keys cannot be counted") as connection:
+        rows, distinct, found = connection.execute(query.encode()).fetchone() or (0, 0, None)
+    return KeyCounts(rows, distinct, found.astimezone(UTC) if found else None)
+
+
+def _types(connection: Connection, query: str) -> dict[str, str]:
+    """The type of each column that the query returns, as Postgres spells it."""
+    found = connection.execute(f"SELECT * FROM (\n{query}\n) AS window_rows LIMIT 0".encode())
+    columns = found.description or []
+    names = connection.execute(
+        "SELECT format_type(oid, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS t (oid, at) "
+        "ORDER BY at",
+        [[column.type_code for column in columns]],
+    ).fetchall()
+    return {column.name: name for column, (name,) in zip(columns, names, strict=True)}
+
+
+def _require(wanted: Sequence[str], types: Mapping[str, str]) -> None:
+    missing = sorted(set(wanted) - set(types))
+    if missing:
+        raise QueryError(
+            f"the query does not return {', '.join(missing)}",
+            found=", ".join(types),
+            action="name each column with AS, as the spec names it",
+        )
+
+
+def _measure(
+    connection: Connection,
+    query: str,
+    numeric: Sequence[NumericColumn],
+    text: Sequence[TextColumn],
+) -> tuple[int, dict[str, NumericProfile], dict[str, CategoryProfile]]:
+    """One pass, or two where sums leave the range of float8 or a column has many categories."""
+    try:
+        with connection.transaction():
+            found = _select(connection, query, numeric, text)
+    except errors.NumericValueOutOfRange:
+        numeric = [replace(column, guarded=True) for column in numeric]
+        found = _select(connection, query, numeric, text)
+    rows = found[0]
+    if rows > MOST_ROWS:
+        raise QueryError(
+            "the window has more rows than are profiled at once",
+            found=f"{rows:,}",
+            expected=f"at most {MOST_ROWS:,}",
+            action="profile shards of it and add their profiles up",
+        )
+    groups = _groups(connection, query, [column for column in text if column.is_wide])
+    cells = iter(found[1:])
+    numbers = {c.name: c.read(rows, [next(cells) for _ in c.expressions]) for c in numeric}
+    named = {
+        c.name: c.read(rows, [next(cells) for _ in c.expressions], groups.get(c.name)) for c in text
+    }
+    return rows, numbers, named
+
+
+def _select(
+    connection: Connection,
+    query: str,
+    numeric: Sequence[NumericColumn],
+    text: Sequence[TextColumn],
+) -> tuple[Any, ...]:
+    cells = ["count(*)"]
+    columns: list[NumericColumn | TextColumn] = [*numeric, *text]
+    for column in columns:
+        cells += column.expressions
+    select = f"SELECT {', '.join(cells)}\nFROM (\n{query}\n) AS window_rows"
+    # Binary: a float comes back as it is.
+    return connection.execute(select.encode(), binary=True).fetchone() or (0,)
+
+
+def _groups(
+    connection: Connection, query: str, wide: Sequence[TextColumn]
+) -> dict[str, dict[str, int]]:
+    """Rows by known category, for columns of many categories, in one pass."""
+    counts: dict[str, dict[str, int]] = {column.name: {} for column in wide}
+    if not wide:
+        return counts
+    labels = [f"group_{i}" for i in range(len(wide))]
+    inner = ", ".join(
+        f"{column.group} AS {label}" for column, label in zip(wide, labels, strict=True)
+    )
+    listed = ", ".join(labels)
+    sets = ", ".join(f"({label})" for label in labels)
+    select = (
+        f"SELECT {listed}, count(*) FROM (\nSELECT {inner} FROM (\n{query}\n) AS window_rows\n"
+        f") AS known GROUP BY GROUPING SETS ({sets})"
+    )
+    for *found, rows in connection.execute(select.encode()).fetchall():
+        for column, category in zip(wide, found, strict=True):
+            if category is not None:
+                counts[column.name][category] = rows
+    return counts
+
+
+def _holds_nan(profile: NumericProfile) -> bool:
+    """Postgres sorts NaN above all numbers."""
+    return profile.max is not None and math.isnan(profile.max)

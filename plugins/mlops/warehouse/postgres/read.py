@@ -1,0 +1,302 @@
+"""Read rows of the warehouse: what a query returns, and the rows themselves as Arrow batches.
+
+Rows come by ADBC, in Postgres' binary COPY format, and never as Python objects. What can be read:
+
+=========================================  ==========================
+Postgres                                   Arrow
+=========================================  ==========================
+smallint, integer, bigint                  int16, int32, int64
+real, double precision                     float, double
+boolean                                    bool
+text, character varying, name, an enum     string
+date                                       date32
+timestamp with time zone                   timestamp[us, tz=UTC]
+uuid                                       uuid
+=========================================  ==========================
+
+A domain is read as the type below it. Everything else is refused by name with the cast to write:
+``numeric`` because it would arrive as text, a timestamp without time zone because it names no
+moment, ``character(n)`` because its padding would make other categories of the same codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import adbc_driver_manager
+import psycopg
+import pyarrow as pa
+from adbc_driver_postgresql import StatementOptions, dbapi
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
+from pyarrow import types
+
+from mlops.errors import QueryError, WarehouseError, WarehouseUnreachable
+from mlops.warehouse.postgres.session import READ_SETTINGS, is_passing, reading, unreachable
+from mlops.warehouse.postgres.sql import statement
+from mlops.warehouse.postgres.threads import read_ahead
+
+BATCH_ROWS = 65_536
+_HINT_BYTES = 4 << 20
+# Every statement of the transaction sees what its first one saw.
+_ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_STATE = """\
+SELECT pg_current_snapshot()::text, (
+    CASE
+        WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn()
+    END
+)::text"""
+
+# What to write instead of a column whose type cannot be read; by the type's internal name.
+_CASTS = {
+    "numeric": "{}::float8",
+    "money": "{}::numeric::float8",
+    "timestamp": "{} AT TIME ZONE 'UTC'",
+    "time": "extract(epoch FROM {})::float8",
+    "timetz": "extract(epoch FROM {})::float8",
+    "interval": "extract(epoch FROM {})::float8",
+    "json": "({} ->> 'name')::float8",
+    "jsonb": "({} ->> 'name')::float8",
+    "oid": "{}::bigint",
+    "bytea": "encode({}, 'hex')",
+}
+_MARKS_OF_A_BROKEN_CONNECTION = (
+    "server closed the connection",
+    "terminating connection",
+    "could not receive data",
+    "could not send data",
+    "SSL connection has been closed",
+    "no connection to the server",
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a query returns.
+
+    :param pg_type: as Postgres spells it, without length or precision: ``double precision``.
+    """
+
+    name: str
+    pg_type: str
+
+
+@dataclass(frozen=True)
+class DatabaseState:
+    """Which transactions' rows were seen.
+
+    :ivar snapshot: ``pg_current_snapshot()``; pg_visible_in_snapshot() says what is in it.
+    :ivar lsn: how far the server's log was written (on a standby: replayed) then.
+    """
+
+    snapshot: str
+    lsn: str
+
+
+@dataclass(frozen=True)
+class RowStream:
+    """The rows of a query, batch by batch; can be gone through once.
+
+    :param schema: names and types of the columns.
+    :param state: the state of the database that all its rows are of.
+    :param cancel: makes whoever waits for the next batch come back, with an error.
+    """
+
+    schema: pa.Schema
+    state: DatabaseState
+    cancel: Callable[[], None]
+    _batches: Iterator[pa.RecordBatch]
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self._batches
+
+
+def describe(url: str, sql: str) -> tuple[Column, ...]:
+    """The columns that a query would return; it is parsed and not run.
+
+    :raises WarehouseUnreachable: no connection.
+    :raises QueryError: SQL that Postgres refuses.
+    """
+    with reading(url, what="the query cannot be read") as connection:
+        found = _prepared(connection.pgconn, statement(sql))
+        if not found.nfields:
+            raise QueryError(
+                "the SQL returns no columns",
+                found=_first_line(sql),
+                expected="one SELECT that names its columns",
+            )
+        oids = [found.ftype(i) for i in range(found.nfields)]
+        names = connection.execute(
+            "SELECT format_type(oid, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS t (oid, at) "
+            "ORDER BY at",
+            [oids],
+        ).fetchall()
+    return tuple(
+        Column(name=(found.fname(i) or b"").decode(), pg_type=name)
+        for i, (name,) in enumerate(names)
+    )
+
+
+def _prepared(pgconn: PGconn, sql: str) -> PGresult:
+    """What Postgres says of a statement that it has parsed."""
+    found = pgconn.prepare(b"", sql.encode())
+    if found.status == ExecStatus.COMMAND_OK:
+        found = pgconn.describe_prepared(b"")
+    if found.status != ExecStatus.COMMAND_OK:
+        error = error_from_result(found)
+        raise _at_its_line(error, sql) from error
+    return found
+
+
+def _at_its_line(error: psycopg.Error, sql: str) -> Exception:
+    """Our error with the line that Postgres points to; where it points to none, its own."""
+    if error.diag.statement_position is None:
+        return error
+    number = sql[: int(error.diag.statement_position) - 1].count("\n")
+    return QueryError(
+        f"the SQL does not run, line {number + 1}: {sql.splitlines()[number].strip()}",
+        found=error.diag.message_primary,
+        action=error.diag.message_hint or "correct the SQL",
+    )
+
+
+@contextmanager
+def stream(url: str, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[RowStream]:
+    """Run a query and read its rows in a thread, a few batches ahead of the caller.
+
+    The batches hold ``batch_rows`` rows each, the last one fewer; memory does not grow with the
+    rows. When the block is left before the last batch, the query is cancelled.
+
+    :raises WarehouseUnreachable: no connection, or one that broke.
+    :raises QueryError: SQL that does not run, or a column of a type that cannot be read.
+    """
+    with _cursor(url) as cursor:
+        query = statement(sql)
+        with _translated():
+            cursor.execute(_STATE)
+            state = DatabaseState(*cursor.fetchone())
+            schema = _readable(cursor.adbc_execute_schema(query))
+
+        def cancel() -> None:
+            # Where the connection is gone, there is nothing to cancel.
+            with suppress(adbc_driver_manager.Error):
+                cursor.adbc_cancel()
+
+        batches = _batches(cursor, query, schema=schema, rows=batch_rows)
+        with read_ahead(batches, cancel=cancel) as ahead:
+            yield RowStream(schema, state, cancel, ahead)
+
+
+@contextmanager
+def _cursor(url: str) -> Iterator[Any]:
+    try:
+        connection = dbapi.connect(url)
+    except adbc_driver_manager.Error as error:
+        raise unreachable(url, str(error)) from error
+    try:
+        with connection.cursor() as cursor:
+            with _translated():
+                # This begins the transaction that the settings hold for.
+                cursor.executescript(f"{_ONE_STATE};\n{READ_SETTINGS}")
+                hint = StatementOptions.BATCH_SIZE_HINT_BYTES.value
+                cursor.adbc_statement.set_options(**{hint: str(_HINT_BYTES)})
+            yield cursor
+    finally:
+        connection.close()
+
+
+def _batches(cursor: Any, query: str, *, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+    """Run the query and cut its rows anew: the driver cuts by bytes, which is no stable number.
+
+    The query starts with the first batch, so in the reading thread: the driver waits for the
+    first row without listening to signals.
+    """
+    held: list[pa.RecordBatch] = []
+    wanted = rows
+    with _translated():
+        cursor.execute(query)
+        for batch in cursor.fetch_record_batch():
+            start = 0
+            while batch.num_rows - start >= wanted:
+                held.append(batch.slice(start, wanted))
+                yield _joined(held, schema)
+                start, held, wanted = start + wanted, [], rows
+            if start < batch.num_rows:
+                held.append(batch.slice(start))
+                wanted -= batch.num_rows - start
+    if held:
+        yield _joined(held, schema)
+
+
+def _joined(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+    whole = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+    return pa.RecordBatch.from_arrays(whole.columns, schema=schema)
+
+
+def _readable(schema: pa.Schema) -> pa.Schema:
+    """The schema without the driver's notes, once every column of it can be read."""
+    refused = {
+        field.name: cast.format(field.name)
+        for field in schema
+        if (cast := _cast_for(field)) is not None
+    }
+    if refused:
+        kinds = ", ".join(f"{n} ({_pg_type(schema.field(n))})" for n in refused)
+        raise QueryError(
+            "columns have types that are not read",
+            found=kinds,
+            action="write in the SQL: " + ", ".join(f"{c} AS {n}" for n, c in refused.items()),
+        )
+    return pa.schema([pa.field(field.name, field.type) for field in schema])
+
+
+def _cast_for(field: pa.Field) -> str | None:
+    name = _pg_type(field)
+    if name in _CASTS:
+        return _CASTS[name]
+    return None if name != "bpchar" and _is_plain(field.type) else "{}::text"
+
+
+def _pg_type(field: pa.Field) -> str:
+    return str((field.metadata or {}).get(b"POSTGRESQL:type", b"unknown").decode())
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    return bool(
+        types.is_signed_integer(kind)
+        or types.is_floating(kind)
+        or types.is_boolean(kind)
+        or types.is_string(kind)
+        or types.is_date32(kind)
+        or (types.is_timestamp(kind) and kind.tz is not None)
+        or kind == pa.uuid()
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the errors of ADBC and Arrow into ours."""
+    try:
+        yield
+    except (adbc_driver_manager.Error, OSError, pa.ArrowException) as error:
+        raise _as_ours(error) from error
+
+
+def _as_ours(error: Exception) -> WarehouseError:
+    text = str(error)
+    broken = any(mark in text for mark in _MARKS_OF_A_BROKEN_CONNECTION)
+    said = text.rpartition("ERROR:")[2] or text
+    found = " at ".join(line.strip() for line in said.splitlines()[:2] if line.strip())
+    if broken or is_passing(getattr(error, "sqlstate", None)):
+        return WarehouseUnreachable(
+            "the connection to the warehouse broke", found=found, action="try again"
+        )
+    return QueryError("the query does not run", found=found, action="correct the SQL")
+
+
+def _first_line(sql: str) -> str:
+    return sql.strip().partition("\n")[0]

@@ -1,0 +1,163 @@
+"""Write one shard of a batch of predictions: all of it, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from psycopg import sql
+from pyarrow import types
+
+from mlops.errors import DataRefused
+from mlops.warehouse.postgres.copy import Copy, copying, fixed_text
+from mlops.warehouse.postgres.predictions import COLUMNS, Names
+from mlops.warehouse.postgres.session import READ_SETTINGS, connected, take_turns, translated
+from mlops.warehouse.postgres.sql import statement
+
+# Rows of a shard, and of those that an earlier cut had beyond the last one.
+_DELETE = "DELETE FROM {predictions} WHERE batch = %s AND (shard = %s OR shard >= %s)"
+_DELETE_TAKEN = """\
+DELETE FROM {predictions} AS p
+USING (
+{rows}
+) AS own
+WHERE p.batch = {batch} AND p.{key} = own.{key}"""
+
+
+class ShardWriter:
+    """Writes the rows of one shard; made by :func:`replacing_shard`.
+
+    :ivar rows: how many were written.
+    """
+
+    def __init__(
+        self, copy: Copy, *, batch: str, shard: int, version: int, threshold: float | None
+    ) -> None:
+        self._copy = copy
+        self._batch = batch.encode()
+        self._shard = shard
+        self._version = version
+        self._threshold = threshold
+        self.rows = 0
+
+    def write(self, keys: pa.RecordBatch, scores: NDArray[np.float64]) -> None:
+        """Append rows.
+
+        :param keys: two columns: the key, and the event's time.
+        :param scores: shape (rows,).
+        :raises DataRefused: a key or a time is missing.
+        """
+        key, time = _key_values(keys), _times(keys)
+        fields: list[tuple[str, Any]] = [
+            (keys.schema.names[0], key.dtype),
+            ("event_time", time.dtype),
+            ("score", np.float64),
+            ("decision", np.bool_),
+            ("model_version", np.int32),
+            ("batch", f"S{len(self._batch)}"),
+            ("shard", np.int32),
+        ]
+        records = np.empty(len(scores), dtype=[f for f in fields if self._has(f[0])])
+        records[keys.schema.names[0]], records["event_time"], records["score"] = key, time, scores
+        if self._threshold is not None:
+            records["decision"] = scores >= self._threshold
+        records["model_version"], records["batch"] = self._version, self._batch
+        records["shard"] = self._shard
+        self.rows += self._copy.write(records)
+
+    def _has(self, column: str) -> bool:
+        return column != "decision" or self._threshold is not None
+
+
+@contextmanager
+def replacing_shard(
+    url: str,
+    *,
+    schema: str,
+    model: str,
+    key: str,
+    batch: str,
+    shard: int,
+    shards: int,
+    version: int,
+    threshold: float | None,
+    taking_over: str | None = None,
+) -> Iterator[ShardWriter]:
+    """Replace the rows of a shard, in one transaction that ends with the block.
+
+    An error in the block leaves what stood there before.
+
+    :param shards: into how many the batch is cut; rows of higher ones are of an earlier cut and go.
+    :param threshold: scores from it on get the decision true; None writes no decision.
+    :param taking_over: SQL with the shard's keys, which are taken from the shards that have them.
+    :raises DuplicateKey: a key comes twice, or another shard of the batch has it.
+    :raises QueryError: the tables are not there.
+    :raises WarehouseUnreachable: no connection, or one that broke.
+    """
+    names = Names.of(schema=schema, model=model)
+    columns = [key, *(c for c in COLUMNS if c != "decision" or threshold is not None)]
+    with (
+        connected(url) as connection,
+        translated(f"shard {shard} of batch {batch} cannot be written"),
+        connection.transaction(),
+    ):
+        # Two tries of one shard go one after the other: neither sees rows that the other has not
+        # committed, so both would write the same keys.
+        take_turns(connection, f"mlops.shard.{batch}.{shard}")
+        connection.execute(
+            sql.SQL(_DELETE).format(predictions=names.predictions), [batch, shard, shards]
+        )
+        if taking_over is not None:
+            # Shards that take rows from one another would wait for one another.
+            take_turns(connection, f"mlops.batch.{batch}")
+            connection.execute(READ_SETTINGS)
+            taken = sql.SQL(_DELETE_TAKEN).format(
+                predictions=names.predictions,
+                rows=sql.SQL(statement(taking_over)),
+                key=sql.Identifier(key),
+                batch=batch,
+            )
+            connection.execute(taken)  # without parameters, as its SQL may have percent signs
+        with copying(connection, names.predictions, columns) as copy:
+            yield ShardWriter(copy, batch=batch, shard=shard, version=version, threshold=threshold)
+
+
+def _key_values(keys: pa.RecordBatch) -> NDArray[Any]:
+    """The key column as numpy can send it."""
+    column = keys.column(0)
+    _refuse_missing(keys, 0)
+    if types.is_string(column.type):
+        return fixed_text(column)
+    if column.type == pa.uuid():
+        stored = column.storage
+        raw = np.frombuffer(stored.buffers()[1], "V16")
+        return raw[stored.offset : stored.offset + len(stored)]
+    values: NDArray[Any] = column.to_numpy()
+    return values
+
+
+def _times(keys: pa.RecordBatch) -> NDArray[np.datetime64]:
+    _refuse_missing(keys, 1)
+    column = keys.column(1)
+    if not (types.is_timestamp(column.type) or types.is_date(column.type)):
+        raise DataRefused(
+            f"the time column {keys.schema.names[1]} holds no times",
+            found=column.type,
+            expected="timestamp with time zone, or date",
+        )
+    values: NDArray[np.datetime64] = column.to_numpy(zero_copy_only=False)
+    return values.astype("datetime64[us]")
+
+
+def _refuse_missing(keys: pa.RecordBatch, position: int) -> None:
+    missing = keys.column(position).null_count
+    if missing:
+        raise DataRefused(
+            f"the column {keys.schema.names[position]} must have a value in every row to be scored",
+            found=f"{missing:,} rows without one among {keys.num_rows:,}",
+            action="leave such rows out in the SQL, or correct the table",
+        )

@@ -1,0 +1,134 @@
+"""Everything that is known of a version, gathered from the store for its reports."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from mlops.core.period import Period
+from mlops.core.records import (
+    CandidateResult,
+    Check,
+    Evaluation,
+    GateResult,
+    Metrics,
+    from_json,
+)
+from mlops.lineage.events.datasets import Names
+from mlops.reports.context import (
+    DataWindow,
+    Identity,
+    ValidationContext,
+    features_of,
+    subject_of,
+)
+from mlops.spec.load import Spec
+from mlops.spec.policy import Policy
+from mlops.store.connect import Transaction
+from mlops.store.tables import (
+    CheckRow,
+    LedgerRow,
+    SnapshotRow,
+    SpecRow,
+    TrainingRow,
+    ValidationRow,
+    VersionRow,
+)
+from mlops.workspace.workspace import registered_spec
+
+
+def validation_context(
+    transaction: Transaction, version: VersionRow, names: Names
+) -> ValidationContext:
+    """What the validation report and the evidence at the gates show of a version.
+
+    Times and digests come from the recorded facts, so that the same version gives the same report.
+    """
+    spec = registered_spec(transaction, version.spec_digest)
+    snapshot = transaction.get(SnapshotRow, version.snapshot_id)
+    training = transaction.get(TrainingRow, version.training_id)
+    validation = transaction.get(ValidationRow, version.training_id, version.champion)
+    champion = validation.champion_metrics
+    evaluation = from_json(Evaluation, validation.evaluation)
+    develop = spec.content.develop
+    train, test = _windows(snapshot, evaluation.metrics)
+    return ValidationContext(
+        subject=subject_of(spec.content, Policy.model_validate(version.policy, strict=False)),
+        identity=_identity(transaction, version, snapshot, training),
+        label=develop.label,
+        train=train,
+        test=test,
+        features=features_of(spec.content),
+        sql=_queries(spec),
+        checks=_checks(transaction, snapshot),
+        candidates=tuple(from_json(CandidateResult, item) for item in training.candidates),
+        select_by=develop.select_by,
+        gates=tuple(from_json(GateResult, item) for item in validation.gates),
+        evaluation=evaluation,
+        tables=tuple(dataset.name for dataset in names.tables_of(snapshot.query)),
+        champion=from_json(Metrics, champion) if champion else None,
+        champion_version=version.champion or None,
+        trusted_types=develop.trusted_types,
+    )
+
+
+def _windows(snapshot: SnapshotRow, tested: Metrics) -> tuple[DataWindow, DataWindow]:
+    """The training and the test window with their rows and label shares."""
+    rows = snapshot.rows - tested.rows
+    positives = round(snapshot.summary["label_share"] * snapshot.rows) - tested.positives
+    train = DataWindow(
+        period=Period(snapshot.train_start, snapshot.test_start),
+        rows=rows,
+        label_share=positives / rows if rows else None,
+    )
+    test = DataWindow(
+        period=Period(snapshot.test_start, snapshot.test_end),
+        rows=tested.rows,
+        label_share=tested.positive_share,
+    )
+    return train, test
+
+
+def _identity(
+    transaction: Transaction, version: VersionRow, snapshot: SnapshotRow, training: TrainingRow
+) -> Identity:
+    return Identity(
+        model=version.model,
+        version=version.number,
+        package_sha256=version.package_digest,
+        spec_digest=version.spec_digest,
+        snapshot_digest=snapshot.sha256,
+        criteria_digest=version.criteria_digest,
+        criteria_registered_at=transaction.get(SpecRow, version.spec_digest).registered_at,
+        made_at=version.packaged_at,
+        run_id=version.run["run_id"],
+        code=tuple((name, str(value)) for name, value in sorted(training.code.items())),
+        ledger_head=entry_name(
+            transaction, action="version.packaged", subject=f"{version.model}/v{version.number}"
+        ),
+    )
+
+
+def entry_name(transaction: Transaction, *, action: str, subject: str) -> str | None:
+    """Number and digest, as ``SEQ:DIGEST``, of the first ledger entry with this action and
+    subject: copies of it lie elsewhere, so that a rewritten or shortened history shows."""
+    found = transaction.session.execute(
+        select(LedgerRow.seq, LedgerRow.digest)
+        .where(LedgerRow.action == action, LedgerRow.subject == subject)
+        .order_by(LedgerRow.seq)
+        .limit(1)
+    ).first()
+    return None if found is None else f"{found.seq}:{found.digest}"
+
+
+def _queries(spec: Spec) -> tuple[tuple[str, str], ...]:
+    develop = spec.content.develop
+    return tuple((name, spec.sql[name]) for name in (develop.features_sql, develop.outcomes_sql))
+
+
+def _checks(transaction: Transaction, snapshot: SnapshotRow) -> tuple[Check, ...]:
+    subject = f"{snapshot.model}/snapshot/{snapshot.id[:12]}"
+    found = transaction.find(CheckRow, subject=subject)
+    if not found:
+        return ()
+    newest = max(found, key=lambda row: row.checked_at)
+    return tuple(from_json(Check, item) for item in newest.checks)

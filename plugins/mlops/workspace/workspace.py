@@ -1,0 +1,106 @@
+"""What every step is given: our store, the artifacts, the customer's data, and who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from mlops.core.records import to_json
+from mlops.errors import StoreError
+from mlops.lineage.events.datasets import Names
+from mlops.lineage.events.origin import Origin
+from mlops.spec.load import Include, Spec
+from mlops.store.artifacts import Artifacts
+from mlops.store.connect import Store, Transaction
+from mlops.store.tables import SpecRow
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Which task asks, and who started its run."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    try_number: int = 1
+    map_index: int = -1
+    triggered_by: str = ""
+
+    @property
+    def actor(self) -> str:
+        """How the ledger names a task: ``task:flight_delay_release.train``."""
+        return f"task:{self.dag_id}.{self.task_id}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The identity as plain JSON."""
+        return to_json(self)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The places that a step works with.
+
+    :param warehouse_url: Postgres URL of the customer's data.
+    :param run: who asks.
+    :param job_namespace: of our jobs in the lineage.
+    :param canonical: for ``host:port`` as connections spell it, the one that the lineage names.
+    """
+
+    store: Store
+    artifacts: Artifacts
+    include: Include
+    warehouse_url: str
+    run: RunIdentity
+    job_namespace: str = "mlops"
+    canonical: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> Names:
+        """How the lineage names things."""
+        return Names(
+            warehouse_url=self.warehouse_url,
+            store_place=self.store.place,
+            canonical=self.canonical,
+        )
+
+    @property
+    def origin(self) -> Origin:
+        """Where the lineage of this step is told from."""
+        return Origin(names=self.names, namespace=self.job_namespace, run=self.run.to_json())
+
+    def spec(self, digest: str) -> Spec:
+        """The spec as it was registered, whatever its file says now."""
+        with self.store.transaction() as transaction:
+            return registered_spec(transaction, digest)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A private folder that is gone afterwards, also after an error."""
+        with TemporaryDirectory(prefix="mlops-") as folder:
+            yield Path(folder)
+
+
+def registered_spec(transaction: Transaction, digest: str) -> Spec:
+    """Read a registered spec inside a transaction.
+
+    :raises StoreError: the row is not what was registered: criteria cannot be changed afterwards.
+    """
+    spec = Spec.from_json(transaction.get(SpecRow, digest).content)
+    if spec.digest != digest:
+        raise StoreError(
+            f"the registered spec of {spec.model} was changed after its registration",
+            found=f"content with sha256 {spec.digest}",
+            expected=f"sha256 {digest}",
+            action="run: python -m mlops ledger verify; then register the spec anew with a release",
+        )
+    return spec
+
+
+def now() -> datetime:
+    """The present, in UTC. Facts carry it; identities never do."""
+    return datetime.now(UTC)
