@@ -97,12 +97,12 @@ def push_down_all(job: Job) -> Work:
 
 def aggregates(job: Job) -> Work:
     """The limit of pushing down: the plainest aggregates, in the same session settings."""
-    from mlops.warehouse.postgres.session import reading
+    from mlops.warehouse.postgres.session import read_only_transaction
 
     cells = ", ".join(f"min({n}), max({n}), avg({n}), stddev({n}), count({n})" for n in NUMBERS)
 
     def work() -> tuple[int, float]:
-        with reading(job["url"], what="the table") as connection:
+        with read_only_transaction(job["url"], what="the table") as connection:
             connection.execute("SET LOCAL max_parallel_workers_per_gather = 2")
             found = connection.execute(f"SELECT count(*), {cells} FROM {job['table']}").fetchone()
         rows = found[0] if found else 0

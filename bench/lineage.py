@@ -15,7 +15,7 @@ from bench.harness import reach
 
 if TYPE_CHECKING:
     from mlops.lineage.events.origin import Origin
-    from mlops.lineage.events.run import Governed
+    from mlops.lineage.events.run import GovernedRuns
     from mlops.store.connect import Store
 
 ROUNDS, QUICK_ROUNDS = 200, 20
@@ -101,7 +101,7 @@ def _traces(store: Store, versions: int, *, quick: bool) -> None:
         reach("s for the whole answer", loaded + took, ANSWER_S, quick=quick)
 
 
-def _record(store: Store, name: str, lineage: Governed | None) -> None:
+def _record(store: Store, name: str, lineage: GovernedRuns | None) -> None:
     from mlops.store.tables import CaseRow
 
     row = CaseRow(
@@ -132,7 +132,7 @@ def _origin() -> Origin:
     )
 
 
-def _version(origin: Origin, number: int) -> Governed:
+def _version(origin: Origin, number: int) -> GovernedRuns:
     """The eleven runs of a version's life, each as wide as ours are."""
     from mlops.lineage.events import facets
     from mlops.lineage.events.origin import same_columns
@@ -162,7 +162,7 @@ def _version(origin: Origin, number: int) -> Governed:
             )
         ),
     ]
-    return origin.told(
+    return origin.events_for(
         "m",
         *(
             Run(

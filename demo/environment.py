@@ -27,7 +27,7 @@ KEPT_PREFIX = "MLOPS_DEMO_"
 
 
 @dataclass(frozen=True)
-class Places:
+class Urls:
     """Where the demo keeps its files, and where the project keeps its own.
 
     :param folder: the demo's folder, ``.demo`` of the project; all below it may be removed.
@@ -73,7 +73,7 @@ def connections(postgres: EmbeddedPostgres) -> dict[str, str]:
     }
 
 
-def mlops_options(places: Places, marquez_url: str | None) -> dict[str, str]:
+def mlops_options(places: Urls, marquez_url: str | None) -> dict[str, str]:
     """The options of section ``[mlops]``."""
     return {
         "include_folder": str(places.project / "include"),
@@ -85,7 +85,7 @@ def mlops_options(places: Places, marquez_url: str | None) -> dict[str, str]:
 
 
 def environment(
-    places: Places, postgres: EmbeddedPostgres, port: int, *, marquez_url: str | None = None
+    places: Urls, postgres: EmbeddedPostgres, port: int, *, marquez_url: str | None = None
 ) -> dict[str, str]:
     """All variables for a process of the demo's Airflow, or for a command that works with it.
 
@@ -135,7 +135,7 @@ def _without_proxy() -> dict[str, str]:
 
 
 def _airflow_options(
-    places: Places, postgres: EmbeddedPostgres, port: int
+    places: Urls, postgres: EmbeddedPostgres, port: int
 ) -> dict[str, Mapping[str, str] | dict[str, str]]:
     base_url = f"http://{LOOPBACK}:{port}"
     secret = postgres.password
@@ -190,7 +190,7 @@ def _airflow_options(
     }
 
 
-def _openlineage_options(places: Places) -> dict[str, str]:
+def _openlineage_options(places: Urls) -> dict[str, str]:
     """Of Airflow's own events: a Marquez that hangs would hold each task, a file never does."""
     transport = {"type": "file", "log_file_path": str(places.lineage), "append": True}
     return {

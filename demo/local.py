@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from demo.environment import Places
+from demo.environment import Urls
 from demo.marquez import DEFAULT_PORT as DEFAULT_MARQUEZ_PORT
 from demo.marquez import PORT_VARIABLE as MARQUEZ_PORT_VARIABLE
 from demo.marquez import EmbeddedMarquez
@@ -29,7 +29,7 @@ def local_platform() -> Platform:
     :raises DemoError: when one of them is not a port.
     """
     folder = Path(os.environ.get(FOLDER_VARIABLE) or PROJECT / ".demo").absolute()
-    places = Places(
+    places = Urls(
         folder=folder, project=PROJECT, dags=PROJECT / "dags", plugins=PROJECT / "plugins"
     )
     postgres_port = port_from_environment(POSTGRES_PORT_VARIABLE, DEFAULT_POSTGRES_PORT)

@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 
 from demo import processes
-from demo.environment import AIRFLOW_DATABASE, DATABASES, TASK_ROLE, Places, environment
+from demo.environment import AIRFLOW_DATABASE, DATABASES, TASK_ROLE, Urls, environment
 from demo.errors import DemoError
 from demo.marquez import EmbeddedMarquez, is_wanted, url_from_environment
 from demo.ports import LOOPBACK, require_free
@@ -56,7 +56,7 @@ def silent(_: str) -> None:
 class Platform:
     """Airflow and Postgres, started and stopped together; each method may be called again.
 
-    :param places: the folders, see :class:`demo.environment.Places`.
+    :param places: the folders, see :class:`demo.environment.Urls`.
     :param postgres: the server that holds Airflow's, the warehouse's and our own database.
     :param port: of Airflow's API server and pages.
     :param marquez: is started by itself, before Airflow, which then sends it its lineage.
@@ -64,7 +64,7 @@ class Platform:
 
     def __init__(
         self,
-        places: Places,
+        places: Urls,
         postgres: EmbeddedPostgres,
         *,
         port: int,

@@ -43,23 +43,24 @@ PLUGINS = PROJECT / "plugins"
 PACKAGE = PLUGINS / "mlops"
 
 ABOVE_THE_LINE = (
-    ("plugin", "listener", "mlops_plugin", "__main__"),
+    ("plugin", "mlops_plugin", "__main__"),
     ("lifecycle",),
-    ("operators", "sensors"),
-    ("web",),
-    ("cli",),
-    ("operators.workspace",),
+    ("operators", "sensors", "api_server", "web", "cli"),
+    ("connections",),
     ("settings",),
 )
 BELOW_THE_LINE = (
+    ("views",),
     ("flow",),
+    ("approvals",),
+    ("workspace",),
     ("reports",),
     ("lineage",),
     ("warehouse",),
     ("store",),
     ("core",),
     ("spec",),
-    ("core.canonical",),
+    ("digests",),
     ("errors",),
 )
 LAYERS = (*ABOVE_THE_LINE, *BELOW_THE_LINE)
@@ -175,8 +176,8 @@ def test_an_import_that_goes_up_is_found(tmp_path: Path) -> None:
         "drift.py:5: core.drift imports settings",
     ]
     assert upward("spec.load", file)[0] == "drift.py:2: spec.load imports store.ledger"
-    file.write_text("from mlops.digests import digest_json\nfrom mlops.core import gates\n")
-    assert upward("spec.load", file) == ["drift.py:2: spec.load imports core.gates"]
+    file.write_text("from mlops.digests import digest_json\nfrom mlops.core import acceptance\n")
+    assert upward("spec.load", file) == ["drift.py:2: spec.load imports core.acceptance"]
 
 
 def test_the_package_below_the_line_knows_nothing_of_airflow() -> None:

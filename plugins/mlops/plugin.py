@@ -73,6 +73,8 @@ class MlopsPlugin(AirflowPlugin):
     @cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """Sees what people do to gates, in the API server."""
-        from mlops.api_server.middleware import Witness
+        from mlops.api_server.middleware import ApprovalMiddleware
 
-        return [{"name": "mlops witness", "middleware": Witness, "args": [], "kwargs": {}}]
+        return [
+            {"name": "mlops witness", "middleware": ApprovalMiddleware, "args": [], "kwargs": {}}
+        ]

@@ -9,7 +9,7 @@ from mlops.core.checks import (
     DataSummary,
     all_passed,
     check_contract,
-    refused,
+    contract_error,
     schema_changes,
 )
 from mlops.spec.model import CategoricalFeature, Contract, NumericFeature
@@ -156,7 +156,7 @@ def test_a_schema_that_changed_is_told_column_by_column():
 
 def test_the_refusal_names_all_that_failed():
     found = check(replace(GOOD, key_duplicates=7, label_share=0.61))
-    text = str(refused("snapshot of flight_delay", found))
+    text = str(contract_error("snapshot of flight_delay", found))
     assert text.startswith("snapshot of flight_delay breaks its contract in 2 of 12 checks; found")
     assert "one row for each key: 7 duplicates (expected no duplicates)" in text
     assert "share of true labels: 61 % (expected 2 % to 60 %)" in text
@@ -164,4 +164,4 @@ def test_the_refusal_names_all_that_failed():
 
 def test_nothing_checked_is_not_a_pass():
     assert not all_passed(())
-    assert "no check at all" in str(refused("x", ()))
+    assert "no check at all" in str(contract_error("x", ()))

@@ -11,7 +11,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 
-from mlops.core.metrics import MISSING, better, confusion, evaluate, importance, metrics
+from mlops.core.metrics import MISSING, best_index, confusion, evaluate, importance, metrics
 from mlops.core.records import Evaluation, from_json, to_json
 from mlops.errors import DataRefused, PredictionError, TrainingError
 
@@ -230,10 +230,10 @@ def test_an_evaluation_survives_json():
 def test_the_best_is_chosen_by_one_metric_and_the_first_of_equals():
     _, y, score = some_rows()
     good, same, bad = metrics(y, score), metrics(y, score), metrics(y, np.full(len(y), 0.5))
-    assert better("auc", [bad, good, same]) == 1
-    assert better("log_loss", [bad, good, same]) == 1
+    assert best_index("auc", [bad, good, same]) == 1
+    assert best_index("log_loss", [bad, good, same]) == 1
     none = metrics(np.full(9, True), np.full(9, 0.9))
-    assert better("auc", [none, bad]) == 1
-    assert better("brier", [bad, none]) == 1
+    assert best_index("auc", [none, bad]) == 1
+    assert best_index("brier", [bad, none]) == 1
     with pytest.raises(TrainingError, match="no candidate can be chosen by auc"):
-        better("auc", [none, none])
+        best_index("auc", [none, none])

@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 from demo import processes
 from demo.__main__ import main
 from demo.contents import load_flights, make_store
-from demo.environment import Places, environment
+from demo.environment import Urls, environment
 from demo.errors import DemoError
 from demo.keys import derived_key
 from demo.platform import Platform
@@ -44,8 +44,8 @@ time.sleep(600)
 """
 
 
-def places(folder: Path) -> Places:
-    return Places(folder=folder, project=folder, dags=folder / "dags", plugins=folder / "plugins")
+def places(folder: Path) -> Urls:
+    return Urls(folder=folder, project=folder, dags=folder / "dags", plugins=folder / "plugins")
 
 
 def session_of(pid: int) -> list[int]:

@@ -18,7 +18,7 @@ import pytest
 
 from demo import processes
 from demo.client import AirflowClient
-from demo.environment import Places
+from demo.environment import Urls
 from demo.errors import DemoError
 from demo.platform import Platform
 from demo.ports import free_port
@@ -83,7 +83,7 @@ def platform() -> Iterator[Platform]:
     (folder / "dags").mkdir()
     (folder / "plugins").mkdir()
     (folder / "dags" / "tiny.py").write_text(DAG_FILE)
-    places = Places(
+    places = Urls(
         folder=folder / "demo",
         project=PROJECT,
         dags=folder / "dags",
@@ -280,7 +280,7 @@ def test_a_part_that_dies_is_told_and_nothing_is_left_running(platform: Platform
     assert platform.running
     platform.stop_airflow()
     broken = Platform(
-        Places(
+        Urls(
             folder=platform.places.folder,
             project=PROJECT,
             dags=platform.places.dags,

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from demo.__main__ import _start_marquez, main
-from demo.environment import Places, environment
+from demo.environment import Urls, environment
 from demo.errors import DemoError
 from demo.marquez import EmbeddedMarquez, is_wanted, url_from_environment
 from demo.marquez_parts import (
@@ -102,8 +102,8 @@ def marquez(tmp_path: Path, postgres: EmbeddedPostgres) -> Iterator[EmbeddedMarq
     postgres.drop_database("marquez_test")
 
 
-def places(folder: Path) -> Places:
-    return Places(folder=folder, project=folder, dags=folder / "dags", plugins=folder / "plugins")
+def places(folder: Path) -> Urls:
+    return Urls(folder=folder, project=folder, dags=folder / "dags", plugins=folder / "plugins")
 
 
 def lives(url: str) -> bool:

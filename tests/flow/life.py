@@ -14,7 +14,7 @@ import yaml
 from psycopg import sql
 
 from mlops.approvals.eligibility import Person
-from mlops.approvals.responses import Answer, answered, gate_id, request
+from mlops.approvals.responses import Answer, gate_id, record_response, request
 from mlops.core.period import Period
 from mlops.flow.check_data import check_data
 from mlops.flow.check_input import check_input
@@ -133,7 +133,7 @@ class Life:
             reason="as the report says",
             at=datetime.now(UTC),
         )
-        return answered(
+        return record_response(
             work, model=self.model, version=version, seat=seat, answer=answer, gate=gate_id(run)
         )
 

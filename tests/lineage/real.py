@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.environment import Places
+from demo.environment import Urls
 from demo.errors import DemoError
 from demo.local import local_platform
 from demo.marquez import EmbeddedMarquez, is_wanted, url_from_environment
@@ -50,5 +50,5 @@ def real_marquez(postgres: EmbeddedPostgres) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _library(places: Places) -> Path:
+def _library(places: Urls) -> Path:
     return places.folder / "marquez" / "lib"

@@ -28,7 +28,7 @@ from mlops.errors import StoreUnreachable
 from mlops.lineage.events.datasets import Dataset, Names
 from mlops.lineage.node_ids import dataset_id, original_name, safe_name
 from mlops.operators.lineage import READS, known_inputs, operator_lineage
-from mlops.operators.names import OURS
+from mlops.operators.names import OPERATOR_NAMES
 from mlops.operators.release import DeployOperator
 from mlops.store.migrate import upgrade
 from mlops.workspace.results import Deployed
@@ -502,7 +502,7 @@ def test_a_column_always_has_a_type() -> None:
 
 
 def test_what_an_operator_is_given_to_read() -> None:
-    assert set(READS) <= OURS
+    assert set(READS) <= OPERATOR_NAMES
     deploy = DeployOperator(task_id="deploy", model="late", version="7")
     assert [item.name for item in known_inputs(deploy, NAMES)] == ["airflow/models/late/versions/7"]
     for nothing in ("", "None"):

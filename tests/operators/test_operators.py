@@ -25,7 +25,7 @@ from mlops.operators.monitoring import (
     MeasureOperator,
     MonitorReportOperator,
 )
-from mlops.operators.names import OURS
+from mlops.operators.names import OPERATOR_NAMES
 from mlops.operators.release import (
     CheckDataOperator,
     DeployOperator,
@@ -49,7 +49,7 @@ XCOM_BYTES = 1_000
 
 
 @dataclass(frozen=True)
-class Told:
+class LineageEvents:
     """What a task gave, and what it told of its datasets before and after."""
 
     operator: Any
@@ -59,16 +59,16 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def story(desk: Desk) -> dict[str, Told]:
+def story(desk: Desk) -> dict[str, LineageEvents]:
     """Every step of the life once; each takes from the ones before what an XCom would hand on."""
-    told: dict[str, Told] = {}
+    told: dict[str, LineageEvents] = {}
 
     def run(operator: StepOperator, desk: Desk = desk, map_index: int = -1) -> dict[str, Any]:
         before = operator.get_openlineage_facets_on_complete(None)
         # What an XCom holds is JSON: a task gets it as it was read back.
         value: dict[str, Any] = json.loads(json.dumps(desk.run(operator, map_index)))
         after = operator.get_openlineage_facets_on_complete(None)
-        told[type(operator).__name__] = Told(operator, value, before, after)
+        told[type(operator).__name__] = LineageEvents(operator, value, before, after)
         return value
 
     def task(kind: type[StepOperator], **kwargs: Any) -> StepOperator:
@@ -98,15 +98,15 @@ def story(desk: Desk) -> dict[str, Told]:
     return told
 
 
-STEPS = sorted(OURS - {"ApprovalSensor"})
+STEPS = sorted(OPERATOR_NAMES - {"ApprovalSensor"})
 
 
-def test_every_operator_of_a_model_is_in_the_story(story: dict[str, Told]) -> None:
+def test_every_operator_of_a_model_is_in_the_story(story: dict[str, LineageEvents]) -> None:
     assert {kind.__name__ for kind in StepOperator.__subclasses__()} == set(STEPS) == set(story)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_an_xcom_is_a_pointer_and_a_few_numbers(story: dict[str, Told], step: str) -> None:
+def test_an_xcom_is_a_pointer_and_a_few_numbers(story: dict[str, LineageEvents], step: str) -> None:
     value = story[step].value
     assert value and all(isinstance(name, str) for name in value)
     assert len(json.dumps(value).encode()) < XCOM_BYTES
@@ -114,7 +114,7 @@ def test_an_xcom_is_a_pointer_and_a_few_numbers(story: dict[str, Told], step: st
     assert story[step].operator.multiple_outputs
 
 
-def test_a_plan_of_many_shards_is_as_small_as_one_of_a_few(story: dict[str, Told]) -> None:
+def test_a_plan_of_many_shards_is_as_small_as_one_of_a_few(story: dict[str, LineageEvents]) -> None:
     few = story["CheckInputOperator"].value
     many = {**few, "parts": 256}
     assert len(json.dumps(plain(Plan.from_json(many)))) < XCOM_BYTES
@@ -126,7 +126,7 @@ def test_a_plan_of_many_shards_is_as_small_as_one_of_a_few(story: dict[str, Told
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_tells_what_it_read_and_wrote_when_it_is_done(
-    story: dict[str, Told], step: str
+    story: dict[str, LineageEvents], step: str
 ) -> None:
     told = story[step]
     assert empty(told.before), "nothing is claimed before it is done"
@@ -147,7 +147,7 @@ def empty(lineage: Any) -> bool:
 
 @pytest.mark.parametrize("step", sorted(READS.keys() - {"ApprovalSensor"}))
 def test_what_a_step_is_given_to_read_is_among_what_it_tells_in_the_end(
-    story: dict[str, Told], step: str
+    story: dict[str, LineageEvents], step: str
 ) -> None:
     told = story[step]
     failed = told.operator.get_openlineage_facets_on_failure(None)
@@ -163,7 +163,7 @@ def names(datasets: Any) -> set[str]:
 
 
 def test_lineage_leads_from_the_customer_s_tables_to_the_stable_view(
-    story: dict[str, Told],
+    story: dict[str, LineageEvents],
 ) -> None:
     assert names(story["SnapshotOperator"].after.inputs) == {"public.flights"}
     assert names(story["ScoreOperator"].after.outputs) == {"ml.late_predictions"}
@@ -183,12 +183,14 @@ def test_lineage_leads_from_the_customer_s_tables_to_the_stable_view(
         assert written & read, f"{then} reads nothing that {first} wrote"
 
 
-def test_a_run_s_own_date_is_its_clock_and_its_window(story: dict[str, Told]) -> None:
+def test_a_run_s_own_date_is_its_clock_and_its_window(story: dict[str, LineageEvents]) -> None:
     assert story["SnapshotOperator"].value["test_end"] == "2013-07-01T00:00:00+00:00"
     assert story["CheckInputOperator"].value["window"] == "2013-07-01"
 
 
-def test_facts_name_the_task_and_who_started_its_run(desk: Desk, story: dict[str, Told]) -> None:
+def test_facts_name_the_task_and_who_started_its_run(
+    desk: Desk, story: dict[str, LineageEvents]
+) -> None:
     ((version, run),) = desk.life.rows("SELECT triggered_by, run FROM mlops.version")
     assert version == "dora"
     assert run == {
@@ -203,7 +205,7 @@ def test_facts_name_the_task_and_who_started_its_run(desk: Desk, story: dict[str
     assert {"task:late_release.TrainOperator", "bea", "lin"} <= actors
 
 
-def test_a_task_of_a_stopped_model_is_skipped(desk: Desk, story: dict[str, Told]) -> None:
+def test_a_task_of_a_stopped_model_is_skipped(desk: Desk, story: dict[str, LineageEvents]) -> None:
     operator = CheckInputOperator(task_id="check_input", model=MODEL, unit="day")
     with pytest.raises(AirflowSkipException, match="late"):
         desk.at("2013-07-02").run(operator)
@@ -240,7 +242,7 @@ def test_the_errors_that_are_retried() -> None:
     }
 
 
-def test_a_task_that_fails_claims_no_datasets(desk: Desk, story: dict[str, Told]) -> None:
+def test_a_task_that_fails_claims_no_datasets(desk: Desk, story: dict[str, LineageEvents]) -> None:
     operator = SnapshotOperator(task_id="snapshot", model=MODEL, spec_digest="0" * 64)
     with pytest.raises(AirflowFailException, match="RecordMissing: spec 000"):
         desk.run(operator)

@@ -17,7 +17,7 @@ from mlops.core.acceptance import judge_gates
 from mlops.core.checks import ColumnSummary, DataSummary, check_contract
 from mlops.core.drift import drift, reasons, worst_state
 from mlops.core.kpi import judge_kpi
-from mlops.core.metrics import better, evaluate, metrics
+from mlops.core.metrics import best_index, evaluate, metrics
 from mlops.core.performance import judge_performance
 from mlops.core.period import Period, parse
 from mlops.core.profile import Profile
@@ -153,7 +153,7 @@ def trained(spec: Spec) -> Trained:
             DummyClassifier(strategy="prior").fit(train.matrix, train.y),
         ]
     measured = [metrics(test.y, model.predict_proba(test.matrix)[:, 1]) for model in fitted]
-    chosen = better("auc", measured)
+    chosen = best_index("auc", measured)
     candidates = tuple(
         CandidateResult(
             name=named.name,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.spec.policy import Policy
-from mlops.spec.signatories import suffice
+from mlops.spec.signatories import has_enough_signatories
 
 SEATS = ("owner", "science", "risk")
 PEOPLE = ("ann", "ben", "cat")
@@ -42,14 +42,18 @@ def policy(
     ],
 )
 def test_each_seat_needs_somebody_of_its_own(users, barred, shared, enough) -> None:
-    assert suffice(policy(users, shared=shared), tuple(users), *barred) is enough
+    assert has_enough_signatories(policy(users, shared=shared), tuple(users), *barred) is enough
 
 
 def test_a_seat_of_two_takes_two_though_it_is_shared() -> None:
     users = {"owner": ("ann", "ben"), "risk": ("ann",)}
-    assert suffice(policy(users, people=2, shared=(("owner", "risk"),)), tuple(users))
-    assert not suffice(policy(users, people=2), tuple(users))
-    assert not suffice(policy(users, people=2, shared=(("owner", "risk"),)), tuple(users), "ben")
+    assert has_enough_signatories(
+        policy(users, people=2, shared=(("owner", "risk"),)), tuple(users)
+    )
+    assert not has_enough_signatories(policy(users, people=2), tuple(users))
+    assert not has_enough_signatories(
+        policy(users, people=2, shared=(("owner", "risk"),)), tuple(users), "ben"
+    )
 
 
 @given(
@@ -66,4 +70,4 @@ def test_it_says_what_trying_everything_says(users, shared) -> None:
         for chosen in product(*(users[seat] for seat in SEATS))
     )
     made = policy({seat: tuple(sorted(users[seat])) for seat in SEATS}, shared=tuple(shared))
-    assert suffice(made, SEATS) is found
+    assert has_enough_signatories(made, SEATS) is found

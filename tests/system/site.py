@@ -19,7 +19,7 @@ import yaml
 
 from demo.client import AirflowClient
 from demo.contents import load_flights, make_store
-from demo.environment import AIRFLOW_DATABASE, WAREHOUSE_DATABASE, Places
+from demo.environment import AIRFLOW_DATABASE, WAREHOUSE_DATABASE, Urls
 from demo.platform import Platform, silent
 from demo.ports import free_port
 from demo.postgres import EmbeddedPostgres
@@ -135,7 +135,7 @@ def running() -> Iterator[Site]:
     """Start everything, and remove it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="mlops-tests-"))
     folder.chmod(0o711)
-    places = Places(
+    places = Urls(
         folder=folder / "demo",
         project=PROJECT,
         dags=PROJECT / "dags",

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from demo.client import AirflowClient
-from demo.environment import TASK_ROLE, WAREHOUSE_DATABASE, Places
+from demo.environment import TASK_ROLE, WAREHOUSE_DATABASE, Urls
 from demo.platform import Platform
 from demo.ports import free_port
 from demo.postgres import EmbeddedPostgres
@@ -69,7 +69,7 @@ def site() -> Iterator[Site]:
     folder.chmod(0o711)
     (folder / "dags").mkdir()
     (folder / "dags" / "tiny.py").write_text(DAG_FILE)
-    places = Places(
+    places = Urls(
         folder=folder / "demo",
         project=PROJECT,
         dags=folder / "dags",

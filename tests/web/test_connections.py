@@ -134,8 +134,8 @@ def test_each_state_of_the_connection_is_told_and_mending_it_is_enough(
 def test_pages_cannot_write(site: Site) -> None:
     code = (
         "from sqlalchemy import text\n"
-        "from mlops.web.read_only import reading\n"
-        "with reading() as transaction:\n"
+        "from mlops.web.read_only import read_only_transaction\n"
+        "with read_only_transaction() as transaction:\n"
         '    transaction.session.execute(text("DELETE FROM mlops.spec"))\n'
     )
     done = subprocess.run(

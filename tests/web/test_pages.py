@@ -17,12 +17,12 @@ from mlops.store.migrate import upgrade
 from mlops.views.history import model_history
 from mlops.views.inventory import registered_models, summaries
 from mlops.web.charts import performance_trend
-from mlops.web.pages import TEMPLATES, ModelPage, ModelsPage, Places, Problem, answer
+from mlops.web.pages import TEMPLATES, ModelPage, ModelsPage, Problem, Urls, answer
 from tests.web.model_life import Life
 from tests.web.model_story import write_story
 
 NOW = datetime(2013, 11, 10, tzinfo=UTC)
-PLACES = Places(home="/mlops", airflow="")
+PLACES = Urls(home="/mlops", airflow="")
 HOSTILE = '<script>alert("x")</script>'
 
 
@@ -79,7 +79,7 @@ def models_html(store: Store, *, models: list[str] | None = None, hidden: bool =
     return text_of(page)
 
 
-def model_html(store: Store, model: str, *, at_most: int = 24, places: Places = PLACES) -> str:
+def model_html(store: Store, model: str, *, at_most: int = 24, places: Urls = PLACES) -> str:
     with store.transaction() as transaction:
         history = model_history(transaction, model, at=NOW, at_most=at_most)
     both = (history.summary.live, history.summary.upcoming)
@@ -87,7 +87,7 @@ def model_html(store: Store, model: str, *, at_most: int = 24, places: Places = 
         places=places,
         at=NOW,
         history=history,
-        standings={item.version: item.seats for item in both if item is not None},
+        seat_statuses={item.version: item.seats for item in both if item is not None},
         trend=performance_trend(history),
         everything=False,
     )
@@ -207,9 +207,7 @@ def test_the_policy_allows_our_own_style_and_script_alone(pages: dict[str, str])
 
 
 def test_links_stand_below_the_path_that_airflow_has(story: Store) -> None:
-    html = model_html(
-        story, "flight_delay", places=Places(home="/airflow/mlops", airflow="/airflow")
-    )
+    html = model_html(story, "flight_delay", places=Urls(home="/airflow/mlops", airflow="/airflow"))
     found = {link for link in re.findall(r'href="([^"]+)"', html) if link[0] == "/"}
     assert "/airflow/dags/flight_delay_release/required_actions" in found
     assert {link for link in found if not link.startswith("/airflow/")} == set()

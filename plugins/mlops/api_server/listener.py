@@ -1,4 +1,4 @@
-"""Told by Airflow when a person sets the state of a task by hand.
+"""LineageEvents by Airflow when a person sets the state of a task by hand.
 
 Airflow calls listeners in every process; only in the API server, for a state that was set by
 hand, is there no state before. Nothing heavy is imported until then.
@@ -38,10 +38,10 @@ def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> None:
 def _marked(task_instance: Any, state: str) -> None:
     """Put it on record; what fails here opens nothing, since deploy looks in our ledger only."""
     try:
-        from mlops.operators.names import OURS
+        from mlops.operators.names import OPERATOR_NAMES
 
         operator = str(getattr(task_instance, "operator", ""))
-        if operator not in OURS:
+        if operator not in OPERATOR_NAMES:
             return
         _record(task_instance, operator, state)
     except Exception:  # the API server answers its user whatever happens to us
@@ -50,11 +50,11 @@ def _marked(task_instance: Any, state: str) -> None:
 
 def _record(task_instance: Any, operator: str, state: str) -> None:
     from mlops.api_server.recorder import record_mark
-    from mlops.api_server.request import current_act
+    from mlops.api_server.request import current_actor
     from mlops.approvals.eligibility import Person
     from mlops.workspace.workspace import RunIdentity
 
-    act = current_act.get()
+    act = current_actor.get()
     person = Person(act.user_id, act.user_name) if act else Person("unknown", "unknown")
     record_mark(
         person=person,

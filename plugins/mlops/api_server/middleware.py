@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlops.api_server import delivery, recorder
-from mlops.api_server.request import Act, current_act
+from mlops.api_server.request import ApiActor, current_actor
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ _DONE = (HTTPStatus.OK, HTTPStatus.CREATED)
 Record = Callable[[Any, Any, Any], None]
 
 
-class Witness:
+class ApprovalMiddleware:
     """An ASGI middleware; it leaves alone whatever changes nothing."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -84,13 +84,13 @@ class Witness:
             return
         body, receive = await _read(receive)
         act.body = _parsed(body)
-        token = current_act.set(act)
+        token = current_actor.set(act)
         try:
             await self._pass_on(act, scope, receive, send)
         finally:
-            current_act.reset(token)
+            current_actor.reset(token)
 
-    async def _pass_on(self, act: Act, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_on(self, act: ApiActor, scope: Scope, receive: Receive, send: Send) -> None:
         answers = scope["method"] == "PATCH" and _ANSWER.search(scope["path"])
         starts = scope["method"] == "POST" and _START.search(scope["path"])
         if answers:
@@ -104,10 +104,10 @@ class Witness:
             await self._app(scope, receive, send)
 
     async def _answer(
-        self, act: Act, task: dict[str, str], scope: Scope, receive: Receive, send: Send
+        self, act: ApiActor, task: dict[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Refuse an answer that would not count; put one that Airflow takes on record."""
-        found = await _safely(recorder.objection, act, task)
+        found = await _safely(recorder.refusal_of_response, act, task)
         if found is None:
             await _recorded(self._app, recorder.record_answer, act, task, scope, receive, send)
             return
@@ -160,7 +160,7 @@ async def _safely(step: Any, *arguments: Any) -> Any:
         return None
 
 
-async def _act(scope: Scope) -> Act | None:
+async def _act(scope: Scope) -> ApiActor | None:
     """Who asks, as Airflow's auth manager says; none where it does not know them."""
     connection = HTTPConnection(scope)
     header = connection.headers.get("authorization", "")
@@ -172,7 +172,7 @@ async def _act(scope: Scope) -> Act | None:
         user = await get_auth_manager().get_user_from_token(token)
     except Exception:  # noqa: BLE001 (Airflow itself refuses the request in its own words)
         return None
-    return Act(user_id=str(user.get_id()), user_name=str(user.get_name()))
+    return ApiActor(user_id=str(user.get_id()), user_name=str(user.get_name()))
 
 
 async def _read(receive: Receive) -> tuple[bytes, Receive]:

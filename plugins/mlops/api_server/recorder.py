@@ -12,10 +12,17 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from mlops.api_server.request import Act
+from mlops.api_server.request import ApiActor
 from mlops.approvals.eligibility import Person
-from mlops.approvals.responses import Answer, Objection, answered, close, gate_of, marked
-from mlops.approvals.responses import objection as sign_off_objection
+from mlops.approvals.responses import (
+    Answer,
+    Refusal,
+    acknowledge,
+    gate_of,
+    record_manual_state,
+    record_response,
+)
+from mlops.approvals.responses import refusal_of_response as response_refusal
 from mlops.approvals.signatures import MARK_SUCCESS
 from mlops.connections import server_workspace
 from mlops.core.answers import APPROVE, REJECT, as_text
@@ -29,7 +36,7 @@ GATE_OPERATOR = "ApprovalSensor"
 _CHOICES = {MARK_SUCCESS: APPROVE, "mark_failed": REJECT}
 
 
-def objection(act: Act, task: Task) -> Objection | None:
+def refusal_of_response(act: ApiActor, task: Task) -> Refusal | None:
     """Why the answer that is about to be given would not count; none where it would.
 
     A refusal is in the ledger when this returns.
@@ -44,15 +51,15 @@ def objection(act: Act, task: Task) -> Objection | None:
         reason=_reason(act.body),
         at=datetime.now(UTC),
     )
-    return sign_off_objection(workspace, gate=gate, answer=answer)
+    return response_refusal(workspace, gate=gate, answer=answer)
 
 
-def record_answer(act: Act, task: Task, response: Any) -> None:
+def record_answer(act: ApiActor, task: Task, response: Any) -> None:
     """Put an answer that Airflow has taken into our ledger, before its sender hears of it."""
     workspace, gate = _gate(task)
     if gate is None:
         return
-    answered(
+    record_response(
         workspace,
         model=gate.model,
         version=gate.version,
@@ -67,7 +74,7 @@ def record_answer(act: Act, task: Task, response: Any) -> None:
     )
 
 
-def record_start(act: Act, dag: Task, response: Any) -> None:
+def record_start(act: ApiActor, dag: Task, response: Any) -> None:
     """Put on record who started a run that changes what is live, by id as well as by name.
 
     Airflow tells a run's task only the name; a policy names ids.
@@ -126,7 +133,9 @@ def record_mark(*, person: Person, task: RunIdentity, operator: str, state: str,
         at=datetime.now(UTC),
         method=state,
     )
-    close(workspace, decision=marked(workspace, gate=gate, answer=answer), gate=gate.id)
+    acknowledge(
+        workspace, decision=record_manual_state(workspace, gate=gate, answer=answer), gate=gate.id
+    )
 
 
 def _gate(task: Task) -> tuple[Workspace, GateRow | None]:
@@ -137,7 +146,7 @@ def _gate(task: Task) -> tuple[Workspace, GateRow | None]:
     return workspace, gate
 
 
-def _person(act: Act) -> Person:
+def _person(act: ApiActor) -> Person:
     return Person(id=act.user_id, name=act.user_name)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass
-class Act:
+class ApiActor:
     """A change that somebody asks of Airflow's API, for as long as the request lasts."""
 
     user_id: str
@@ -16,4 +16,4 @@ class Act:
     body: Any = field(default=None)
 
 
-current_act: ContextVar[Act | None] = ContextVar("mlops_current_act", default=None)
+current_actor: ContextVar[ApiActor | None] = ContextVar("mlops_current_act", default=None)

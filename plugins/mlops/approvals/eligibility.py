@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops.approvals.signatures import Standing, answers_of, standings
+from mlops.approvals.signatures import SeatStatus, answers_of, seat_statuses
 from mlops.core.answers import APPROVALS, APPROVE_WITH_CONDITIONS, REJECT, REVOKE
 from mlops.errors import SpecError
 from mlops.spec.policy import Policy, Seat
-from mlops.spec.signatories import folded
+from mlops.spec.signatories import normalize_name
 from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
 from mlops.workspace.workspace import Workspace
@@ -35,7 +35,10 @@ class Person:
         A person who logs in as ``Sam`` is the developer ``sam``: FAB's login takes both
         for one, and a refusal too many can be cured in the spec.
         """
-        return name.strip() != "" and folded(name) in (folded(self.id), folded(self.name))
+        return name.strip() != "" and normalize_name(name) in (
+            normalize_name(self.id),
+            normalize_name(self.name),
+        )
 
 
 def seat_now(workspace: Workspace, version: VersionRow, seat: str) -> Seat:
@@ -92,7 +95,7 @@ def refusal(
         return ""
     # What is on record was signed before, also by the clock of a machine that is ahead of ours.
     told = (item.row.decided_at for item in answers_of(transaction, version) if item.row)
-    held = standings(transaction, version, at=max((at, *told)))
+    held = seat_statuses(transaction, version, at=max((at, *told)))
     return _twice(held, seat, person) or _two_seats(version, held, seat, person)
 
 
@@ -106,7 +109,7 @@ def duties(version: VersionRow, person: Person, *, asked_by: str = "") -> str:
     return ""
 
 
-def _twice(held: Sequence[Standing], seat: str, person: Person) -> str:
+def _twice(held: Sequence[SeatStatus], seat: str, person: Person) -> str:
     own = next(item for item in held if item.seat == seat)
     if own.needed > 1 and not own.holds and person.id in own.signer_ids:
         return (
@@ -116,7 +119,7 @@ def _twice(held: Sequence[Standing], seat: str, person: Person) -> str:
     return ""
 
 
-def _two_seats(version: VersionRow, held: Sequence[Standing], seat: str, person: Person) -> str:
+def _two_seats(version: VersionRow, held: Sequence[SeatStatus], seat: str, person: Person) -> str:
     shared = {frozenset(pair) for pair in version.policy["seats_shared"]}
     for item in held:
         is_shared = frozenset((item.seat, seat)) in shared

@@ -69,7 +69,7 @@ def request(
     )
 
 
-def unread(workspace: Workspace, *, since: datetime) -> DecisionRow | None:
+def unprocessed_decision(workspace: Workspace, *, since: datetime) -> DecisionRow | None:
     """An answer to this task's newest request that Airflow has lost.
 
     Airflow gives up a try when it sees the worker that asked end while the answer is already
@@ -91,7 +91,7 @@ def unread(workspace: Workspace, *, since: datetime) -> DecisionRow | None:
     return max(found, key=lambda row: row.decided_at, default=None)
 
 
-def close(workspace: Workspace, *, decision: DecisionRow | Decision, gate: str) -> None:
+def acknowledge(workspace: Workspace, *, decision: DecisionRow | Decision, gate: str) -> None:
     """Note that a task has read the answer to a request: once it is cleared, it asks anew."""
     row = NoticeRow(subject=gate, kind=READ, told=[], text=decision.answer, told_at=now())
     with workspace.store.transaction() as transaction:

@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from mlops.approvals.decisions import Answer, decision_row, record_decision
 from mlops.approvals.eligibility import Person, refusal, seat_now
 from mlops.approvals.reminders import Notice
-from mlops.approvals.requests import Request, close, gate_id, gate_of, request, unread
-from mlops.approvals.signatures import seats_needed, signed_bytes, standings
+from mlops.approvals.requests import (
+    Request,
+    acknowledge,
+    gate_id,
+    gate_of,
+    request,
+    unprocessed_decision,
+)
+from mlops.approvals.signatures import seat_statuses, seats_needed, signed_bytes
 from mlops.core.answers import LAPSE, REJECT
 from mlops.spec.policy import Seat
 from mlops.store.connect import Transaction
@@ -18,22 +25,22 @@ from mlops.workspace.workspace import Workspace, now
 
 __all__ = [
     "Answer",
-    "Objection",
+    "Refusal",
     "Request",
-    "answered",
-    "close",
+    "acknowledge",
     "gate_id",
     "gate_of",
     "lapsed",
-    "marked",
-    "objection",
+    "record_manual_state",
+    "record_response",
+    "refusal_of_response",
     "request",
-    "unread",
+    "unprocessed_decision",
 ]
 
 
 @dataclass(frozen=True)
-class Objection:
+class Refusal:
     """Why an answer does not count.
 
     :ivar outside: whether it was given by somebody who does not hold the seat at all.
@@ -43,7 +50,7 @@ class Objection:
     outside: bool
 
 
-def answered(
+def record_response(
     workspace: Workspace, *, model: str, version: int, seat: str, answer: Answer, gate: str
 ) -> Decision:
     """Record an answer with the digests that it binds; whether it counts is recorded with it.
@@ -56,7 +63,7 @@ def answered(
     return _record_answer(workspace, row, seat, entry, answer, gate)
 
 
-def objection(workspace: Workspace, *, gate: GateRow, answer: Answer) -> Objection | None:
+def refusal_of_response(workspace: Workspace, *, gate: GateRow, answer: Answer) -> Refusal | None:
     """Why an answer that is about to be given would not count; none when it would.
 
     A refusal is put on record, with who tried; nothing else is written.
@@ -75,7 +82,7 @@ def objection(workspace: Workspace, *, gate: GateRow, answer: Answer) -> Objecti
                     row, gate.seat, answer, bound, gate=gate.id, run=workspace.run, refused=why
                 ),
             )
-    return Objection(why, outside=answer.person.id not in entry.users) if why else None
+    return Refusal(why, outside=answer.person.id not in entry.users) if why else None
 
 
 def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> Notice:
@@ -116,7 +123,7 @@ def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> Noti
     )
 
 
-def marked(workspace: Workspace, *, gate: GateRow, answer: Answer) -> Decision:
+def record_manual_state(workspace: Workspace, *, gate: GateRow, answer: Answer) -> Decision:
     """Record that somebody set a gate's task by hand: a member's answer, or a refusal.
 
     ``mark success`` by a member of the seat is that person's approval, ``mark failed`` a
@@ -138,7 +145,7 @@ def _record_answer(
 ) -> Decision:
     with workspace.store.transaction() as transaction:
         # Two answers of one person that arrive at once, at two gates, must see one another.
-        transaction.take_turns(f"mlops.sign.{version.model}.{version.number}")
+        transaction.advisory_lock(f"mlops.sign.{version.model}.{version.number}")
         bound = signed_bytes(transaction, version)
         row = decision_row(
             version,
@@ -157,7 +164,7 @@ def _record_answer(
         if not known:
             record_decision(transaction, workspace.origin, row)
         (standing,) = (
-            item for item in standings(transaction, version, at=now()) if item.seat == seat
+            item for item in seat_statuses(transaction, version, at=now()) if item.seat == seat
         )
     rejected = answer.choice == REJECT and not why
     return Decision(

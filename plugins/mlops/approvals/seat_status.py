@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from mlops.approvals.signatures import Standing, seats_needed, standings
+from mlops.approvals.signatures import SeatStatus, seat_statuses, seats_needed
 from mlops.core.answers import LAPSE, REJECT, REVOKE
 from mlops.errors import NotSigned
 from mlops.store.connect import Transaction
@@ -18,7 +18,7 @@ _BY_ANSWER: Mapping[str, SeatState] = {REJECT: "rejected", REVOKE: "revoked", LA
 
 
 @dataclass(frozen=True)
-class SeatStanding:
+class SeatSummary:
     """One seat of one version, at one moment.
 
     :ivar state: ``void`` is a signature that holds no more: expired, or of other bytes.
@@ -41,7 +41,7 @@ class SeatStanding:
 
 def seats_of(
     transaction: Transaction, version: VersionRow, *, at: datetime
-) -> tuple[SeatStanding, ...]:
+) -> tuple[SeatSummary, ...]:
     """How every needed seat of ``version`` stands at ``at``."""
     key = {"model": version.model, "version": version.number}
     asked = {
@@ -56,9 +56,9 @@ def seats_of(
         )
         if row.decided_at <= at
     }
-    found = _standings(transaction, version, at=at)
+    found = _seat_statuses(transaction, version, at=at)
     return tuple(
-        SeatStanding(
+        SeatSummary(
             seat=seat,
             title=entry.title,
             state=_state(found.get(seat), last.get(seat)),
@@ -70,7 +70,7 @@ def seats_of(
     )
 
 
-def _state(standing: Standing | None, last: str | None) -> SeatState:
+def _state(standing: SeatStatus | None, last: str | None) -> SeatState:
     if standing is None:
         return "open"
     if standing.holds:
@@ -81,11 +81,11 @@ def _state(standing: Standing | None, last: str | None) -> SeatState:
     return _BY_ANSWER.get(last, "void")
 
 
-def _standings(
+def _seat_statuses(
     transaction: Transaction, version: VersionRow, *, at: datetime
-) -> dict[str, Standing]:
-    """The standings by seat; none before the version has its report, which is what is signed on."""
+) -> dict[str, SeatStatus]:
+    """Each seat and its state; none before the version has its report, which is what is signed."""
     try:
-        return {item.seat: item for item in standings(transaction, version, at=at)}
+        return {item.seat: item for item in seat_statuses(transaction, version, at=at)}
     except NotSigned:
         return {}

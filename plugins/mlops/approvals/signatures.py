@@ -10,7 +10,7 @@ from mlops.core.answers import APPROVALS, LAPSE, REJECT, REVOKE
 from mlops.errors import NotSigned
 from mlops.spec.load import Spec
 from mlops.spec.policy import Policy, Seat
-from mlops.store.connect import Transaction, Vouched
+from mlops.store.connect import LedgerBacked, Transaction
 from mlops.store.tables import (
     DecisionRow,
     ReportRow,
@@ -54,7 +54,7 @@ class SignedBytes:
 
 
 @dataclass(frozen=True)
-class Standing:
+class SeatStatus:
     """How one seat stands for one version, at one moment."""
 
     seat: str
@@ -100,9 +100,9 @@ def seats_needed(version: VersionRow) -> dict[str, Seat]:
     return {name: policy.seats[name] for name in tier.seats}
 
 
-def standings(
+def seat_statuses(
     transaction: Transaction, version: VersionRow, *, at: datetime
-) -> tuple[Standing, ...]:
+) -> tuple[SeatStatus, ...]:
     """How every needed seat stands at ``at``.
 
     Only answers that the ledger vouches for are looked at: a row that somebody added to the
@@ -111,14 +111,14 @@ def standings(
     bound = signed_bytes(transaction, version)
     decisions = answers_of(transaction, version)
     return tuple(
-        _standing(name, seat, [item for item in decisions if _seat(item) == name], bound, at)
+        _seat_status(name, seat, [item for item in decisions if _seat(item) == name], bound, at)
         for name, seat in seats_needed(version).items()
     )
 
 
-def answers_of(transaction: Transaction, version: VersionRow) -> list[Vouched[DecisionRow]]:
+def answers_of(transaction: Transaction, version: VersionRow) -> list[LedgerBacked[DecisionRow]]:
     """Every answer about a version, in the order in which the ledger took them."""
-    return transaction.vouched(
+    return transaction.ledger_backed(
         DecisionRow,
         subject=f"{version.model}/v{version.number}",
         model=version.model,
@@ -126,7 +126,7 @@ def answers_of(transaction: Transaction, version: VersionRow) -> list[Vouched[De
     )
 
 
-def _seat(item: Vouched[DecisionRow]) -> str:
+def _seat(item: LedgerBacked[DecisionRow]) -> str:
     return item.row.seat if item.row is not None else str(item.said.get("seat"))
 
 
@@ -136,7 +136,7 @@ def require_signed(transaction: Transaction, version: VersionRow, *, at: datetim
     :raises NotSigned: naming each seat that does not, and why.
     """
     _require_criteria(transaction, version)
-    missing = [item for item in standings(transaction, version, at=at) if not item.holds]
+    missing = [item for item in seat_statuses(transaction, version, at=at) if not item.holds]
     if missing:
         raise NotSigned(
             f"{version.model} v{version.number} (package sha256 {version.package_digest[:12]}…)",
@@ -168,13 +168,13 @@ def _require_criteria(transaction: Transaction, version: VersionRow) -> None:
         )
 
 
-def _standing(
+def _seat_status(
     name: str,
     seat: Seat,
-    decisions: Sequence[Vouched[DecisionRow]],
+    decisions: Sequence[LedgerBacked[DecisionRow]],
     bound: SignedBytes,
     at: datetime,
-) -> Standing:
+) -> SeatStatus:
     """Walk the answers in the ledger's order: a rejection or a revocation empties the seat.
 
     Times alone would not do: each is of the clock of the machine that saw the answer, and a
@@ -208,7 +208,7 @@ def _standing(
     holds = len(signers) >= seat.people
     if signers and not holds:
         reason = f"{len(signers)} of {seat.people} different people have signed"
-    return Standing(
+    return SeatStatus(
         seat=name,
         title=seat.title,
         needed=seat.people,
@@ -223,7 +223,7 @@ def _is_vain_mark(row: DecisionRow) -> bool:
     return row.method == MARK_SUCCESS and not row.counted
 
 
-def _lost(item: Vouched[DecisionRow]) -> str:
+def _lost(item: LedgerBacked[DecisionRow]) -> str:
     return (
         f"{item.said.get('user_name')} answered {item.said.get('answer')}, and the row of that "
         "answer was changed or removed by hand; run: python -m mlops ledger verify"

@@ -34,7 +34,7 @@ def all_passed(results: Sequence[GateResult]) -> bool:
     return bool(results) and all(result.passed for result in results)
 
 
-def failed(subject: str, results: Sequence[GateResult]) -> GateFailed:
+def gate_error(subject: str, results: Sequence[GateResult]) -> GateFailed:
     """The error that names every gate that ``subject`` did not pass, to be raised by the caller."""
     missed = [
         f"{result.name} {_number(result.measured)} (bound {result.bound}"

@@ -115,7 +115,7 @@ def all_passed(checks: Sequence[Check]) -> bool:
     return bool(checks) and all(check.passed for check in checks)
 
 
-def refused(subject: str, checks: Sequence[Check]) -> DataRefused:
+def contract_error(subject: str, checks: Sequence[Check]) -> DataRefused:
     """The error that names every check that ``subject`` did not pass, for the caller to raise."""
     missed = [check for check in checks if not check.passed]
     return DataRefused(

@@ -84,7 +84,7 @@ def evaluate(
     )
 
 
-def better(metric: MetricName, results: Sequence[Metrics]) -> int:
+def best_index(metric: MetricName, results: Sequence[Metrics]) -> int:
     """The place of the best result by one metric; the first one where several are equal.
 
     More is better for ``auc`` and ``average_precision``, less for the others. A result without

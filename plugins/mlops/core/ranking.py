@@ -118,7 +118,7 @@ def curves(ranked: Ranked) -> tuple[Curve, Curve]:
 
 
 def _thinned(along: Floats) -> NDArray[np.intp]:
-    """Places of about 200 points, evenly spread along a rising line, both ends kept."""
+    """Urls of about 200 points, evenly spread along a rising line, both ends kept."""
     wanted = np.linspace(along[0], along[-1], CURVE_POINTS)
     places = np.searchsorted(along, wanted).clip(0, len(along) - 1)
     return np.unique(np.append(places, (0, len(along) - 1)))

@@ -25,7 +25,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Side:
+class SideCounts:
     """The rows on one side of the split."""
 
     rows: int
@@ -33,14 +33,14 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Sides:
+class SplitCounts:
     """How a snapshot falls apart into training and test rows.
 
     :ivar untimed: rows without a time, which would fall into neither.
     """
 
-    train: Side
-    test: Side
+    train: SideCounts
+    test: SideCounts
     untimed: int
 
 
@@ -51,11 +51,11 @@ def split_by_time(file: Path, *, time: str, label: str, test_start: datetime) ->
     return _rows(table.filter(pc.invert(is_test)), label), _rows(table.filter(is_test), label)
 
 
-def count_sides(file: Path, *, time: str, label: str, test_start: datetime) -> Sides:
+def count_split(file: Path, *, time: str, label: str, test_start: datetime) -> SplitCounts:
     """Count rows and true labels on both sides of the split; reads two columns."""
     table = pq.read_table(file, columns=[time, label])
     is_test = _from(table[time], test_start)
-    return Sides(
+    return SplitCounts(
         train=_side(table.filter(pc.invert(is_test))[label]),
         test=_side(table.filter(is_test)[label]),
         untimed=table[time].null_count,
@@ -88,6 +88,6 @@ def _rows(table: pa.Table, label: str) -> Rows:
     return Rows(table=table.drop_columns([label]), label=values.astype(bool))
 
 
-def _side(label: pa.ChunkedArray) -> Side:
+def _side(label: pa.ChunkedArray) -> SideCounts:
     positives = pc.sum(pc.cast(label, pa.bool_())).as_py()
-    return Side(rows=len(label), positives=int(positives or 0))
+    return SideCounts(rows=len(label), positives=int(positives or 0))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mlops.core.checks import all_passed, check_contract, refused
+from mlops.core.checks import all_passed, check_contract, contract_error
 from mlops.core.records import Check, to_json
 from mlops.core.summary import summary_from_json
-from mlops.core.table import Side, Sides, count_duplicates, count_sides
+from mlops.core.table import SideCounts, SplitCounts, count_duplicates, count_split
 from mlops.digests import digest_json
 from mlops.lineage.events.develop import snapshot_checked
-from mlops.lineage.events.run import Governed
+from mlops.lineage.events.run import GovernedRuns
 from mlops.store.tables import CheckRow, SnapshotRow
 from mlops.workspace.results import Checked
 from mlops.workspace.workspace import Workspace, now
@@ -28,7 +28,7 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
     with workspace.scratch() as folder:
         file = workspace.artifacts.fetch(snapshot.sha256, folder)
         duplicates = count_duplicates(file, develop.key)
-        sides = count_sides(
+        sides = count_split(
             file, time=develop.time, label=develop.label, test_start=snapshot.test_start
         )
     checks = check_contract(
@@ -43,12 +43,12 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
         workspace,
         f"{spec.model}/snapshot/{snapshot_id[:12]}",
         checks,
-        tell=lambda row: snapshot_checked(workspace.origin, row, snapshot),
+        emit=lambda row: snapshot_checked(workspace.origin, row, snapshot),
     )
     return Checked(snapshot_id=snapshot_id, checks=len(checks))
 
 
-def _split_checks(sides: Sides, *, time: str, label: str) -> tuple[Check, ...]:
+def _split_checks(sides: SplitCounts, *, time: str, label: str) -> tuple[Check, ...]:
     """Whether the split leaves something to learn from, and something to test on."""
     return (
         Check(
@@ -63,7 +63,7 @@ def _split_checks(sides: Sides, *, time: str, label: str) -> tuple[Check, ...]:
     )
 
 
-def _both_classes(periods: str, side: Side, label: str) -> Check:
+def _both_classes(periods: str, side: SideCounts, label: str) -> Check:
     return Check(
         name=f"both classes in the {periods} periods",
         passed=0 < side.positives < side.rows,
@@ -78,11 +78,11 @@ def record_checks(
     subject: str,
     checks: Sequence[Check],
     *,
-    tell: Callable[[CheckRow], Governed],
+    emit: Callable[[CheckRow], GovernedRuns],
 ) -> None:
     """Record all checks of a subject, then refuse it if one failed.
 
-    :param tell: gives the lineage of the recorded row.
+    :param emit: gives the lineage of the recorded row.
     :raises DataRefused: with every check that failed.
     """
     passed = all_passed(checks)
@@ -100,7 +100,7 @@ def record_checks(
                 "passed": passed,
                 "failed": [check.name for check in checks if not check.passed],
             },
-            lineage=tell(row),
+            lineage=emit(row),
         )
     if not passed:
-        raise refused(subject, checks)
+        raise contract_error(subject, checks)

@@ -13,11 +13,11 @@ from mlops.core.records import Check
 from mlops.digests import digest_json
 from mlops.errors import NoDecision
 from mlops.flow.check_data import record_checks
-from mlops.flow.columns import naming, types_of
+from mlops.flow.columns import prefix_errors, types_of
 from mlops.flow.deployments import needed_live_version
 from mlops.flow.fallback import choose
 from mlops.flow.scorer import scorer_of
-from mlops.flow.source_access import Reading, reading, record_reading
+from mlops.flow.source_access import Reading, record_reading, source_access
 from mlops.lineage.events.deploy import input_checked
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
@@ -45,13 +45,13 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
     batch = batch_name(version, window, by_rule=chosen.by_rule)
     scorer = scorer_of(workspace, version, by_rule=chosen.by_rule)
     query = scorer.query(window)
-    with naming(f"{batch}: {scorer.file}"):
+    with prefix_errors(f"{batch}: {scorer.file}"):
         columns = types_of(describe(workspace.warehouse_url, query))
     changes = scorer.changes(columns)
-    read = reading(workspace, query)
+    read = source_access(workspace, query)
     if changes and not all_passed(changes):
         _record(workspace, batch, version, spec, read, changes)
-    with naming(batch):
+    with prefix_errors(batch):
         profile = scorer.profile(window)
         keys = count_keys(
             workspace.warehouse_url,
@@ -91,7 +91,7 @@ def _record(
         workspace,
         f"{batch}/input",
         checks,
-        tell=lambda row: input_checked(workspace.origin, row, batch, version, spec, known),
+        emit=lambda row: input_checked(workspace.origin, row, batch, version, spec, known),
     )
 
 

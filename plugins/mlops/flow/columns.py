@@ -23,7 +23,7 @@ def check_columns(workspace: Workspace, spec: Spec, *, as_of: datetime) -> None:
     Scoring is looked at here as well: SQL that could never score must not be trained for, signed
     and deployed first.
 
-    :raises QueryError: naming the file: it does not run, lacks a column, has a key that no table
+    :raises QueryError: it names the file that does not run, lacks a column, has a key that no table
         of predictions can have, scores other types than it trains on, or has a rule that gives
         no scores.
     """
@@ -56,11 +56,11 @@ def columns_of(
 ) -> dict[str, str]:
     """The type of each column that one SQL file of a spec returns, as Postgres spells it.
 
-    :raises QueryError: naming model and file: it does not run, lacks a needed column, or has it
+    :raises QueryError: it names model and file: it does not run, lacks a needed column, or has it
         twice.
     """
     moments = {"window_start": as_of, "window_end": as_of, "as_of": as_of}
-    with naming(f"{spec.model}: {file}"):
+    with prefix_errors(f"{spec.model}: {file}"):
         query = sql.render(spec.sql[file], moments)
         columns = describe(workspace.warehouse_url, query)
     found = types_of(columns)
@@ -90,7 +90,7 @@ def types_of(columns: Sequence[Column]) -> dict[str, str]:
 
 
 @contextmanager
-def naming(what: str) -> Iterator[None]:
+def prefix_errors(what: str) -> Iterator[None]:
     """Put the model and the file before what the database says of a query."""
     try:
         yield

@@ -17,7 +17,7 @@ from mlops.digests import digest_json
 from mlops.errors import RecordMissing, SignOffError
 from mlops.flow.deployments import change_in_turn, current_deployment
 from mlops.flow.fallback import STOP, previous_version
-from mlops.flow.load_version import live_package
+from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, DeploymentRow, LedgerRow, VersionRow
@@ -103,7 +103,7 @@ def _change(
         target = _TARGETS[action](transaction, before, version)
         if action != STOP:
             require_signed(transaction, target, at=now())
-            live_package(workspace, target).check_golden()
+            load_version(workspace, target).check_golden()
         row = DeploymentRow(
             key=key,
             model=model,

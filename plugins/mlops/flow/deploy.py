@@ -8,7 +8,7 @@ from mlops.approvals.signatures import require_signed
 from mlops.digests import digest_json
 from mlops.flow.deployments import change_in_turn, current_deployment
 from mlops.flow.fallback import ROLLBACK, STOP
-from mlops.flow.load_version import live_package
+from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, LedgerRow, VersionRow
@@ -32,7 +32,7 @@ def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
     with workspace.store.transaction() as transaction:
         row = transaction.get(VersionRow, model, version)
         require_signed(transaction, row, at=now())
-    live_package(workspace, row).check_golden()
+    load_version(workspace, row).check_golden()
     with workspace.store.transaction() as transaction:
         change_in_turn(transaction, model)
         require_signed(transaction, row, at=now())

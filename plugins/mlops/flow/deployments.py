@@ -23,7 +23,7 @@ def current_deployment(
 
 def change_in_turn(transaction: Transaction, model: str) -> None:
     """Releases and control change what is live one after the other, never half."""
-    transaction.take_turns(f"mlops.live.{model}")
+    transaction.advisory_lock(f"mlops.live.{model}")
 
 
 def live_version(

@@ -9,7 +9,7 @@ from mlops.core.period import add_months
 from mlops.errors import StoreError
 from mlops.flow.deployments import current_deployment
 from mlops.spec.load import Include, tier_of
-from mlops.spec.signatories import able, suffice
+from mlops.spec.signatories import eligible_users, has_enough_signatories
 from mlops.store import ledger
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, DeploymentRow, VersionRow
@@ -112,14 +112,14 @@ def without_signatory(include: Include, leaving: str) -> tuple[Orphaned, ...]:
         spec = include.read_spec(file).content
         policy = include.policy(spec.deploy.policy)
         seats, developer = tier_of(spec, policy).seats, spec.manage.developer
-        if suffice(policy, seats, developer, leaving):
+        if has_enough_signatories(policy, seats, developer, leaving):
             continue
         theirs = [
             Orphaned(
                 model=spec.model,
                 seat=name,
                 needed=policy.seats[name].people,
-                left=able(policy, name, developer, leaving),
+                left=eligible_users(policy, name, developer, leaving),
             )
             for name in seats
             if leaving in policy.seats[name].users

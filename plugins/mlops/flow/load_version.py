@@ -14,7 +14,7 @@ from mlops.workspace.workspace import Workspace
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
-def live_package(workspace: Workspace, version: VersionRow) -> LoadedModel:
+def load_version(workspace: Workspace, version: VersionRow) -> LoadedModel:
     """Load a version's model; its bytes must be the ones whose digest was signed.
 
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: nothing is constructed then.
@@ -26,7 +26,7 @@ def live_package(workspace: Workspace, version: VersionRow) -> LoadedModel:
     return load_model(contents, trusted=spec.content.develop.trusted_types)
 
 
-def naming_the_model(predict: Predict, version: VersionRow) -> Predict:
+def with_version_in_errors(predict: Predict, version: VersionRow) -> Predict:
     """The same predictions; whatever an estimator raises becomes an error that names the version.
 
     An estimator that was fitted on rows without a gap may refuse rows with one.

@@ -11,7 +11,7 @@ from mlops.core.profile import Profile
 from mlops.core.records import to_json
 from mlops.digests import digest_json
 from mlops.errors import RecordMissing
-from mlops.flow.columns import naming
+from mlops.flow.columns import prefix_errors
 from mlops.flow.publications import publications
 from mlops.flow.queries import SCORE
 from mlops.flow.scorer import ModelScorer
@@ -46,7 +46,7 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
         version = transaction.get(VersionRow, model, batch.version)
     scorer = ModelScorer.load(workspace, version)
     spec = scorer.spec
-    with naming(batch.id):
+    with prefix_errors(batch.id):
         profile = scorer.profile(window)
         if not batch.by_rule:  # whose scores have no reference
             profile = profile.with_columns_of(_scores(scorer, batch))

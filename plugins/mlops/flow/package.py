@@ -84,7 +84,7 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
 
 def _number(transaction: Transaction, model: str, digest: str) -> int:
     """The number that this package has, or the model's next one; numbers are given in turn."""
-    transaction.take_turns(f"mlops.version.{model}")
+    transaction.advisory_lock(f"mlops.version.{model}")
     known = transaction.find(VersionRow, model=model, package_digest=digest)
     if known:
         return known[0].number

@@ -45,7 +45,7 @@ def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Pu
     with workspace.store.transaction() as transaction:
         # Which batch of a window hides the others is read off what is on record, so another one
         # may not come between the reading and the record.
-        transaction.take_turns(f"mlops.publish.{plan.model}.{plan.window}")
+        transaction.advisory_lock(f"mlops.publish.{plan.model}.{plan.window}")
         version = transaction.get(VersionRow, plan.model, plan.version)
         spec = registered_spec(transaction, version.spec_digest)
         known = publications(transaction, plan.model, window)

@@ -22,7 +22,7 @@ from mlops.core.estimator import positive_scores
 from mlops.core.period import Period
 from mlops.core.profile import Profile
 from mlops.core.records import Check
-from mlops.flow.load_version import Predict, live_package, naming_the_model
+from mlops.flow.load_version import Predict, load_version, with_version_in_errors
 from mlops.flow.queries import SCORE, rule_query, scoring_query
 from mlops.spec.load import Spec
 from mlops.spec.model import Feature, NumericFeature
@@ -87,7 +87,7 @@ class ModelScorer:
     def load(cls, workspace: Workspace, version: VersionRow) -> ModelScorer:
         """Read the package, and construct the model if its bytes are those that were signed."""
         spec = workspace.spec(version.spec_digest)
-        return cls(workspace, version, spec, live_package(workspace, version))
+        return cls(workspace, version, spec, load_version(workspace, version))
 
     @property
     def file(self) -> str:
@@ -104,7 +104,9 @@ class ModelScorer:
     @property
     def predict(self) -> Predict:
         # Scores that are no numbers are looked for where the rows' keys are known.
-        return naming_the_model(partial(positive_scores, self.package.estimator), self.version)
+        return with_version_in_errors(
+            partial(positive_scores, self.package.estimator), self.version
+        )
 
     @cached_property
     def reference(self) -> Profile:

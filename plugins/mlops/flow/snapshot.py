@@ -10,8 +10,8 @@ from mlops.core.period import periods_before
 from mlops.core.summary import Summariser, summary_to_json
 from mlops.digests import digest_json
 from mlops.errors import NoRows
-from mlops.flow.columns import check_columns, naming
-from mlops.flow.source_access import reading, record_reading
+from mlops.flow.columns import check_columns, prefix_errors
+from mlops.flow.source_access import record_reading, source_access
 from mlops.lineage.events.develop import snapshot_taken
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow
@@ -41,9 +41,9 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
     start, test_start, end = periods[0].start, periods[split.train].start, periods[-1].end
     check_columns(workspace, spec, as_of=as_of)
     query = training_query(spec, start=start, end=end, as_of=as_of)
-    with naming(f"{spec.model}: {develop.features_sql} joined with {develop.outcomes_sql}"):
+    with prefix_errors(f"{spec.model}: {develop.features_sql} joined with {develop.outcomes_sql}"):
         columns = describe(workspace.warehouse_url, query)
-    read = reading(workspace, query)
+    read = source_access(workspace, query)
     summariser = Summariser(develop)
     with workspace.scratch() as folder, _naming_the_window(spec, start, end, as_of):
         file = write_parquet(
@@ -123,7 +123,7 @@ def _naming_the_window(
     spec: Spec, start: datetime, end: datetime, as_of: datetime
 ) -> Iterator[None]:
     try:
-        with naming(f"{spec.model}: the rows to train on"):
+        with prefix_errors(f"{spec.model}: the rows to train on"):
             yield
     except NoRows as error:
         raise NoRows(

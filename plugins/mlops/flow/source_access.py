@@ -34,7 +34,7 @@ class Reading:
         return replace(self, content={**self.content, **asdict(state)})
 
 
-def reading(workspace: Workspace, query: str) -> Reading:
+def source_access(workspace: Workspace, query: str) -> Reading:
     """Ask the warehouse what the query reads; the query itself is not run."""
     found = read_query(workspace.warehouse_url, query)
     return Reading(content_of(query, found, column_lineage(query, found)), now())

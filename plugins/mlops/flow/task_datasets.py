@@ -109,17 +109,17 @@ def _(result: Decision, workspace: Workspace, names: Names) -> Both:
 def _(result: Deployed, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, result.model, result.version)
     approval = names.airflow(dataset_names.approvals(result.model, result.version))
-    slot = names.airflow(dataset_names.slot(result.model))
-    return [_version(workspace, names, version), approval], [slot]
+    deployment = names.airflow(dataset_names.deployment(result.model))
+    return [_version(workspace, names, version), approval], [deployment]
 
 
 @_of.register
 def _(result: Controlled, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, result.model, result.version)
-    slot = names.airflow(dataset_names.slot(result.model))
+    deployment = names.airflow(dataset_names.deployment(result.model))
     if result.action == "revoke":
-        slot = names.airflow(dataset_names.approvals(result.model, result.version))
-    return [_version(workspace, names, version)], [slot]
+        deployment = names.airflow(dataset_names.approvals(result.model, result.version))
+    return [_version(workspace, names, version)], [deployment]
 
 
 @_of.register
@@ -135,7 +135,7 @@ def _(result: Scored, workspace: Workspace, names: Names) -> Both:
     version = _row(workspace, VersionRow, model, int(number.removeprefix("v")))
     spec = workspace.spec(version.spec_digest)
     sources = _sources(workspace, names, version, by_rule=bool(rule))
-    return [*sources, names.airflow(dataset_names.slot(model))], [_predictions(names, spec)]
+    return [*sources, names.airflow(dataset_names.deployment(model))], [_predictions(names, spec)]
 
 
 @_of.register

@@ -10,7 +10,7 @@ import numpy as np
 from mlops.core.artifact import model_file
 from mlops.core.encode import FeatureEncoder
 from mlops.core.estimator import Estimator, build, code_facts, positive_scores, technique
-from mlops.core.metrics import better, metrics
+from mlops.core.metrics import best_index, metrics
 from mlops.core.records import CandidateResult, to_json
 from mlops.core.table import Rows, split_by_time
 from mlops.digests import digest_json
@@ -70,7 +70,7 @@ def _fit(
         (_fit_and_measure(spec, candidate, estimator, encoder, train_rows, test_rows), estimator)
         for candidate, estimator in built
     ]
-    best = better(develop.select_by, [result.metrics for result, _ in fitted])
+    best = best_index(develop.select_by, [result.metrics for result, _ in fitted])
     results = [replace(result, chosen=index == best) for index, (result, _) in enumerate(fitted)]
     data = model_file.dump(fitted[best][1])
     sha256 = workspace.artifacts.put_bytes(data)

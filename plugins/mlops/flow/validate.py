@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops.core.acceptance import all_passed, failed, judge_gates
+from mlops.core.acceptance import all_passed, gate_error, judge_gates
 from mlops.core.artifact import model_file
 from mlops.core.encode import FeatureEncoder
 from mlops.core.estimator import positive_scores
@@ -11,7 +11,7 @@ from mlops.core.records import Metrics, to_json
 from mlops.core.table import Rows, split_by_time
 from mlops.errors import DataRefused, PredictionError
 from mlops.flow.deployments import live_version
-from mlops.flow.load_version import live_package, naming_the_model
+from mlops.flow.load_version import load_version, with_version_in_errors
 from mlops.lineage.events.develop import model_validated
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow
@@ -74,7 +74,7 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
             lineage=model_validated(workspace.origin, row, training, snapshot, spec),
         )
     if not passed:
-        raise failed(f"{spec.model}: training {training_id[:12]}", gates)
+        raise gate_error(f"{spec.model}: training {training_id[:12]}", gates)
     return Validation(training_id=training_id, champion=champion, gates=len(gates))
 
 
@@ -105,10 +105,10 @@ def _champion(
         live = live_version(transaction, spec.model, as_of=training.trained_at)
     if live is None:
         return 0, None
-    package = live_package(workspace, live)
+    package = load_version(workspace, live)
     try:
         matrix = package.contents.encoder.encode_table(test_rows.table)
-        scores = naming_the_model(package.predict, live)(matrix)
+        scores = with_version_in_errors(package.predict, live)(matrix)
     except (DataRefused, PredictionError) as error:
         if not any(gate.against for gate in spec.content.develop.gates):
             return live.number, None

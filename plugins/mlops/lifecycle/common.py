@@ -11,7 +11,7 @@ from mlops.spec.model import ModelSpec
 
 # Runs are keyed by what they are about, so the day on which DAGs began says nothing; it only has
 # to lie before every date that a run may be given.
-BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+DAG_START = datetime(2000, 1, 1, tzinfo=UTC)
 DEFAULT_ARGS = {"retries": 2, "retry_delay": timedelta(seconds=30)}
 
 
@@ -31,7 +31,7 @@ def model_dag(
         description=spec.title,
         doc_md=doc_md,
         schedule=schedule,
-        start_date=BEGINNING,
+        start_date=DAG_START,
         catchup=False,
         tags={"mlops", spec.model, phase},
         default_args={**DEFAULT_ARGS, "owner": spec.manage.developer},

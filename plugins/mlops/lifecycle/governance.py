@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG
 
-from mlops.lifecycle.common import BEGINNING, DEFAULT_ARGS
+from mlops.lifecycle.common import DAG_START, DEFAULT_ARGS
 from mlops.operators.governance import GovernanceOperator
 
 TEXT = """### All models
@@ -24,7 +24,7 @@ def governance_dag() -> DAG:
         description="Ledger, reviews, reminders and lineage of all models",
         doc_md=TEXT,
         schedule="@hourly",
-        start_date=BEGINNING,
+        start_date=DAG_START,
         catchup=False,
         max_active_runs=1,
         tags={"mlops", "governance"},

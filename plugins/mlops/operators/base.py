@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from mlops.connections import open_workspace
 from mlops.errors import MlopsError, NoDecision
-from mlops.operators.lineage import TellsLineage
+from mlops.operators.lineage import EmitsLineage
 from mlops.settings import store_conn_id
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def plain(result: Any) -> dict[str, Any]:
     return value
 
 
-def calm_threads() -> None:
+def limit_openmp_threads() -> None:
     """One thread for each task, unless the deployment says otherwise.
 
     Spinning OpenMP threads make fitting about six times slower beside another busy process, and
@@ -52,7 +52,7 @@ def calm_threads() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-class StepOperator(TellsLineage, BaseOperator):
+class StepOperator(EmitsLineage, BaseOperator):
     """Base of the operators: one step of a model's life.
 
     :param model: name of the model (templated).
@@ -80,7 +80,7 @@ class StepOperator(TellsLineage, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load, call, save, report."""
-        calm_threads()
+        limit_openmp_threads()
         with translated():
             workspace = open_workspace(
                 context,

@@ -65,11 +65,11 @@ class GovernanceOperator(BaseOperator):
 
     def _remind(self, workspace: Any, context: Context) -> list[str]:
         from mlops.approvals.reminders import due
-        from mlops.operators.notify import tell
+        from mlops.operators.notify import notify
         from mlops.workspace.workspace import now
 
         return [
             f"{notice.kind}: {notice.subject} to {', '.join(notice.to)}"
             for notice in due(workspace, at=now())
-            if tell(workspace, notice, context)
+            if notify(workspace, notice, context)
         ]

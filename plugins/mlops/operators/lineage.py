@@ -43,7 +43,7 @@ _CALLED: Mapping[str, Callable[[str, str], str]] = {
 _NO_TYPE = "unknown"
 
 
-class TellsLineage:
+class EmitsLineage:
     """Mix-in of the operators: what is known of their datasets at each stage of a task.
 
     ======== ============ =====================================================================

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-OURS = frozenset(
+OPERATOR_NAMES = frozenset(
     {
         "ApprovalSensor",
         "CheckDataOperator",

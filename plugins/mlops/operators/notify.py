@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def tell(workspace: Workspace, notice: Notice, context: Any) -> bool:
+def notify(workspace: Workspace, notice: Notice, context: Any) -> bool:
     """Send one notice and put it on record; whether it could be sent.
 
     A notice that cannot be sent opens and closes nothing: it is logged, and the governance DAG

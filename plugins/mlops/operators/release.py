@@ -1,4 +1,4 @@
-"""The operators of ``<model>_release``: one class for each step, from the spec to a live version."""
+"""The operators of ``<model>_release``: one class a step, from the spec to a live version."""
 
 from __future__ import annotations
 

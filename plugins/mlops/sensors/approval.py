@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from mlops.connections import open_workspace, pages_address, run_identity
 from mlops.core.answers import APPROVE, APPROVE_WITH_CONDITIONS, REJECT
 from mlops.operators.base import plain, translated
-from mlops.operators.lineage import TellsLineage
+from mlops.operators.lineage import EmitsLineage
 from mlops.settings import store_conn_id
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class AnswerNotEnough(AirflowException):
     """An answer was recorded, and the seat is not signed yet: the next try asks again."""
 
 
-class ApprovalSensor(TellsLineage, ApprovalOperator):
+class ApprovalSensor(EmitsLineage, ApprovalOperator):
     """Ask the people of one seat to sign a version; each answer goes into the ledger at once.
 
     Waiting costs no worker. There are no defaults: silence is never an answer. An answer that
@@ -78,11 +78,11 @@ class ApprovalSensor(TellsLineage, ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Put the request before the seat's people, then park."""
-        from mlops.approvals.responses import request, unread
+        from mlops.approvals.responses import request, unprocessed_decision
 
         workspace = self._workspace(context)
         with translated():
-            earlier = unread(workspace, since=_came_to_be(context))
+            earlier = unprocessed_decision(workspace, since=_came_to_be(context))
             if earlier is not None:
                 return self._finish(context, _event(earlier), gate=earlier.gate)
             asked = request(
@@ -107,7 +107,7 @@ class ApprovalSensor(TellsLineage, ApprovalOperator):
 
     def _finish(self, context: Context, event: dict[str, Any], *, gate: str) -> Any:
         from mlops.approvals.eligibility import Person
-        from mlops.approvals.responses import Answer, answered, close
+        from mlops.approvals.responses import Answer, acknowledge, record_response
 
         user = event["responded_by_user"]
         answer = Answer(
@@ -118,7 +118,7 @@ class ApprovalSensor(TellsLineage, ApprovalOperator):
         )
         workspace = self._workspace(context)
         with translated():
-            decision = answered(
+            decision = record_response(
                 workspace,
                 model=self.model,
                 version=int(self.version),
@@ -126,7 +126,7 @@ class ApprovalSensor(TellsLineage, ApprovalOperator):
                 answer=answer,
                 gate=gate,
             )
-            close(workspace, decision=decision, gate=gate)
+            acknowledge(workspace, decision=decision, gate=gate)
             self.finish(workspace, decision)
         self.log.info("%s", decision)
         if not decision.enough:
@@ -144,12 +144,12 @@ class ApprovalSensor(TellsLineage, ApprovalOperator):
             the task.
         """
         from mlops.approvals.responses import lapsed
-        from mlops.operators.notify import tell
+        from mlops.operators.notify import notify
 
         workspace = self._workspace(context)
         with translated():
             notice = lapsed(workspace, model=self.model, version=int(self.version), seat=self.seat)
-            tell(workspace, notice, context)
+            notify(workspace, notice, context)
         raise AirflowFailException(f"{notice.text} ({event.get('error', 'no responder')})")
 
     def _workspace(self, context: Context) -> Workspace:

@@ -10,26 +10,26 @@ from mlops.spec.model import ModelSpec
 from mlops.spec.policy import Policy, Tier
 
 
-def folded(name: str) -> str:
+def normalize_name(name: str) -> str:
     """A person's id or name as it is compared: ``Sam`` is ``sam``."""
     return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
-def able(policy: Policy, seat: str, *barred: str) -> tuple[str, ...]:
+def eligible_users(policy: Policy, seat: str, *barred: str) -> tuple[str, ...]:
     """The users of a seat but some, each once."""
-    out = set(map(folded, barred))
+    out = set(map(normalize_name, barred))
     # Somebody may stand in a seat twice, after a hand-over to a person who held it already.
     users = dict.fromkeys(policy.seats[seat].users)
-    return tuple(user for user in users if folded(user) not in out)
+    return tuple(user for user in users if normalize_name(user) not in out)
 
 
-def suffice(policy: Policy, seats: Sequence[str], *barred: str) -> bool:
+def has_enough_signatories(policy: Policy, seats: Sequence[str], *barred: str) -> bool:
     """Whether each seat finds its people though one person fills one seat, unless they are shared.
 
     :param barred: who cannot sign: the developer, or somebody who leaves.
     """
     shared = {frozenset(pair) for pair in policy.seats_shared}
-    users = {seat: able(policy, seat, *barred) for seat in seats}
+    users = {seat: eligible_users(policy, seat, *barred) for seat in seats}
     # The seats with the least choice first, so that a dead end shows early.
     places = [seat for seat in seats for _ in range(policy.seats[seat].people)]
     places.sort(key=lambda seat: len(users[seat]))
@@ -57,11 +57,11 @@ def require_signatories(spec: ModelSpec, policy: Policy, tier: Tier) -> None:
     :raises SpecError: with the people whom each seat has.
     """
     developer = spec.manage.developer
-    if suffice(policy, tier.seats, developer):
+    if has_enough_signatories(policy, tier.seats, developer):
         return
     have = "; ".join(
         f"{seat} needs {policy.seats[seat].people} and has "
-        f"{', '.join(able(policy, seat, developer)) or 'nobody'}"
+        f"{', '.join(eligible_users(policy, seat, developer)) or 'nobody'}"
         for seat in tier.seats
     )
     raise SpecError(

@@ -114,7 +114,7 @@ class Store:
                 yield Transaction(session)
 
     @contextmanager
-    def alone(self, name: str) -> Iterator[bool]:
+    def try_lock(self, name: str) -> Iterator[bool]:
         """Whether nobody else is in a block of this name; nobody else enters until it ends.
 
         :raises StoreUnreachable, StoreNotMigrated: as for a transaction.
@@ -172,7 +172,7 @@ class Store:
 
 
 @dataclass(frozen=True)
-class Vouched(Generic[Row]):
+class LedgerBacked(Generic[Row]):
     """What one ledger entry says of a fact.
 
     :ivar said: the entry's payload.
@@ -197,7 +197,7 @@ class Transaction:
         action: str,
         subject: str,
         payload: dict[str, Any],
-        lineage: outbox.Told | None = None,
+        lineage: outbox.LineageEvents | None = None,
     ) -> bool:
         """Insert a fact, its ledger entry and its lineage, unless the fact is there already.
 
@@ -225,7 +225,7 @@ class Transaction:
         """Append a ledger entry about something that is no fact of ours: an act of somebody's."""
         ledger.append(self.session, actor=actor, action=action, subject=subject, payload=payload)
 
-    def take_turns(self, name: str) -> None:
+    def advisory_lock(self, name: str) -> None:
         """Wait for every other transaction that took this name; the next one waits for this."""
         self.session.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name}
@@ -255,7 +255,9 @@ class Transaction:
         """All rows whose columns have these values."""
         return list(self.session.scalars(select(kind).filter_by(**equal)))
 
-    def vouched(self, kind: type[Row], /, *, subject: str, **equal: Any) -> list[Vouched[Row]]:
+    def ledger_backed(
+        self, kind: type[Row], /, *, subject: str, **equal: Any
+    ) -> list[LedgerBacked[Row]]:
         """What the ledger says of such rows, in its own order, each with its row as it was written.
 
         A row that was added by hand is not among them; one that was edited or deleted by hand is
@@ -278,7 +280,7 @@ class Transaction:
             fact = said.get("fact")
             if isinstance(fact, dict) and fact.get("table") == kind.__tablename__:
                 # A second entry about a row adds nothing to the first one.
-                found.append(Vouched(said, rows.pop(canonical_json(fact), None)))
+                found.append(LedgerBacked(said, rows.pop(canonical_json(fact), None)))
         return found
 
 

@@ -17,7 +17,7 @@ from mlops.digests import digest_json
 from mlops.store.tables import NOT_FACTS, Base
 
 Key = tuple[Any, ...]
-Said = tuple[int, str]  # number of an entry, and the digest that it gives of a fact
+RecordedDigest = tuple[int, str]  # number of an entry, and the digest that it gives of a fact
 _TABLES = {table.name: table for table in Base.metadata.sorted_tables}
 
 
@@ -42,7 +42,7 @@ def first_changed(
     """
     faults: list[tuple[int, str]] = []
     # A fact may be named twice: an entry that was added later must not speak for the first one.
-    wanted: dict[str, dict[Key, list[Said]]] = defaultdict(lambda: defaultdict(list))
+    wanted: dict[str, dict[Key, list[RecordedDigest]]] = defaultdict(lambda: defaultdict(list))
     for seq, item in found:
         if _is_reference(item):
             wanted[item["table"]][tuple(item["key"])].append((seq, item["digest"]))
@@ -89,7 +89,7 @@ def _is_reference(item: Any) -> bool:
 
 
 def _faults(
-    connection: Connection, table: Table, facts: Mapping[Key, list[Said]]
+    connection: Connection, table: Table, facts: Mapping[Key, list[RecordedDigest]]
 ) -> list[tuple[int, str]]:
     try:
         with connection.begin_nested():

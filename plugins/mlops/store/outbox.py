@@ -34,7 +34,7 @@ class Event:
     body: str
 
 
-class Told(Protocol):
+class LineageEvents(Protocol):
     """What is told of a fact."""
 
     @property
@@ -45,7 +45,7 @@ class Told(Protocol):
         """The events in the order in which they are sent; each names the entry."""
 
 
-def put(session: Session, entry: Entry, told: Told) -> None:
+def put(session: Session, entry: Entry, told: LineageEvents) -> None:
     """Put what is told of an entry into the outbox, inside the caller's transaction."""
     rows = [
         {

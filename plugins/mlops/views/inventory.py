@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from mlops.approvals.seat_status import SeatStanding, seats_of
+from mlops.approvals.seat_status import SeatSummary, seats_of
 from mlops.store.connect import Row, Transaction
 from mlops.store.tables import (
     BatchRow,
@@ -45,7 +45,7 @@ class Live:
     since: datetime
     action: str
     package_digest: str
-    seats: tuple[SeatStanding, ...]
+    seats: tuple[SeatSummary, ...]
 
     @property
     def holds(self) -> bool:
@@ -59,7 +59,7 @@ class Upcoming:
 
     version: int
     packaged_at: datetime
-    seats: tuple[SeatStanding, ...]
+    seats: tuple[SeatSummary, ...]
 
     @property
     def state(self) -> UpcomingState:

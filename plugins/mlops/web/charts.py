@@ -9,7 +9,7 @@ from mlops.reports.monitor_charts import Level, TrendPoint, axis_label, trend
 from mlops.views.history import ModelHistory
 from mlops.views.records import Window
 
-MOST = 24  # windows; more would not be told apart
+MAX_WINDOWS = 24  # windows; more would not be told apart
 
 
 def performance_trend(history: ModelHistory) -> Markup | None:
@@ -22,7 +22,7 @@ def performance_trend(history: ModelHistory) -> Markup | None:
     for window in history.windows:
         if window.result.performance.metric == asked.metric:
             newest.setdefault(window.label, window)
-    shown = sorted(newest.values(), key=lambda window: window.period)[-MOST:]
+    shown = sorted(newest.values(), key=lambda window: window.period)[-MAX_WINDOWS:]
     if sum(window.result.performance.measured is not None for window in shown) < 2:  # noqa: PLR2004
         return None
     return trend([_point(window) for window in shown], _levels(history), title=metric(asked.metric))

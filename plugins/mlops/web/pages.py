@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse  # noqa: TID253 (only the API server 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mlops.approvals.seat_status import SeatStanding
+from mlops.approvals.seat_status import SeatSummary
 from mlops.reports.format import FILTERS
 from mlops.views.history import ModelHistory
 from mlops.views.inventory import ModelSummary
@@ -23,11 +23,11 @@ from mlops.views.versions import Version
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Airflow shows the pages in a frame; nobody else may.
-NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+DENY_ALL_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
 
 @dataclass(frozen=True)
-class Places:
+class Urls:
     """Where links lead.
 
     :ivar home: the path of our pages: ``/mlops``, below Airflow's own path if it has one.
@@ -62,7 +62,7 @@ class ModelsPage:
     :ivar hidden: whether there are others.
     """
 
-    places: Places
+    places: Urls
     at: datetime
     models: tuple[ModelSummary, ...]
     unpackaged: tuple[str, ...]
@@ -75,26 +75,26 @@ class ModelsPage:
 class ModelPage:
     """One model.
 
-    :ivar standings: how the seats stand now, for the versions that count: live and upcoming.
+    :ivar seat_statuses: how the seats stand now, for the versions that count: live and upcoming.
     :ivar trend: performance over the windows; none before two were measured.
     :ivar everything: whether the lists are whole.
     """
 
-    places: Places
+    places: Urls
     at: datetime
     history: ModelHistory
-    standings: Mapping[int, tuple[SeatStanding, ...]]
+    seat_statuses: Mapping[int, tuple[SeatSummary, ...]]
     trend: Markup | None
     everything: bool
 
     template = "model.html.j2"
 
-    def unsigned(self, version: Version) -> list[SeatStanding]:
+    def unsigned(self, version: Version) -> list[SeatSummary]:
         """The seats of a version that its answers, told one by one, do not account for."""
         told = {item.seat for item in version.signatures if item.counted}
         return [
             seat
-            for seat in self.standings.get(version.number, ())
+            for seat in self.seat_statuses.get(version.number, ())
             if seat.state in ("open", "void") and (seat.seat not in told or seat.signed_by)
         ]
 
@@ -103,7 +103,7 @@ class ModelPage:
 class Problem:
     """A page that says what is wrong and what to do, instead of the page that was asked for."""
 
-    places: Places
+    places: Urls
     status: int
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -149,7 +149,7 @@ def _environment() -> Environment:
 @cache
 def _page_policy() -> str:
     style, script = (_digest(_own(name)) for name in ("style.css", "follow.js"))
-    return f"{NOTHING}; style-src '{style}'; script-src '{script}'; img-src data:"
+    return f"{DENY_ALL_CSP}; style-src '{style}'; script-src '{script}'; img-src data:"
 
 
 def _own(name: str) -> str:

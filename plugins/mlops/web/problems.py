@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response  # noqa: TID253
 from starlette.exceptions import HTTPException
 
 from mlops.errors import ArtifactMissing, MlopsError, RecordMissing, StoreError
-from mlops.web.pages import NOTHING, Places, Problem, answer, headers
+from mlops.web.pages import DENY_ALL_CSP, Problem, Urls, answer, headers
 
 _TITLES = {
     HTTPStatus.UNAUTHORIZED: "You are not logged in",
@@ -22,10 +22,10 @@ _TITLES = {
 }
 
 
-def places_of(request: Request) -> Places:
+def urls_of(request: Request) -> Urls:
     """Where links lead, seen from the address that was asked for."""
     home = str(request.scope.get("root_path", ""))
-    return Places(home=home, airflow=home.rpartition("/")[0])
+    return Urls(home=home, airflow=home.rpartition("/")[0])
 
 
 def handlers() -> dict[Any, Callable[..., Any]]:
@@ -38,7 +38,7 @@ def handlers() -> dict[Any, Callable[..., Any]]:
 
 
 def _refused(request: Request, error: HTTPException) -> Response:
-    places = places_of(request)
+    places = urls_of(request)
     login = error.status_code == HTTPStatus.UNAUTHORIZED
     facts = [("What was found", str(error.detail))]
     if error.status_code == HTTPStatus.FORBIDDEN:
@@ -88,9 +88,9 @@ def problem(
 ) -> Response:
     """What is wrong and what to do, as a page where one was asked for, else as JSON."""
     if "text/html" not in request.headers.get("accept", ""):
-        return JSONResponse({"detail": detail or facts[0][1]}, int(status), headers(NOTHING))
+        return JSONResponse({"detail": detail or facts[0][1]}, int(status), headers(DENY_ALL_CSP))
     page = Problem(
-        places=places_of(request),
+        places=urls_of(request),
         status=int(status),
         title=title or _TITLES.get(HTTPStatus(status), "This page cannot be shown"),
         facts=facts,

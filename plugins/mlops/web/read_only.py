@@ -18,7 +18,7 @@ from mlops.store.connect import Store, Transaction
 
 
 @contextmanager
-def reading() -> Iterator[Transaction]:
+def read_only_transaction() -> Iterator[Transaction]:
     """One view of the store: all queries of a page see the same state, none can change it.
 
     The connection is looked up for each page, so that one that was mended is used at once.

@@ -12,22 +12,22 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from fastapi import APIRouter, Depends, Query, Request  # noqa: TID253 (only the API server)
 from fastapi.responses import RedirectResponse, Response  # noqa: TID253
 
-from mlops.approvals.seat_status import SeatStanding
+from mlops.approvals.seat_status import SeatSummary
 from mlops.errors import RecordMissing
 from mlops.views.history import ModelHistory, model_history
 from mlops.views.inventory import model_of_dag, registered_models, summaries
 from mlops.views.records import find_report
 from mlops.web.access import ReadableModel, authenticated, readable, require
 from mlops.web.charts import performance_trend
-from mlops.web.pages import NOTHING, ModelPage, ModelsPage, answer, headers
-from mlops.web.problems import places_of, problem
-from mlops.web.read_only import reading, report_bytes
+from mlops.web.pages import DENY_ALL_CSP, ModelPage, ModelsPage, answer, headers
+from mlops.web.problems import problem, urls_of
+from mlops.web.read_only import read_only_transaction, report_bytes
 from mlops.workspace.workspace import now
 
 SHOWN = 24  # rows of each list of a model's page, unless all are asked for
-EVERYTHING = 10_000
+ALL_ROWS = 10_000
 # A report is one file: its own style, its own pictures, and not one script.
-REPORT_POLICY = f"{NOTHING}; style-src 'unsafe-inline'; img-src data:"
+REPORT_POLICY = f"{DENY_ALL_CSP}; style-src 'unsafe-inline'; img-src data:"
 
 router = APIRouter(dependencies=[Depends(authenticated)])
 
@@ -36,13 +36,13 @@ router = APIRouter(dependencies=[Depends(authenticated)])
 def models(request: Request, user: GetUserDep) -> Response:
     """All models: what is live, who signed it, whom the next version waits for, how it does."""
     at = now()
-    with reading() as transaction:
+    with read_only_transaction() as transaction:
         names = registered_models(transaction)
         shown = readable(user, names)
         found = summaries(transaction, shown, at=at)
     return answer(
         ModelsPage(
-            places=places_of(request),
+            places=urls_of(request),
             at=at,
             models=tuple(item for item in found if item.live or item.upcoming),
             unpackaged=tuple(item.model for item in found if not (item.live or item.upcoming)),
@@ -54,7 +54,7 @@ def models(request: Request, user: GetUserDep) -> Response:
 @router.get("/models/by-dag/{dag_id}", dependencies=[Depends(requires_access_dag("GET"))])
 def model_by_dag(request: Request, dag_id: str) -> Response:
     """The page of the model that a DAG is about."""
-    with reading() as transaction:
+    with read_only_transaction() as transaction:
         model = model_of_dag(transaction, dag_id)
     if model is None:
         return problem(
@@ -68,7 +68,7 @@ def model_by_dag(request: Request, dag_id: str) -> Response:
             title="This DAG is about no model",
         )  # fmt: skip
     return RedirectResponse(
-        places_of(request).model(model), HTTPStatus.SEE_OTHER.value, headers(NOTHING)
+        urls_of(request).model(model), HTTPStatus.SEE_OTHER.value, headers(DENY_ALL_CSP)
     )
 
 
@@ -80,16 +80,16 @@ def model(
 ) -> Response:
     """One model: versions, signatures, candidates, deployments, batches, monitoring, reports."""
     at = now()
-    with reading() as transaction:
+    with read_only_transaction() as transaction:
         history = model_history(
-            transaction, model, at=at, at_most=EVERYTHING if everything else SHOWN
+            transaction, model, at=at, at_most=ALL_ROWS if everything else SHOWN
         )
     return answer(
         ModelPage(
-            places=places_of(request),
+            places=urls_of(request),
             at=at,
             history=history,
-            standings=_standings(history),
+            seat_statuses=_seat_statuses(history),
             trend=performance_trend(history),
             everything=everything,
         )
@@ -99,7 +99,7 @@ def model(
 @router.get("/reports/{sha256}")
 def report(user: GetUserDep, sha256: str) -> Response:
     """A kept report, byte for byte, if its digest is the one that the store and its name say."""
-    with reading() as transaction:
+    with read_only_transaction() as transaction:
         found = find_report(transaction, sha256)
     if found is None:
         raise RecordMissing(
@@ -116,7 +116,7 @@ def report(user: GetUserDep, sha256: str) -> Response:
     )
 
 
-def _standings(history: ModelHistory) -> dict[int, tuple[SeatStanding, ...]]:
+def _seat_statuses(history: ModelHistory) -> dict[int, tuple[SeatSummary, ...]]:
     summary = history.summary
     return {
         item.version: item.seats for item in (summary.live, summary.upcoming) if item is not None

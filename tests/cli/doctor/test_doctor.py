@@ -16,7 +16,7 @@ import pytest
 
 from demo.postgres import EmbeddedPostgres
 from mlops.cli.doctor import command, emission_policy
-from mlops.cli.doctor.findings import Finding, Well, place
+from mlops.cli.doctor.findings import Finding, Passed, place
 from mlops.cli.main import main
 from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.relay import deliver
@@ -111,7 +111,7 @@ class Examined:
             self._patch.delenv(name)
         forget_settings()
 
-    def said(self, check: str) -> list[Finding | Well]:
+    def said(self, check: str) -> list[Finding | Passed]:
         """By the check of this name among those that the command runs."""
         (found,) = [one for one in command.CHECKS if one.__name__ == check]
         with command._quiet():
@@ -693,10 +693,10 @@ def test_rules_that_are_none(platform: Examined) -> None:
 
 def test_the_doctor_knows_all_operators_and_all_tasks(platform: Examined, include: Path) -> None:
     from mlops.lifecycle import build_dags
-    from mlops.operators.names import OURS
+    from mlops.operators.names import OPERATOR_NAMES
 
     known = {name for _, name in emission_policy.operators()}
-    assert known >= OURS | {"AlarmOperator", "GovernanceOperator"}
+    assert known >= OPERATOR_NAMES | {"AlarmOperator", "GovernanceOperator"}
     for dag in build_dags(include):
         tasks = {
             "sign_off.seat" if task_id.startswith("sign_off.") else task_id

@@ -16,7 +16,7 @@ from mlops.errors import StoreError
 from mlops.lineage.events import facets
 from mlops.lineage.events.datasets import Dataset, Names
 from mlops.lineage.events.origin import Origin
-from mlops.lineage.events.run import Governed, Port, Run
+from mlops.lineage.events.run import GovernedRuns, Port, Run
 from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.compare import compare_outbox
 from mlops.lineage.marquez.delivery_worker import start
@@ -55,8 +55,8 @@ def server() -> Iterator[FaultyServer]:
         yield found
 
 
-def told(model: str, name: str, runs: int = 1) -> Governed:
-    return ORIGIN.told(
+def told(model: str, name: str, runs: int = 1) -> GovernedRuns:
+    return ORIGIN.events_for(
         model,
         *(
             Run(
@@ -255,7 +255,7 @@ def test_two_destinations_know_nothing_of_one_another(store: Store, server: Faul
 
 def test_one_delivers_at_a_time(store: Store, server: FaultyServer):
     fact(store, "one")
-    with store.alone(f"mlops.lineage.{Marquez(server.url).url}") as alone:
+    with store.try_lock(f"mlops.lineage.{Marquez(server.url).url}") as alone:
         assert alone
         assert send(store, server) == Delivery(busy=True)
     assert send(store, server).delivered == 2

@@ -23,7 +23,7 @@ from typing import Any
 import psycopg
 
 from demo.client import AirflowClient
-from demo.environment import TASK_ROLE, WAREHOUSE_DATABASE, Places
+from demo.environment import TASK_ROLE, WAREHOUSE_DATABASE, Urls
 from demo.platform import Platform
 from demo.ports import free_port
 from demo.postgres import EmbeddedPostgres
@@ -31,8 +31,8 @@ from demo.rest import AirflowRefused
 from demo.tasks import HumanRequest, TaskRef
 from mlops.approvals.eligibility import Person
 from mlops.store.migrate import upgrade
+from tests.approvals.small import MODELS, fill, sign, small_life, write_include
 from tests.flow.life import PROJECT, Life, Release
-from tests.governance.small import MODELS, fill, sign, small_life, write_include
 from tests.parking import wait_until_parked
 
 ROLES = {
@@ -76,7 +76,7 @@ class GovernedPlatform(Platform):
     """
 
     def __init__(
-        self, places: Places, postgres: EmbeddedPostgres, *, include: Path, smtp_port: int
+        self, places: Urls, postgres: EmbeddedPostgres, *, include: Path, smtp_port: int
     ) -> None:
         super().__init__(places, postgres, port=free_port())
         self._include = include
@@ -292,7 +292,7 @@ def make(
     folder: Path, smtp_port: int, platform_class: type[GovernedPlatform] = GovernedPlatform
 ) -> Site:
     """The site below ``folder``, with its database server running, and Airflow not yet."""
-    places = Places(
+    places = Urls(
         folder=folder / "demo",
         project=PROJECT,
         dags=folder / "dags",

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from mlops.cli.doctor.findings import Check, Finding, Said, Well
+from mlops.cli.doctor.findings import Check, CheckResult, Finding, Passed
 
 # They run every task on the machine of the scheduler.
 _ON_ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
 
 
-def everybody_admin() -> Iterator[Said]:
+def everybody_admin() -> Iterator[CheckResult]:
     """``[core] simple_auth_manager_all_admins``: nobody has to say who he is."""
     from airflow.configuration import conf
 
@@ -27,10 +27,10 @@ def everybody_admin() -> Iterator[Said]:
             action="set it to False, and give each person a login",
         )
     else:
-        yield Well("people log in to Airflow by name")
+        yield Passed("people log in to Airflow by name")
 
 
-def metadata_database() -> Iterator[Said]:
+def metadata_database() -> Iterator[CheckResult]:
     """Airflow's own database is one for many processes."""
     from airflow.configuration import conf
 
@@ -45,15 +45,15 @@ def metadata_database() -> Iterator[Said]:
             action="make a Postgres database, name it there and run: airflow db migrate",
         )
     else:
-        yield Well(f"Airflow's metadata database is {scheme}")
+        yield Passed(f"Airflow's metadata database is {scheme}")
 
 
-def base_url() -> Iterator[Said]:
+def base_url() -> Iterator[CheckResult]:
     """``[api] base_url``: the links that people are sent."""
     from airflow.configuration import conf
 
     if conf.get("api", "base_url", fallback="") or "":
-        yield Well("[api] base_url says where our pages are")
+        yield Passed("[api] base_url says where our pages are")
     else:
         yield Finding(
             severity="advice",
@@ -65,7 +65,7 @@ def base_url() -> Iterator[Said]:
         )
 
 
-def artifacts() -> Iterator[Said]:
+def artifacts() -> Iterator[CheckResult]:
     """``[mlops] artifact_root`` is reached by every worker."""
     from airflow.configuration import conf
 
@@ -86,10 +86,10 @@ def artifacts() -> Iterator[Said]:
             action="name a bucket: a package that one worker writes must be there for the next",
         )
     else:
-        yield Well(f"artifacts are kept where every worker reaches them ({scheme or 'file'})")
+        yield Passed(f"artifacts are kept where every worker reaches them ({scheme or 'file'})")
 
 
-def plugin() -> Iterator[Said]:
+def plugin() -> Iterator[CheckResult]:
     """The plugin is loaded: its pages, and its listener, which sees gates that are set by hand."""
     from airflow import plugins_manager
 
@@ -97,7 +97,7 @@ def plugin() -> Iterator[Said]:
     names = {str(info.get("name")) for info in plugins_manager.get_plugin_info(["name"])}
     errors = plugins_manager.get_import_errors()
     if "mlops" in names:
-        yield Well("the plugin mlops is loaded")
+        yield Passed("the plugin mlops is loaded")
         return
     yield Finding(
         severity="unsafe",

@@ -17,7 +17,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 
 from mlops.cli.doctor import airflow, lineage, openlineage, store
-from mlops.cli.doctor.findings import Check, Finding, Said, Severity
+from mlops.cli.doctor.findings import Check, CheckResult, Finding, Severity
 
 CHECKS: tuple[Check, ...] = (
     *airflow.CHECKS,
@@ -46,13 +46,13 @@ def doctor(*, in_json: bool = False) -> int:
     return 1 if any(one.severity != "advice" for one in findings) else 0
 
 
-def examine() -> list[Said]:
+def examine() -> list[CheckResult]:
     """What every check says; a check that cannot run is a finding that says so."""
     with _quiet():
         return [one for check in CHECKS for one in _tried(check)]
 
 
-def _tried(check: Check) -> list[Said]:
+def _tried(check: Check) -> list[CheckResult]:
     try:
         return list(check())
     except Exception as error:  # noqa: BLE001 (a platform may be broken in any way)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mlops
-from mlops.cli.doctor.findings import Finding, Said, Well
+from mlops.cli.doctor.findings import CheckResult, Finding, Passed
 from mlops.errors import SpecError
 from mlops.settings import include_folder
 from mlops.spec.load import Include
@@ -48,7 +48,7 @@ def operators() -> list[tuple[str, str]]:
     ]
 
 
-def silenced(rules: Sequence[Any]) -> Iterator[Said]:
+def silenced(rules: Sequence[Any]) -> Iterator[CheckResult]:
     """What the rules and the older options make of our operators' events.
 
     :param rules: of ``[openlineage] emission_policy``; those that name a DAG are tried with it.
@@ -67,7 +67,7 @@ def silenced(rules: Sequence[Any]) -> Iterator[Said]:
     yield from _told(silent, bare, talkative)
 
 
-def _told(silent: list[str], bare: list[str], talkative: list[str]) -> Iterator[Said]:
+def _told(silent: list[str], bare: list[str], talkative: list[str]) -> Iterator[CheckResult]:
     options = "[openlineage] emission_policy, disabled_for_operators, selective_enable"
     if silent:
         yield Finding(
@@ -97,7 +97,7 @@ def _told(silent: list[str], bare: list[str], talkative: list[str]) -> Iterator[
             action="switch off include_full_task_info, also in [openlineage] emission_policy",
         )
     if not (silent or bare or talkative):
-        yield Well("all our operators may say what they read and wrote, and no more")
+        yield Passed("all our operators may say what they read and wrote, and no more")
 
 
 def _policy(module: str, name: str, dag_id: str, task_id: str) -> Any:

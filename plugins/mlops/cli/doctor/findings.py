@@ -31,14 +31,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Well:
+class Passed:
     """Something that is as it should be, in one line."""
 
     what: str
 
 
-Said = Finding | Well
-Check = Callable[[], Iterator[Said]]
+CheckResult = Finding | Passed
+Check = Callable[[], Iterator[CheckResult]]
 
 
 def of_error(error: MlopsError, *, severity: Severity, check: str, action: str) -> Finding:

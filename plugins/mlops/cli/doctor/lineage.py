@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
-from mlops.cli.doctor.findings import Check, Finding, Said, Well, of_error, place
+from mlops.cli.doctor.findings import Check, CheckResult, Finding, Passed, of_error, place
 from mlops.cli.doctor.store import open_store
 from mlops.errors import LineageError, StoreError
 from mlops.lineage.marquez.client import Marquez
@@ -16,7 +16,7 @@ _NO_RUN = str(UUID(int=0))
 _DELIVER = "python -m mlops lineage deliver"
 
 
-def marquez() -> Iterator[Said]:
+def marquez() -> Iterator[CheckResult]:
     """``[mlops] marquez_url``: it answers, and has what it was told."""
     url = marquez_url()
     if url is None:
@@ -51,11 +51,11 @@ def marquez() -> Iterator[Said]:
             action="start it, or correct [mlops] marquez_url; what is governed waits meanwhile",
         )
         return
-    yield Well(f"Marquez answers at {place(url)}")
+    yield Passed(f"Marquez answers at {place(url)}")
     yield from _delivered(server)
 
 
-def _delivered(server: Marquez) -> Iterator[Said]:
+def _delivered(server: Marquez) -> Iterator[CheckResult]:
     try:
         store = open_store()
         left = waiting(store, server.url)
@@ -91,7 +91,7 @@ def _delivered(server: Marquez) -> Iterator[Said]:
             action=f"{_DELIVER}, and see that mlops_governance is not paused",
         )
     else:
-        yield Well("Marquez has been told everything")
+        yield Passed("Marquez has been told everything")
 
 
 CHECKS: tuple[Check, ...] = (marquez,)

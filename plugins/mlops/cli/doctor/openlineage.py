@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlops.cli.doctor.emission_policy import silenced
-from mlops.cli.doctor.findings import Check, Finding, Said, Severity, Well
-from mlops.cli.doctor.maskable_passwords import damaging
+from mlops.cli.doctor.findings import Check, CheckResult, Finding, Passed, Severity
+from mlops.cli.doctor.maskable_passwords import maskable_passwords
 from mlops.cli.doctor.transport import transports
 
 # Less, and an event that is being sent is cut off on a busy machine.
 SHORTEST_S = 5
 
 
-def on() -> Iterator[Said]:
+def on() -> Iterator[CheckResult]:
     """The provider is installed, not disabled, and has a transport."""
     from airflow.configuration import conf as airflow
 
@@ -50,10 +50,10 @@ def on() -> Iterator[Said]:
             '"retry": {"total": 0}}',
         )
     else:
-        yield Well("OpenLineage is on")
+        yield Passed("OpenLineage is on")
 
 
-def transport() -> Iterator[Said]:
+def transport() -> Iterator[CheckResult]:
     """The transport, with all that it is made of."""
     if not _is_on():
         return
@@ -67,7 +67,7 @@ def transport() -> Iterator[Said]:
         yield from transports({"type": "console"})
 
 
-def reducing() -> Iterator[Said]:
+def reducing() -> Iterator[CheckResult]:
     """``dataset.reducing_enabled`` of the client."""
     if not _is_on():
         return
@@ -81,10 +81,10 @@ def reducing() -> Iterator[Said]:
             action="take it out of the client's configuration",
         )
     else:
-        yield Well("names of datasets are sent as they are")
+        yield Passed("names of datasets are sent as they are")
 
 
-def namespace() -> Iterator[Said]:
+def namespace() -> Iterator[CheckResult]:
     """``[openlineage] namespace``: of Airflow's jobs."""
     if not _is_on():
         return
@@ -93,7 +93,7 @@ def namespace() -> Iterator[Said]:
 
     named = airflow.get("openlineage", "namespace", fallback="")
     if named or os.environ.get("OPENLINEAGE_NAMESPACE"):
-        yield Well(f"Airflow's jobs are in the namespace '{conf.namespace()}'")
+        yield Passed(f"Airflow's jobs are in the namespace '{conf.namespace()}'")
         return
     yield _finding(
         "namespace",
@@ -104,7 +104,7 @@ def namespace() -> Iterator[Said]:
     )
 
 
-def silence() -> Iterator[Said]:
+def emission() -> Iterator[CheckResult]:
     """Rules that keep our operators from telling, or make them tell too much."""
     if not _is_on():
         return
@@ -125,7 +125,7 @@ def silence() -> Iterator[Said]:
     yield from silenced(rules)
 
 
-def timing() -> Iterator[Said]:
+def timing() -> Iterator[CheckResult]:
     """``[openlineage] execution_timeout`` and ``execute_in_thread``."""
     if not _is_on():
         return
@@ -134,7 +134,7 @@ def timing() -> Iterator[Said]:
 
     allowed = airflow.getint("core", "task_success_overtime", fallback=20)
     if SHORTEST_S <= conf.execution_timeout() < allowed:
-        yield Well(f"sending an event may take {conf.execution_timeout()} s")
+        yield Passed(f"sending an event may take {conf.execution_timeout()} s")
     else:
         yield _finding(
             "timing",
@@ -146,7 +146,7 @@ def timing() -> Iterator[Said]:
             severity="advice",
         )
     if conf.execute_in_thread():
-        yield Well("events are sent from a thread of the task")
+        yield Passed("events are sent from a thread of the task")
     else:
         yield _finding(
             "timing",
@@ -158,11 +158,11 @@ def timing() -> Iterator[Said]:
         )
 
 
-def words() -> Iterator[Said]:
+def passwords_in_names() -> Iterator[CheckResult]:
     """Passwords that stand in names: Airflow masks them wherever they stand."""
     if not _is_on():
         return
-    found = damaging()
+    found = maskable_passwords()
     for conn_id in found:
         yield _finding(
             "words",
@@ -173,7 +173,7 @@ def words() -> Iterator[Said]:
             action="change the password",
         )
     if not found:
-        yield Well("no connection's password stands in a name")
+        yield Passed("no connection's password stands in a name")
 
 
 def _is_on() -> bool:
@@ -227,4 +227,12 @@ def _finding(
     return Finding(severity, check, what, found, expected, action)
 
 
-CHECKS: tuple[Check, ...] = (on, transport, reducing, namespace, silence, timing, words)
+CHECKS: tuple[Check, ...] = (
+    on,
+    transport,
+    reducing,
+    namespace,
+    emission,
+    timing,
+    passwords_in_names,
+)

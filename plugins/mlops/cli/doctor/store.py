@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import text
 
-from mlops.cli.doctor.findings import Check, Finding, Said, Well, of_error
+from mlops.cli.doctor.findings import Check, CheckResult, Finding, Passed, of_error
 from mlops.connections import database_url
 from mlops.errors import StoreError
 from mlops.settings import store_conn_id
@@ -59,11 +59,11 @@ def open_store() -> Store:
         ) from error
 
 
-def store() -> Iterator[Said]:
+def store() -> Iterator[CheckResult]:
     """The store answers, has our tables, and its connection's role can only read and add."""
     try:
         with open_store().transaction() as transaction:
-            yield Well("the store answers, and its tables are of this version")
+            yield Passed("the store answers, and its tables are of this version")
             yield from list(_role(transaction))
             yield from list(_apart(transaction))
     except StoreError as error:
@@ -75,7 +75,7 @@ def store() -> Iterator[Said]:
         )
 
 
-def _role(transaction: Transaction) -> Iterator[Said]:
+def _role(transaction: Transaction) -> Iterator[CheckResult]:
     session = transaction.session
     schema = {"schema": SCHEMA}
     too_much = ""
@@ -88,7 +88,7 @@ def _role(transaction: Transaction) -> Iterator[Said]:
     ).all():
         too_much = f"a role that may {_few([f'{what} {table}' for table, what in allowed])}"
     if not too_much:
-        yield Well(f"the connection '{store_conn_id()}' can read and add, and nothing else")
+        yield Passed(f"the connection '{store_conn_id()}' can read and add, and nothing else")
         return
     yield Finding(
         severity="unsafe",
@@ -101,7 +101,7 @@ def _role(transaction: Transaction) -> Iterator[Said]:
     )
 
 
-def _apart(transaction: Transaction) -> Iterator[Said]:
+def _apart(transaction: Transaction) -> Iterator[CheckResult]:
     found = transaction.session.scalar(text(_AIRFLOW_S), {"tables": list(_AIRFLOW_TABLES)})
     if found == len(_AIRFLOW_TABLES):
         yield Finding(
@@ -113,7 +113,7 @@ def _apart(transaction: Transaction) -> Iterator[Said]:
             action="move schema mlops: who cleans, resets or restores Airflow must not touch it",
         )
     else:
-        yield Well("our own tables lie apart from Airflow's metadata")
+        yield Passed("our own tables lie apart from Airflow's metadata")
 
 
 def _few(names: Iterable[str], most: int = 3) -> str:

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from mlops.cli.doctor.findings import Finding, Said, Severity, Well
+from mlops.cli.doctor.findings import CheckResult, Finding, Passed, Severity
 
 LONGEST_TIMEOUT_S = 2.0
 # How Airflow's events call themselves.
@@ -19,7 +19,7 @@ _INTEGRATION, _JOB_TYPES = "airflow", ("task", "dag")
 Config = dict[str, Any]
 
 
-def transports(config: Config) -> Iterator[Said]:
+def transports(config: Config) -> Iterator[CheckResult]:
     """What is to be said of a transport's configuration."""
     kind = str(config.get("type"))
     transport = _class_of(kind)
@@ -47,7 +47,7 @@ def _class_of(kind: str) -> type | None:
     return found if isinstance(found, type) else None
 
 
-def _of(transport: type, kind: str, config: Config) -> Iterator[Said]:
+def _of(transport: type, kind: str, config: Config) -> Iterator[CheckResult]:
     from openlineage.client import transport as known
 
     if issubclass(transport, known.CompositeTransport):
@@ -86,7 +86,7 @@ def _of(transport: type, kind: str, config: Config) -> Iterator[Said]:
     elif hasattr(sound, "retry") and hasattr(sound, "timeout"):
         yield from _http(kind, sound)
     else:
-        yield Well(f"OpenLineage's transport is '{kind}'")
+        yield Passed(f"OpenLineage's transport is '{kind}'")
 
 
 def _sound(transport: Any, config: Config) -> Any:
@@ -109,7 +109,7 @@ def _goes_async(sound: Any) -> bool:
     )
 
 
-def _composite(config: Config) -> Iterator[Said]:
+def _composite(config: Config) -> Iterator[CheckResult]:
     children = config.get("transports") or []
     listed = list(children.values()) if isinstance(children, dict) else list(children)
     if not listed:
@@ -141,10 +141,10 @@ def _composite(config: Config) -> Iterator[Said]:
         yield from transports(dict(child or {}))
 
 
-def _http(kind: str, sound: Any) -> Iterator[Said]:
+def _http(kind: str, sound: Any) -> Iterator[CheckResult]:
     timeout, total = float(sound.timeout), sound.retry.get("total")
     if timeout <= LONGEST_TIMEOUT_S and total == 0:
-        yield Well(f"OpenLineage's transport '{kind}' gives up after {timeout:g} s")
+        yield Passed(f"OpenLineage's transport '{kind}' gives up after {timeout:g} s")
         return
     yield _finding(
         "advice",
@@ -156,7 +156,7 @@ def _http(kind: str, sound: Any) -> Iterator[Said]:
     )
 
 
-def _kafka(kind: str, sound: Any) -> Iterator[Said]:
+def _kafka(kind: str, sound: Any) -> Iterator[CheckResult]:
     if not sound.flush:
         yield _finding(
             "loses lineage",
@@ -174,7 +174,7 @@ def _kafka(kind: str, sound: Any) -> Iterator[Said]:
             action='set "message.timeout.ms": "2000" in its config',
         )
     else:
-        yield Well(f"OpenLineage's transport '{kind}' flushes, and gives up")
+        yield Passed(f"OpenLineage's transport '{kind}' flushes, and gives up")
 
 
 def _finding(severity: Severity, what: str, *, found: str, expected: str, action: str) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from mlops.lineage.columns.edges import Unclear, folded, refuse_unknown
+from mlops.lineage.columns.edges import Unclear, fold_identifier, refuse_unknown
 from mlops.lineage.columns.scope import Relation, Scope
 
 Query = Callable[[exp.Expr, Scope], Relation]
@@ -30,12 +30,14 @@ class Cte:
     @property
     def name(self) -> str:
         """The name that it is read by."""
-        return folded(self.node.args["alias"].this)
+        return fold_identifier(self.node.args["alias"].this)
 
     @property
     def names(self) -> list[str]:
         """The names that it gives to its first columns."""
-        return [folded(column) for column in self.node.args["alias"].args.get("columns") or ()]
+        return [
+            fold_identifier(column) for column in self.node.args["alias"].args.get("columns") or ()
+        ]
 
 
 def with_clause(node: exp.Expr, scope: Scope) -> Scope:
@@ -85,7 +87,7 @@ def _walked(cte: Cte, query: Query) -> Relation:
 
 
 def _reads(node: exp.Expr, name: str) -> bool:
-    return any(not t.args.get("db") and folded(t.this) == name for t in _tables(node))
+    return any(not t.args.get("db") and fold_identifier(t.this) == name for t in _tables(node))
 
 
 def _tables(node: exp.Expr) -> list[exp.Table]:

@@ -26,7 +26,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from mlops.lineage.columns.edges import (
-    NOTHING,
+    NO_VALUE,
     Edge,
     Kind,
     Source,
@@ -93,7 +93,7 @@ def _checked(relation: Relation, catalog: QueryReading, unknown: list[str]) -> C
     for output, column in zip(catalog.outputs, relation.columns, strict=True):
         if output.name in values:
             unknown.append(f"Two columns are called {output.name}: their sources are put together.")
-        values[output.name] = together(values.get(output.name, NOTHING), column.value)
+        values[output.name] = together(values.get(output.name, NO_VALUE), column.value)
     columns = {
         name: _vouched(value, catalog, f"The column {name}", unknown)
         for name, value in values.items()

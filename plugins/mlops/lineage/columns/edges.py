@@ -100,7 +100,7 @@ class Value:
         return Value(texts)
 
 
-NOTHING = Value()
+NO_VALUE = Value()
 
 
 def together(*values: Value) -> Value:
@@ -119,7 +119,7 @@ def text_of(node: exp.Expr) -> str:
     return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
 
 
-def folded(node: exp.Expr | str) -> str:
+def fold_identifier(node: exp.Expr | str) -> str:
     """An identifier as Postgres keeps it: in lower case, unless it is quoted."""
     if isinstance(node, str):
         return node.lower()

@@ -6,7 +6,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from sqlglot import exp
 
-from mlops.lineage.columns.edges import NOTHING, Subtype, Unclear, Value, folded, text_of, together
+from mlops.lineage.columns.edges import (
+    NO_VALUE,
+    Subtype,
+    Unclear,
+    Value,
+    fold_identifier,
+    text_of,
+    together,
+)
 from mlops.lineage.columns.scope import Relation, Scope, row_of
 
 RelationOf = Callable[[exp.Expr, Scope], Relation]
@@ -66,7 +74,7 @@ class Expressions:
         """
         described = text if text is not None else text_of(node)
         if isinstance(node, _NO_VALUES):
-            return NOTHING
+            return NO_VALUE
         for kind, rule in self._rules.items():
             if isinstance(node, kind):
                 return rule(node, scope, described)
@@ -94,7 +102,7 @@ class Expressions:
 
     def _arrow(self, node: exp.Expr, scope: Scope, text: str) -> Value:
         """``f(doc -> 'key')``, which sqlglot reads as a function of ``doc``."""
-        operands = [scope.column(folded(name)) for name in node.expressions]
+        operands = [scope.column(fold_identifier(name)) for name in node.expressions]
         value = together(*operands, self.of(node.this, scope, text))
         return value.through("TRANSFORMATION", text)
 
@@ -104,11 +112,11 @@ class Expressions:
             return self.of(node.this, scope, text)
         table, schema = (_folded(node.args.get(part)) for part in ("table", "db"))
         if table is None:
-            name = folded(node.this)
+            name = fold_identifier(node.this)
             is_word = name in _WORDS and not node.this.args.get("quoted")
-            return NOTHING if is_word else scope.column(name)
+            return NO_VALUE if is_word else scope.column(name)
         if not isinstance(node.this, exp.Star):
-            return scope.column_of(table, folded(node.this), schema)
+            return scope.column_of(table, fold_identifier(node.this), schema)
         binding = scope.binding(table, schema)
         if binding is None:
             raise Unclear(f"no table is called {table}")
@@ -149,9 +157,9 @@ class Expressions:
             name = node.args.get("alias")
             if name is None:
                 return
-            if folded(name) not in scope.windows:
-                raise Unclear(f"no window is called {folded(name)}")
-            node = scope.windows[folded(name)]
+            if fold_identifier(name) not in scope.windows:
+                raise Unclear(f"no window is called {fold_identifier(name)}")
+            node = scope.windows[fold_identifier(name)]
 
     def _filter(self, node: exp.Expr, scope: Scope, text: str) -> Value:
         test = node.expression.this
@@ -175,7 +183,7 @@ class Expressions:
             return self.of(node.expression, scope, text)
         row = whole_row(node.this, scope)
         if row is not None and isinstance(node.expression, exp.Identifier):
-            return scope.column_of(row, folded(node.expression))
+            return scope.column_of(row, fold_identifier(node.expression))
         return self.of(node.this, scope, text).through("TRANSFORMATION", text)
 
     def _exists(self, node: exp.Expr, scope: Scope, _: str) -> Value:
@@ -209,14 +217,14 @@ def whole_row(node: exp.Expr, scope: Scope) -> str | None:
         return None
     if not isinstance(column.this, exp.Identifier):
         return None
-    name = folded(column.this)
+    name = fold_identifier(column.this)
     if scope.binding(name) is None or scope.has_column(name):
         return None
     return name
 
 
 def _folded(name: exp.Expr | None) -> str | None:
-    return folded(name) if name is not None else None
+    return fold_identifier(name) if name is not None else None
 
 
 def _whole_call(node: exp.Expr) -> exp.Expr:

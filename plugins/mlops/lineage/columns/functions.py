@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlglot import exp
 
-from mlops.lineage.columns.edges import NOTHING, Unclear, Value, folded, text_of, together
+from mlops.lineage.columns.edges import NO_VALUE, Unclear, Value, fold_identifier, text_of, together
 from mlops.lineage.columns.scope import Item, Output, Relation
 
 CALLS = (exp.Lateral, exp.Unnest)
@@ -42,7 +42,7 @@ def function_item(node: exp.Expr, value_of: Callable[[exp.Expr], Value]) -> Item
     :raises Unclear: which column is whose cannot be told.
     """
     alias = node.args.get("alias")
-    name = folded(alias.this) if alias is not None and alias.this else None
+    name = fold_identifier(alias.this) if alias is not None and alias.this else None
     calls = list(_calls(node))
     columns = [column for call in calls for column in _columns(call, name, value_of)]
     if len(calls) > 1 and any(column.is_open for column in columns):
@@ -51,7 +51,7 @@ def function_item(node: exp.Expr, value_of: Callable[[exp.Expr], Value]) -> Item
     if numbered is not None:
         if any(column.is_open for column in columns):
             raise Unclear(f"which column is the number: {text_of(node)}")
-        columns.append(Output(numbered, NOTHING))
+        columns.append(Output(numbered, NO_VALUE))
     given = (alias.args.get("columns") if alias is not None else None) or []
     relation = _named(Relation(tuple(columns)), given)
     rows = together(*(column.value for column in columns)).deciding("JOIN", text_of(node))
@@ -62,7 +62,8 @@ def function_item(node: exp.Expr, value_of: Callable[[exp.Expr], Value]) -> Item
 def _named(relation: Relation, given: list[exp.Expr]) -> Relation:
     """With the names of ``AS f (a, b)``, or all the columns of ``AS f (a int, b text)``."""
     names = [
-        folded(column.this if isinstance(column, exp.ColumnDef) else column) for column in given
+        fold_identifier(column.this if isinstance(column, exp.ColumnDef) else column)
+        for column in given
     ]
     if not any(column.is_open for column in relation.columns):
         return relation.renamed(names)
@@ -110,7 +111,7 @@ def _number(node: exp.Expr) -> str | None:
     """The name of the column of WITH ORDINALITY."""
     offset = node.args.get("offset")
     if isinstance(offset, exp.Identifier):
-        return folded(offset)
+        return fold_identifier(offset)
     inner = node.this if isinstance(node, exp.Lateral) else None
     return "ordinality" if offset or node.args.get("ordinality") or _inner_number(inner) else None
 

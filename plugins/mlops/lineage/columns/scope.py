@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from mlops.lineage.columns.edges import NOTHING, Unclear, Value, together
+from mlops.lineage.columns.edges import NO_VALUE, Unclear, Value, together
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Relation:
     """
 
     columns: tuple[Output, ...]
-    rows: Value = NOTHING
+    rows: Value = NO_VALUE
 
     def renamed(self, names: Sequence[str]) -> Relation:
         """With other names for its first columns."""
@@ -63,7 +63,7 @@ class Item:
 
     bindings: tuple[Binding, ...] = ()
     columns: tuple[Output, ...] = ()
-    rows: Value = NOTHING
+    rows: Value = NO_VALUE
 
     @staticmethod
     def of(name: str, relation: Relation, schema: str | None = None) -> Item:

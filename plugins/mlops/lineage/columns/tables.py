@@ -12,7 +12,7 @@ from mlops.lineage.columns.edges import (
     Source,
     Unclear,
     Value,
-    folded,
+    fold_identifier,
     refuse_unknown,
     text_of,
     together,
@@ -68,7 +68,7 @@ class FromClause:
         """
         refuse_unknown(join, _OF_A_JOIN)
         right = self._one(join.this, around, _seeing(left, before))
-        names = [folded(name) for name in join.args.get("using") or ()]
+        names = [fold_identifier(name) for name in join.args.get("using") or ()]
         if join.args.get("method") == "NATURAL":
             names = left.in_common(right)
         elif join.args.get("method"):
@@ -112,12 +112,12 @@ class FromClause:
 
     def _table(self, node: exp.Expr, around: Scope, alias: str | None, names: list[str]) -> Item:
         refuse_unknown(node, _OF_A_TABLE)
-        name, schema = folded(node.this), node.args.get("db")
+        name, schema = fold_identifier(node.this), node.args.get("db")
         cte = around.ctes.get(name) if schema is None else None
         if isinstance(cte, Cte):
             relation = relation_of(cte, self._query).renamed(names)
             return Item.of(alias or name, relation)
-        found = self._found(name, folded(schema) if schema is not None else None)
+        found = self._found(name, fold_identifier(schema) if schema is not None else None)
         relation = Relation(tuple(_output(found, column.name) for column in found.columns))
         return Item.of(alias or name, relation.renamed(names), None if alias else found.schema)
 
@@ -154,5 +154,5 @@ def _alias(node: exp.Expr) -> tuple[str | None, list[str]]:
     alias = node.args.get("alias")
     if alias is None:
         return None, []
-    names = [folded(column) for column in alias.args.get("columns") or ()]
-    return (folded(alias.this) if alias.this else None), names
+    names = [fold_identifier(column) for column in alias.args.get("columns") or ()]
+    return (fold_identifier(alias.this) if alias.this else None), names

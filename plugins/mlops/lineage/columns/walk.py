@@ -13,7 +13,7 @@ from mlops.lineage.columns.edges import (
     Subtype,
     Unclear,
     Value,
-    folded,
+    fold_identifier,
     refuse_unknown,
     text_of,
     together,
@@ -67,7 +67,7 @@ class Walk:
     def _select(self, node: exp.Expr, around: Scope) -> Relation:
         refuse_unknown(node, _OF_A_SELECT)
         item = self._from.item(node, around)
-        windows = {folded(w.this): w for w in node.args.get("windows") or ()}
+        windows = {fold_identifier(w.this): w for w in node.args.get("windows") or ()}
         scope = Scope(item=item, outer=around, ctes=around.ctes, windows=windows)
         columns = tuple(self._outputs(node, scope))
         rows = [item.rows]
@@ -98,7 +98,9 @@ class Walk:
             return None
         if isinstance(part, exp.Column):
             schema = part.args.get("db")
-            binding = scope.binding(folded(part.args["table"]), schema and folded(schema))
+            binding = scope.binding(
+                fold_identifier(part.args["table"]), schema and fold_identifier(schema)
+            )
         else:
             row = whole_row(part.this, scope) if isinstance(part, exp.Dot) else None
             binding = scope.binding(row) if row is not None else None
@@ -158,7 +160,7 @@ class Walk:
                 raise Unclear(f"there is no column {key.this}")
             return columns[at].value.deciding(subtype, columns[at].name or text)
         if isinstance(key, exp.Column) and not key.args.get("table"):
-            name = folded(key.this)
+            name = fold_identifier(key.this)
             in_tables = any(column.name == name for column in scope.item.columns)
             named = [column.value for column in columns if column.name == name]
             if named and not (clause == "GROUP BY" and in_tables):
@@ -197,7 +199,7 @@ class Walk:
 def _name_of(node: exp.Expr) -> str | None:
     """The name of an output as Postgres gives it, where that can be told."""
     if isinstance(node, exp.Alias):
-        return folded(node.args["alias"])
+        return fold_identifier(node.args["alias"])
     if isinstance(node, exp.Paren | exp.Cast | exp.Collate | exp.Bracket | exp.Window | exp.Filter):
         return _name_of(node.this)
     if isinstance(node, exp.Anonymous):
@@ -206,5 +208,5 @@ def _name_of(node: exp.Expr) -> str | None:
         return type(node).__name__.lower()
     last = node.args.get("this" if isinstance(node, exp.Column) else "expression")
     if isinstance(node, exp.Column | exp.Dot) and isinstance(last, exp.Identifier):
-        return folded(last)
+        return fold_identifier(last)
     return None

@@ -48,7 +48,7 @@ def approvals(model: str, number: int) -> str:
     return f"approvals/{model}/{number}"
 
 
-def slot(model: str) -> str:
+def deployment(model: str) -> str:
     """What is live."""
     return f"deployments/{model}/prod"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mlops.lineage.events import dataset_names, facets
 from mlops.lineage.events.facets import From
 from mlops.lineage.events.origin import PREDICTION, SCORE, Origin, from_columns, same_columns
-from mlops.lineage.events.run import Facets, Governed, Port, Run
+from mlops.lineage.events.run import Facets, GovernedRuns, Port, Run
 from mlops.lineage.events.sources import columns_from, inputs_of, rows_from
 from mlops.spec.load import Spec
 from mlops.store.tables import (
@@ -26,7 +26,7 @@ _COLUMNS = tuple(name for name, _ in PREDICTION)
 
 def report_written(
     origin: Origin, row: ReportRow, version: VersionRow, training: TrainingRow, spec: Spec
-) -> Governed:
+) -> GovernedRuns:
     """What a report was made from, and where its immutable bytes lie."""
     about = {
         "validation": Port(origin.validation(training)),
@@ -36,7 +36,7 @@ def report_written(
         origin.names.file(row.location),
         facets={**facets.version(row.sha256), **facets.dataset_type("FILE"), **facets.created()},
     )
-    return origin.told(
+    return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.v{row.version}.report_{row.kind}",
@@ -50,9 +50,9 @@ def report_written(
 
 def decided(
     origin: Origin, row: DecisionRow, version: VersionRow, spec: Spec, reports: Sequence[ReportRow]
-) -> Governed:
+) -> GovernedRuns:
     """An answer at a gate, whether it counted or not, with the digests that it binds."""
-    return origin.told(
+    return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.v{row.version}.approve",
@@ -96,9 +96,9 @@ def decided(
 
 def deployment_changed(
     origin: Origin, row: DeploymentRow, version: VersionRow, spec: Spec, *, replaced: int
-) -> Governed:
+) -> GovernedRuns:
     """A version and its signatures → the live slot: deployed, rolled back, stopped or resumed."""
-    return origin.told(
+    return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.v{row.version}.deploy",
@@ -110,7 +110,7 @@ def deployment_changed(
                 ),
                 Port(origin.approvals(row.model, row.version)),
             ),
-            outputs=(Port(origin.slot(row.model), facets.version(str(row.version))),),
+            outputs=(Port(origin.deployment(row.model), facets.version(str(row.version))),),
             run_facets=facets.deployment(
                 model=row.model,
                 version=row.version,
@@ -127,9 +127,9 @@ def deployment_changed(
 
 def input_checked(
     origin: Origin, row: CheckRow, batch: str, version: VersionRow, spec: Spec, read: ReadingRow
-) -> Governed:
+) -> GovernedRuns:
     """The contract's checks of the rows to be scored."""
-    return origin.told(
+    return origin.events_for(
         version.model,
         Run(
             job=f"{version.model}.v{version.number}.check_input",
@@ -151,7 +151,7 @@ def input_checked(
 
 def batch_published(
     origin: Origin, row: BatchRow, version: VersionRow, spec: Spec, read: ReadingRow
-) -> Governed:
+) -> GovernedRuns:
     """Version or rule, slot and tables → scores; and scores → the view that applications read."""
     batch = facets.batch(
         model=row.model,
@@ -176,14 +176,14 @@ def batch_published(
     made_of = facets.column_lineage(dict.fromkeys(_COLUMNS, score_from), rows_from(origin, read))
     number = facets.read(kind="number", version=str(row.version))
     scores, table = origin.scores(row.model, row.version), origin.table_of_predictions(spec)
-    return origin.told(
+    return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.v{row.version}.{job}",
             at=row.published_at,
             inputs=(
                 *made_by,
-                Port(origin.slot(row.model), io=number),
+                Port(origin.deployment(row.model), io=number),
                 *inputs_of(origin, read),
             ),
             outputs=tuple(

@@ -8,7 +8,7 @@ from typing import Any
 from mlops.lineage.events import dataset_names, facets
 from mlops.lineage.events.dataset_names import SHORT
 from mlops.lineage.events.origin import Origin, from_columns, same_columns
-from mlops.lineage.events.run import Governed, Port, Run
+from mlops.lineage.events.run import GovernedRuns, Port, Run
 from mlops.lineage.events.sources import columns_from, inputs_of, rows_from
 from mlops.spec.load import Spec
 from mlops.store.tables import (
@@ -22,9 +22,9 @@ from mlops.store.tables import (
 )
 
 
-def spec_registered(origin: Origin, row: SpecRow, *, file: str) -> Governed:
+def spec_registered(origin: Origin, row: SpecRow, *, file: str) -> GovernedRuns:
     """A spec file became the spec that versions are held against."""
-    return origin.told(
+    return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.register",
@@ -36,10 +36,10 @@ def spec_registered(origin: Origin, row: SpecRow, *, file: str) -> Governed:
     )
 
 
-def snapshot_taken(origin: Origin, row: SnapshotRow, read: ReadingRow) -> Governed:
+def snapshot_taken(origin: Origin, row: SnapshotRow, read: ReadingRow) -> GovernedRuns:
     """Tables → the frozen rows of a training, column by column."""
     snapshot = origin.snapshot(row)
-    return origin.told(
+    return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.s{row.id[:SHORT]}.snapshot",
@@ -67,10 +67,10 @@ def snapshot_taken(origin: Origin, row: SnapshotRow, read: ReadingRow) -> Govern
     )
 
 
-def snapshot_checked(origin: Origin, row: CheckRow, snapshot: SnapshotRow) -> Governed:
+def snapshot_checked(origin: Origin, row: CheckRow, snapshot: SnapshotRow) -> GovernedRuns:
     """The contract's checks of a snapshot."""
     name = dataset_names.snapshot_checks(snapshot.model, snapshot.id)
-    return origin.told(
+    return origin.events_for(
         snapshot.model,
         Run(
             job=f"{snapshot.model}.s{snapshot.id[:SHORT]}.check_data",
@@ -93,7 +93,9 @@ def _checked(row: CheckRow, sha256: str) -> dict[str, Any]:
     }
 
 
-def model_trained(origin: Origin, row: TrainingRow, snapshot: SnapshotRow, spec: Spec) -> Governed:
+def model_trained(
+    origin: Origin, row: TrainingRow, snapshot: SnapshotRow, spec: Spec
+) -> GovernedRuns:
     """Snapshot → model, with all candidates and the code."""
     frozen, trained = origin.snapshot(snapshot), origin.training(row, spec)
     develop = spec.content.develop
@@ -103,7 +105,7 @@ def model_trained(origin: Origin, row: TrainingRow, snapshot: SnapshotRow, spec:
         *from_columns(frozen, features, subtype="TRANSFORMATION", description="the model"),
         *from_columns(frozen, [develop.label], subtype="TRANSFORMATION", description="the label"),
     ]
-    return origin.told(
+    return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.t{row.id[:SHORT]}.train",
@@ -170,7 +172,7 @@ def _metrics(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def model_validated(
     origin: Origin, row: ValidationRow, training: TrainingRow, snapshot: SnapshotRow, spec: Spec
-) -> Governed:
+) -> GovernedRuns:
     """Model and its test rows → the verdict, gate by gate, also where it failed."""
     gates = [
         {
@@ -183,7 +185,7 @@ def model_validated(
         }
         for gate in row.gates
     ]
-    return origin.told(
+    return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.t{training.id[:SHORT]}.validate",
@@ -212,11 +214,11 @@ def model_validated(
 
 def version_packaged(
     origin: Origin, row: VersionRow, training: TrainingRow, snapshot: SnapshotRow, spec: Spec
-) -> Governed:
+) -> GovernedRuns:
     """Model and verdict → a version: the very bytes that people sign."""
     trained = origin.training(training, spec)
     columns = [name for name, _ in trained.columns]
-    return origin.told(
+    return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.v{row.number}.package",

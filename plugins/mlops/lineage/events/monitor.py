@@ -8,7 +8,7 @@ from mlops.core.records import MonitorResult
 from mlops.lineage.events import facets
 from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.events.origin import Origin
-from mlops.lineage.events.run import Governed, Port, Run
+from mlops.lineage.events.run import GovernedRuns, Port, Run
 from mlops.store.tables import BatchRow, MeasurementRow, MonitorRow, SnapshotRow
 
 _STATUS = {"ok": "pass", "warn": "fail", "alarm": "fail", "not_enough_data": "skip"}
@@ -20,9 +20,9 @@ def window_measured(
     batch: BatchRow,
     snapshot: SnapshotRow,
     outcomes: Iterable[Dataset],
-) -> Governed:
+) -> GovernedRuns:
     """Scores, outcomes and the rows of training → what was measured."""
-    return origin.told(
+    return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.v{row.version}.measure",
@@ -46,7 +46,7 @@ def window_measured(
     )
 
 
-def window_judged(origin: Origin, row: MonitorRow, result: MonitorResult) -> Governed:
+def window_judged(origin: Origin, row: MonitorRow, result: MonitorResult) -> GovernedRuns:
     """What was measured → the verdict: drift by feature, performance, KPI."""
     tests = [
         {
@@ -68,7 +68,7 @@ def window_judged(origin: Origin, row: MonitorRow, result: MonitorResult) -> Gov
             "expected": performance.bound,
         }
     )
-    return origin.told(
+    return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.v{row.version}.judge",

@@ -9,7 +9,7 @@ from typing import Any
 from mlops.lineage.events import dataset_names, facets
 from mlops.lineage.events.datasets import Dataset, Names
 from mlops.lineage.events.facets import From
-from mlops.lineage.events.run import Governed, Run
+from mlops.lineage.events.run import GovernedRuns, Run
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow, TrainingRow, VersionRow
 
@@ -30,11 +30,11 @@ class Origin:
     namespace: str
     run: Mapping[str, Any]
 
-    def told(self, model: str, *runs: Run) -> Governed:
+    def events_for(self, model: str, *runs: Run) -> GovernedRuns:
         """The runs of a fact, each with the task that made it."""
         by_whom = facets.airflow(self.run)
         named = tuple(replace(run, run_facets={**run.run_facets, **by_whom}) for run in runs)
-        return Governed(namespace=self.namespace, model=model, runs=named)
+        return GovernedRuns(namespace=self.namespace, model=model, runs=named)
 
     # ── our own things, each under one name everywhere
 
@@ -63,9 +63,9 @@ class Origin:
         """The signatures of a version."""
         return self.names.ours(dataset_names.approvals(model, version))
 
-    def slot(self, model: str) -> Dataset:
+    def deployment(self, model: str) -> Dataset:
         """What is live."""
-        return self.names.ours(dataset_names.slot(model))
+        return self.names.ours(dataset_names.deployment(model))
 
     def scores(self, model: str, version: int) -> Dataset:
         """The rows of the predictions table that one version made."""

@@ -52,7 +52,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Governed:
+class GovernedRuns:
     """All runs that are told of one fact.
 
     :param namespace: of the jobs.
@@ -65,7 +65,7 @@ class Governed:
 
     @cached_property
     def _bodies(self) -> tuple[dict[str, Any], ...]:
-        return tuple(told(self.namespace, run) for run in self.runs)
+        return tuple(openlineage_event(self.namespace, run) for run in self.runs)
 
     @property
     def digest(self) -> str:
@@ -99,7 +99,7 @@ class Governed:
             )
 
 
-def told(namespace: str, run: Run) -> dict[str, Any]:
+def openlineage_event(namespace: str, run: Run) -> dict[str, Any]:
     """What is said of a run: the event without its stage, its time, its id and its entry."""
     return {
         "schemaURL": SCHEMA_URL,
@@ -116,7 +116,7 @@ def told(namespace: str, run: Run) -> dict[str, Any]:
 
 
 def without_entry(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of an event that :attr:`Governed.digest` is taken over."""
+    """The part of an event that :attr:`GovernedRuns.digest` is taken over."""
     kept = {name: value for name, value in event.items() if name not in ("eventType", "eventTime")}
     found = event["run"]["facets"]
     return {**kept, "run": {"facets": {n: f for n, f in found.items() if n != facets.LEDGER}}}

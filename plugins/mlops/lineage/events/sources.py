@@ -15,7 +15,7 @@ from mlops.lineage.events import facets
 from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.events.facets import From
 from mlops.lineage.events.origin import Origin, same_columns
-from mlops.lineage.events.run import Governed, Port, Run
+from mlops.lineage.events.run import GovernedRuns, Port, Run
 from mlops.store.tables import ReadingRow
 
 if TYPE_CHECKING:  # a spec is checked without the warehouse's drivers
@@ -64,9 +64,9 @@ def _kept(edge: Edge) -> list[str]:
     ]
 
 
-def sources_read(origin: Origin, row: ReadingRow) -> Governed:
+def sources_read(origin: Origin, row: ReadingRow) -> GovernedRuns:
     """One ``observe`` run for each table: its columns as they are, and its state as it was."""
-    return origin.told(
+    return origin.events_for(
         row.model, *(_observed(origin, row, table) for table in row.content["tables"])
     )
 

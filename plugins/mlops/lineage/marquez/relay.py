@@ -66,7 +66,7 @@ def deliver(store: Store, marquez: Marquez) -> Delivery:
 
     :raises StoreUnreachable, StoreNotMigrated: the outbox cannot be read.
     """
-    with store.alone(f"mlops.lineage.{marquez.url}") as alone:
+    with store.try_lock(f"mlops.lineage.{marquez.url}") as alone:
         if not alone:
             return Delivery(busy=True)
         try:

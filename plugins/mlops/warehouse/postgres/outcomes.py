@@ -10,7 +10,7 @@ import numpy as np
 from psycopg import sql
 
 from mlops.errors import DataRefused, QueryError
-from mlops.warehouse.postgres.session import reading
+from mlops.warehouse.postgres.session import read_only_transaction
 from mlops.warehouse.postgres.sql import quoted, statement, text_literal
 
 HISTOGRAM_BINS = 20
@@ -57,7 +57,7 @@ def scores_with_labels(
         "SELECT greatest(0, least(floor(score * {bins})::int, {last})), count(*) FROM {table} "
         "WHERE batch = {batch} GROUP BY 1"
     ).format(bins=HISTOGRAM_BINS, last=HISTOGRAM_BINS - 1, table=table, batch=batch)
-    with reading(url, what="the outcomes cannot be read") as connection:
+    with read_only_transaction(url, what="the outcomes cannot be read") as connection:
         cursor = connection.cursor(binary=True)
         # Without parameters, so that a percent sign in the outcomes stays one.
         rows = cursor.execute(joined).fetchall()
@@ -89,7 +89,7 @@ def kpi_value(url: str, query: str, *, name: str) -> float | None:
     :raises QueryError: the SQL does not run, gives anything but one row with ``value``, or a value
         that is no finite number.
     """
-    with reading(url, what=f"KPI '{name}' cannot be read") as connection:
+    with read_only_transaction(url, what=f"KPI '{name}' cannot be read") as connection:
         cursor: Any = connection.execute(query.encode())
         columns = [column.name for column in cursor.description]
         rows = cursor.fetchall()

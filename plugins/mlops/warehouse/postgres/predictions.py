@@ -31,7 +31,7 @@ from typing import Any
 from psycopg import sql
 
 from mlops.errors import QueryError, SpecError, WarehouseError
-from mlops.warehouse.postgres.session import Connection, connected, take_turns, translated
+from mlops.warehouse.postgres.session import Connection, advisory_lock, connected, translated
 
 KEY_TYPES = ("smallint", "integer", "bigint", "text", "character varying", "uuid")
 MAX_NAME_BYTES = 63
@@ -167,7 +167,7 @@ def ensure_tables(url: str, *, schema: str, model: str, key: str, key_type: str)
     _check_key(key, key_type)
     what = f"the tables of model {model} cannot be made in schema {schema}"
     with connected(url) as connection, translated(what), connection.transaction():
-        take_turns(connection, names.lock)  # one at a time for each model
+        advisory_lock(connection, names.lock)  # one at a time for each model
         if not _one(connection, "SELECT to_regnamespace(%s) IS NOT NULL", [_quoted(schema)]):
             connection.execute(
                 sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema))
@@ -216,7 +216,7 @@ def publish_batch(
         translated(f"batch {batch} cannot be published"),
         connection.transaction(),
     ):
-        take_turns(connection, names.lock)  # one at a time for each model
+        advisory_lock(connection, names.lock)  # one at a time for each model
         content = _content(
             connection, names, key=key, batch=batch, version=model_version, rows=rows
         )

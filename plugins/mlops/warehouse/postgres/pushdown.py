@@ -18,7 +18,7 @@ from mlops.core.column_profile import CategoryProfile, NumericProfile
 from mlops.core.profile import Profile
 from mlops.errors import QueryError
 from mlops.warehouse.postgres.pushdown_sql import MOST_ROWS, NumericColumn, TextColumn
-from mlops.warehouse.postgres.session import Connection, reading
+from mlops.warehouse.postgres.session import Connection, read_only_transaction
 from mlops.warehouse.postgres.sql import quoted, statement
 
 WORKERS = 2
@@ -83,7 +83,7 @@ def profile_rows(
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
     query = statement(sql)
-    with reading(url, what="the rows cannot be profiled") as connection:
+    with read_only_transaction(url, what="the rows cannot be profiled") as connection:
         connection.execute(f"SET LOCAL max_parallel_workers_per_gather = {int(workers)}")
         types = _types(connection, query)
         _require([*edges, *categories], types)
@@ -113,7 +113,7 @@ def count_keys(url: str, sql: str, key: str, *, time: str | None = None) -> KeyC
         f"SELECT count(*), count(DISTINCT {quoted(key)}), {newest}\n"
         f"FROM (\n{statement(sql)}\n) AS window_rows"
     )
-    with reading(url, what="the keys cannot be counted") as connection:
+    with read_only_transaction(url, what="the keys cannot be counted") as connection:
         rows, distinct, found = connection.execute(query.encode()).fetchone() or (0, 0, None)
     return KeyCounts(rows, distinct, found.astimezone(UTC) if found else None)
 

@@ -36,7 +36,12 @@ from psycopg.pq.abc import PGconn, PGresult
 from pyarrow import types
 
 from mlops.errors import QueryError, WarehouseError, WarehouseUnreachable
-from mlops.warehouse.postgres.session import READ_SETTINGS, is_passing, reading, unreachable
+from mlops.warehouse.postgres.session import (
+    READ_SETTINGS,
+    is_passing,
+    read_only_transaction,
+    unreachable,
+)
 from mlops.warehouse.postgres.sql import statement
 from mlops.warehouse.postgres.threads import read_ahead
 
@@ -121,7 +126,7 @@ def describe(url: str, sql: str) -> tuple[Column, ...]:
     :raises WarehouseUnreachable: no connection.
     :raises QueryError: SQL that Postgres refuses.
     """
-    with reading(url, what="the query cannot be read") as connection:
+    with read_only_transaction(url, what="the query cannot be read") as connection:
         found = _prepared(connection.pgconn, statement(sql))
         if not found.nfields:
             raise QueryError(

@@ -30,7 +30,7 @@ _PREFIX = re.compile(r"^.*?(connection failed|failed to connect): ", re.IGNORECA
 
 
 @contextmanager
-def reading(url: str, *, what: str) -> Iterator[Connection]:
+def read_only_transaction(url: str, *, what: str) -> Iterator[Connection]:
     """A read-only transaction that sees one state of the data from its first to its last query.
 
     :param what: what is read, as errors name it.
@@ -62,7 +62,7 @@ def connected(url: str) -> Iterator[Connection]:
         connection.close()
 
 
-def take_turns(connection: Connection, name: str) -> None:
+def advisory_lock(connection: Connection, name: str) -> None:
     """Wait for every other transaction that took this name; the next one waits for this."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 

@@ -15,7 +15,7 @@ from pyarrow import types
 from mlops.errors import DataRefused
 from mlops.warehouse.postgres.copy import Copy, copying, fixed_text
 from mlops.warehouse.postgres.predictions import COLUMNS, Names
-from mlops.warehouse.postgres.session import READ_SETTINGS, connected, take_turns, translated
+from mlops.warehouse.postgres.session import READ_SETTINGS, advisory_lock, connected, translated
 from mlops.warehouse.postgres.sql import statement
 
 # Rows of a shard, and of those that an earlier cut had beyond the last one.
@@ -107,13 +107,13 @@ def replacing_shard(
     ):
         # Two tries of one shard go one after the other: neither sees rows that the other has not
         # committed, so both would write the same keys.
-        take_turns(connection, f"mlops.shard.{batch}.{shard}")
+        advisory_lock(connection, f"mlops.shard.{batch}.{shard}")
         connection.execute(
             sql.SQL(_DELETE).format(predictions=names.predictions), [batch, shard, shards]
         )
         if taking_over is not None:
             # Shards that take rows from one another would wait for one another.
-            take_turns(connection, f"mlops.batch.{batch}")
+            advisory_lock(connection, f"mlops.batch.{batch}")
             connection.execute(READ_SETTINGS)
             taken = sql.SQL(_DELETE_TAKEN).format(
                 predictions=names.predictions,

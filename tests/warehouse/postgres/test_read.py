@@ -13,7 +13,7 @@ import pytest
 
 from mlops.errors import QueryError, WarehouseUnreachable
 from mlops.warehouse.postgres.read import Column, describe, stream
-from mlops.warehouse.postgres.session import connected, reading, server_of
+from mlops.warehouse.postgres.session import connected, read_only_transaction, server_of
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,7 @@ def test_the_session_is_set_for_reading(url):
     )
     expected = {"jit": "off", "timezone": "UTC", "read_only": "on", "work_mem": "64MB"}
     assert rows(url, sql) == [expected]
-    with reading(url, what="the settings") as connection:
+    with read_only_transaction(url, what="the settings") as connection:
         assert connection.execute(sql).fetchone() == tuple(expected.values())
     larger = f"{url}?options=-c%20work_mem%3D256MB"
     assert rows(larger, sql) == [{**expected, "work_mem": "256MB"}]

@@ -9,8 +9,8 @@ import pytest
 
 from demo.postgres import EmbeddedPostgres
 from mlops.store.migrate import upgrade
+from tests.approvals.small import fill, small_life, write_include
 from tests.flow.life import TASK_ROLE, Life
-from tests.governance.small import fill, small_life, write_include
 
 LifeOf = Callable[[str], Life]
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlops.core.acceptance import all_passed, failed, judge_gates
+from mlops.core.acceptance import all_passed, gate_error, judge_gates
 from mlops.core.records import Confusion, Curve, Evaluation, Metrics, Slice
 from mlops.spec.model import Gate
 
@@ -134,7 +134,7 @@ def test_failures_are_all_named():
     ]
     results = judge_gates(gates, evaluation(), None)
     assert not all_passed(results)
-    text = str(failed("flight_delay, version 3", results))
+    text = str(gate_error("flight_delay, version 3", results))
     assert text.startswith("flight_delay, version 3 did not pass 2 of 3 gates; found auc 0.7810")
     assert "auc by origin not measured (bound ≥ 0.7; no value of origin" in text
     assert "brier" not in text

@@ -20,9 +20,9 @@ from mlops.lineage.trace.graph import load
 from mlops.lineage.trace.trace import trace
 from mlops.store import ledger
 from mlops.workspace.results import Controlled
+from tests.approvals.conftest import LifeOf
+from tests.approvals.small import sign
 from tests.flow.life import Life, elsewhere
-from tests.governance.conftest import LifeOf
-from tests.governance.small import sign
 from tests.lineage.openlineage_schema import faults
 
 DAY, NEXT = parse("2026-02-01", "day"), parse("2026-02-02", "day")

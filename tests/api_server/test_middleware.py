@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from mlops.api_server import delivery, middleware, recorder
-from mlops.api_server.request import Act
-from mlops.approvals.responses import Objection
+from mlops.api_server.request import ApiActor
+from mlops.approvals.responses import Refusal
 
 PATH = "/api/v2/dags/late_release/dagRuns/manual__1/taskInstances/sign_off.owner/{}/hitlDetails"
 BODY = {"chosen_options": ["Approve"], "params_input": {}}
@@ -30,16 +30,16 @@ def client(monkeypatch: pytest.MonkeyPatch) -> TestClient:
     def answer(map_index: int) -> dict[str, Any]:
         return BODY | {"map_index": map_index}
 
-    async def bea(scope: Any) -> Act:
-        return Act("bea", "bea")
+    async def bea(scope: Any) -> ApiActor:
+        return ApiActor("bea", "bea")
 
-    def objection(act: Act, task: Mapping[str, str]) -> Objection:
-        return Objection(f"{act.user_name} has signed {task['task']} already", outside=False)
+    def refusal_of_response(act: ApiActor, task: Mapping[str, str]) -> Refusal:
+        return Refusal(f"{act.user_name} has signed {task['task']} already", outside=False)
 
     monkeypatch.setattr(delivery, "start_delivery_worker", lambda: None)
     monkeypatch.setattr(middleware, "_act", bea)
-    monkeypatch.setattr(recorder, "objection", objection)
-    return TestClient(middleware.Witness(taken))
+    monkeypatch.setattr(recorder, "refusal_of_response", refusal_of_response)
+    return TestClient(middleware.ApprovalMiddleware(taken))
 
 
 @pytest.mark.parametrize("index", ["-1", "-1.0", "%20-1", "-01", "%2D1", "-1_0", "+0", "0"])

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from mlops.cli.main import main
-from tests.governance.conftest import LifeOf
-from tests.governance.small import sign
+from tests.approvals.conftest import LifeOf
+from tests.approvals.small import sign
 
 SHARED = """\
 policy: shared

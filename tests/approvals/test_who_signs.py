@@ -18,13 +18,13 @@ from mlops.errors import NotSigned, RecordMissing, SignOffError, SpecError, Stor
 from mlops.flow import governance
 from mlops.flow.control import control
 from mlops.flow.fallback import choose
-from mlops.operators.notify import tell
+from mlops.operators.notify import notify
 from mlops.store import ledger
 from mlops.store.connect import Store
 from mlops.views.status import status_as_of
+from tests.approvals.conftest import LifeOf
+from tests.approvals.small import asked, revoke, sign
 from tests.flow.life import Life, elsewhere
-from tests.governance.conftest import LifeOf
-from tests.governance.small import asked, revoke, sign
 
 DAY = "2026-01-05"
 
@@ -292,7 +292,7 @@ def test_nobody_is_told_twice_and_a_mail_server_that_is_down_undoes_nothing(
     policy["notify"]["notifier"] = "mlops.nowhere.Notifier"
     write_policy(life, policy)
     notices = due(life.workspace, at=now)
-    assert not any(tell(life.workspace, notice, {}) for notice in notices)
+    assert not any(notify(life.workspace, notice, {}) for notice in notices)
     assert [notice.kind for notice in due(life.workspace, at=now)] == kinds
 
 

@@ -17,7 +17,7 @@ import psycopg
 import yaml
 
 from mlops.approvals.eligibility import Person
-from mlops.approvals.responses import Answer, answered, gate_id, request
+from mlops.approvals.responses import Answer, gate_id, record_response, request
 from mlops.flow.control import control
 from mlops.workspace.results import Controlled, Decision
 from tests.flow.life import PROJECT, Life, life
@@ -222,7 +222,7 @@ def asked(
     request(work, model=life.model, version=version, seat=seat)
     answer = Answer(person=person, choice=choice, reason=reason, at=at or datetime.now(UTC))
     return partial(
-        answered,
+        record_response,
         work,
         model=life.model,
         version=version,
