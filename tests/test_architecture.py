@@ -60,7 +60,7 @@ BELOW_THE_LINE = (
     ("store",),
     ("core",),
     ("spec",),
-    ("digests",),
+    ("digests", "registry"),
     ("errors",),
 )
 LAYERS = (*ABOVE_THE_LINE, *BELOW_THE_LINE)

@@ -23,6 +23,7 @@
     ├── SignOffError           who may sign, who has signed
     │   └── NotSigned            a signature is missing, expired, revoked or of other bytes
     ├── NoDecision             a stopped model: an outcome, the task is skipped
+    ├── ExtensionError         what a customer added from outside cannot be used
     └── LineageError           what we tell a lineage server, and what it answers
         └── LineageUnreachable   no answer, or none that counts (worth a retry)
 
@@ -161,6 +162,10 @@ class NotSigned(SignOffError):
 
 class NoDecision(MlopsError):
     """A model that was stopped, or has no version whose signatures hold: nothing is scored."""
+
+
+class ExtensionError(MlopsError):
+    """What a customer added from outside is missing, broken, or offered twice under one name."""
 
 
 class LineageError(MlopsError):

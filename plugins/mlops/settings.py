@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from airflow.sdk.configuration import conf
 
+from mlops import registry
 from mlops.errors import LineageError
 
 SECTION = "mlops"
@@ -89,3 +90,17 @@ def marquez_api_key() -> str | None:
 def task_role() -> str:
     """``[mlops] task_role``: the database role of the tasks. Default: ``mlops_tasks``."""
     return str(conf.get(SECTION, "task_role", fallback="mlops_tasks"))
+
+
+@cache
+def extensions() -> tuple[str, ...]:
+    """``[mlops] extensions``: dotted names of modules that add something, divided by commas.
+
+    Each is imported once in a process, when something is needed that the library does not have
+    itself; see :mod:`mlops.registry`. Default: none.
+    """
+    names = conf.get(SECTION, "extensions", fallback=None) or ""
+    return tuple(dict.fromkeys(names.replace(",", " ").split()))
+
+
+registry.extensions_from(extensions)
