@@ -116,18 +116,18 @@ def policies(ids: Mapping[str, str] | None = None) -> dict[str, dict[str, object
     quick = {
         "policy": "quick",
         "title": "The policy of the small models",
-        "answer_days": 1,
+        "respond_within_days": 1,
         "seats": {
             "owner": {
                 "title": "Owner",
                 "users": [people[user] for user in OWNERS],
-                "signs": "that it is of use",
+                "attests": "that it is of use",
             },
             "risk": {
                 "title": "Model risk",
                 "users": [people[user] for user in RISK],
-                "people": 2,
-                "signs": "that the risk is known",
+                "required": 2,
+                "attests": "that the risk is known",
             },
         },
         "tiers": [
@@ -147,7 +147,7 @@ def policies(ids: Mapping[str, str] | None = None) -> dict[str, dict[str, object
             "escalate_to": ["head@example.org"],
         },
     }
-    soon = {**quick, "policy": "soon", "answer_days": SOON_DAYS, "fallback": "no_decision"}
+    soon = {**quick, "policy": "soon", "respond_within_days": SOON_DAYS, "fallback": "no_decision"}
     return {"quick": quick, "soon": soon}
 
 

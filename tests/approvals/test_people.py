@@ -15,8 +15,8 @@ SHARED = """\
 policy: shared
 title: Two seats of the same people
 seats:
-  first: {title: First, users: &people [ann], signs: that it is sound}
-  second: {title: Second, users: *people, signs: that it is useful}
+  first: {title: First, users: &people [ann], attests: that it is sound}
+  second: {title: Second, users: *people, attests: that it is useful}
 tiers:
   - {name: all, seats: [first, second]}
 """

@@ -41,7 +41,10 @@ WHERE started >= :window_start
 def life(life_of: LifeOf) -> Life:
     """A model with a rule, and a policy that falls back to it."""
     life = life_of("late")
-    life.edit("policies/quick.yml", {"answer_days: 1\n": "answer_days: 1\nfallback: rule\n"})
+    life.edit(
+        "policies/quick.yml",
+        {"respond_within_days: 1\n": "respond_within_days: 1\nfallback: rule\n"},
+    )
     life.edit("models/late.yml", {"  threshold: 0.3\n": "  threshold: 0.3\n  rule_sql: rule.sql\n"})
     (life.include / "sql" / "late" / "rule.sql").write_text(RULE)
     return life

@@ -77,7 +77,7 @@ def test_one_person_fills_two_seats_only_where_the_policy_names_them(
     life = life_of("late")
     policy = policy_of(life)
     policy["tiers"] = [{"name": "low", "seats": ["owner", "risk"]}]
-    policy["seats"]["risk"].update(users=["bea", "lin"], people=1)
+    policy["seats"]["risk"].update(users=["bea", "lin"], required=1)
     policy["seats_shared"] = [["risk", "owner"]] if shared else []
     write_policy(life, policy)
     version = version_of(life)
@@ -94,7 +94,7 @@ def two_seats(life: Life) -> int:
     """A version that an owner and one person of model risk sign; bea holds both seats."""
     policy = policy_of(life)
     policy["tiers"] = [{"name": "low", "seats": ["owner", "risk"]}]
-    policy["seats"]["risk"].update(users=["bea", "lin"], people=1)
+    policy["seats"]["risk"].update(users=["bea", "lin"], required=1)
     write_policy(life, policy)
     return version_of(life)
 

@@ -44,6 +44,15 @@ def test_a_model_that_nobody_could_sign_is_named(include: Path) -> None:
     assert "without the developer sam, who cannot sign" in answer.err
 
 
+def test_earlier_names_of_keys_are_read_with_one_line_a_file(include: Path) -> None:
+    file = include / "policies/standard.yml"
+    file.write_text(file.read_text().replace("attests:", "signs:"))
+    answer = mlops("check", "--include", include)
+    assert (answer.code, answer.out) == (0, "2 specs, 1 policies: all sound\n")
+    (line,) = answer.err.splitlines()
+    assert line.startswith(f"{file}:10: keys have new names, write 'attests' for 'signs'; ")
+
+
 def test_every_error_in_every_file_is_said_at_once(include: Path) -> None:
     edit(include / "models/flight_delay.yml", "  exposure: medium ", "  exposure: huge   ")
     edit(include / "models/flight_delay.yml", "  seed: 13\n", "  sed: 13\n")

@@ -80,7 +80,7 @@ def test_it_stays_short_whatever_the_context_holds(evidence, validation, times):
             candidates=validation.candidates * times,
             noun=long,
         ),
-        seat=SeatView(title=long, signs=long, people=2),
+        seat=SeatView(title=long, attests=long, required=2),
     )
     text = evidence_markdown(context)
     assert len(text) < LONGEST

@@ -97,7 +97,7 @@ def test_it_says_what_is_asked_and_of_which_bytes(page, validation):
         subject.use,
         *subject.restrictions,
         subject.tier_reason,
-        *(seat.signs for seat in subject.seats),
+        *(seat.attests for seat in subject.seats),
         subject.business_owner,
         subject.developer,
         identity.package_sha256,

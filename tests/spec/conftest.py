@@ -61,12 +61,12 @@ seats:
   owner:
     title: Owner
     users: [bea]
-    signs: that it is worth having
+    attests: that it is worth having
   risk:
     title: Risk
     users: [max, may]
-    people: 2
-    signs: that its risk is acceptable
+    required: 2
+    attests: that its risk is acceptable
 
 tiers:
   - name: high

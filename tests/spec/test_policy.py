@@ -23,9 +23,9 @@ def policy_line(folder: Folder, text: str) -> int:
 
 def test_a_sound_policy_is_read_with_its_defaults(folder: Folder) -> None:
     policy = folder.policy()
-    assert policy.seats["owner"].people == 1
+    assert policy.seats["owner"].required == 1
     assert policy.seats["owner"].valid_days == 365
-    assert policy.answer_days == 14
+    assert policy.respond_within_days == 14
     assert policy.seats_shared == ()
 
 
@@ -61,7 +61,7 @@ def test_a_sound_policy_is_read_with_its_defaults(folder: Folder) -> None:
             "  - name: low\n    seats: [owner, owner]\n",
             "policy:",
             "the file: tier 'low' needs a seat twice: owner, owner; "
-            "to ask more people of a seat, give the seat 'people'",
+            "to ask more people of a seat, give the seat 'required'",
             id="tier with a seat twice",
         ),
         pytest.param(
@@ -111,16 +111,16 @@ def test_a_sound_policy_is_read_with_its_defaults(folder: Folder) -> None:
         ),
         pytest.param(
             "title: The standard policy",
-            "title: The standard policy\nanswer_days: 0",
-            "answer_days",
-            "answer_days: input should be greater than 0; found 0",
+            "title: The standard policy\nrespond_within_days: 0",
+            "respond_within_days",
+            "respond_within_days: input should be greater than 0; found 0",
             id="no time to answer",
         ),
         pytest.param(
             "title: The standard policy",
-            "title: The standard policy\nanswer_days: 4000000",
-            "answer_days",
-            "answer_days: input should be less than or equal to 1000000; found 4000000",
+            "title: The standard policy\nrespond_within_days: 4000000",
+            "respond_within_days",
+            "respond_within_days: input should be less than or equal to 1000000; found 4000000",
             id="a deadline that no date can say",
         ),
         pytest.param(

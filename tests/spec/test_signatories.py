@@ -20,7 +20,7 @@ def policy(
 ) -> Policy:
     """A policy whose seats are all needed; ``people`` are asked of the first one."""
     seats = {
-        seat: {"title": seat, "users": names, "signs": "it", "people": people if n == 0 else 1}
+        seat: {"title": seat, "users": names, "attests": "it", "required": people if n == 0 else 1}
         for n, (seat, names) in enumerate(users.items())
     }
     tiers = ({"name": "all", "seats": tuple(users)},)

@@ -9,7 +9,7 @@ from datetime import datetime
 from mlops.approvals.signatures import SeatStatus, answers_of, seat_statuses
 from mlops.core.answers import APPROVALS, APPROVE_WITH_CONDITIONS, REJECT, REVOKE
 from mlops.errors import SpecError
-from mlops.spec.policy import Policy, Seat
+from mlops.spec.policy import Seat
 from mlops.spec.signatories import normalize_name
 from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
@@ -51,7 +51,7 @@ def seat_now(workspace: Workspace, version: VersionRow, seat: str) -> Seat:
     :raises SpecError: the policy's file is broken, or does not have the seat any more. A gate that
         cannot know who may sign stays shut.
     """
-    packaged = Policy.model_validate(version.policy, strict=False)
+    packaged = version.signing_policy
     entry = packaged.seats.get(seat)
     current = workspace.include.policy(packaged.policy).seats.get(seat)
     if entry is None or current is None:
@@ -120,7 +120,7 @@ def _twice(held: Sequence[SeatStatus], seat: str, person: Person) -> str:
 
 
 def _two_seats(version: VersionRow, held: Sequence[SeatStatus], seat: str, person: Person) -> str:
-    shared = {frozenset(pair) for pair in version.policy["seats_shared"]}
+    shared = {frozenset(pair) for pair in version.signing_policy.seats_shared}
     for item in held:
         is_shared = frozenset((item.seat, seat)) in shared
         if item.seat != seat and person.id in item.signer_ids and not is_shared:

@@ -24,8 +24,8 @@ def evidence(
     return evidence_markdown(
         EvidenceContext(
             validation=context,
-            seat=SeatView(title=seat.title, signs=seat.signs, people=seat.people),
+            seat=SeatView(title=seat.title, attests=seat.attests, required=seat.required),
             report=f"{pages}/reports/{report_sha256}",
-            answer_by=now() + timedelta(days=version.policy["answer_days"]),
+            answer_by=now() + timedelta(days=version.signing_policy.respond_within_days),
         )
     )

@@ -66,7 +66,7 @@ def _waiting(transaction: Transaction, row: GateRow) -> Waiting:
         users=tuple(row.users),
         asked_at=row.asked_at,
         answer_by=row.answer_by,
-        policy=version.policy["policy"],
+        policy=version.signing_policy.policy,
     )
 
 

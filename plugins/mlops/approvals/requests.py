@@ -57,7 +57,7 @@ def request(
             action="name another person for the seat in the policy",
         )
     asked_at = now()
-    within = timedelta(days=row.policy["answer_days"])
+    within = timedelta(days=row.signing_policy.respond_within_days)
     with workspace.store.transaction() as transaction:
         _record_gate(transaction, workspace.run, row, seat, users, asked_at, asked_at + within)
     return Request(

@@ -116,7 +116,7 @@ def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> Noti
         gate=gate.id,
         kind="lapsed",
         to=asked,
-        policy=row.policy["policy"],
+        policy=row.signing_policy.policy,
         subject=f"Lapsed: {model} version {version}, {title}",
         text=f"{title}: nobody of {', '.join(asked)} answered for {model} version {version} by "
         f"{until}. The seat is lapsed and nothing is deployed.",

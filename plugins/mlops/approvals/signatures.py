@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from mlops.core.answers import APPROVALS, LAPSE, REJECT, REVOKE
 from mlops.errors import NotSigned
 from mlops.spec.load import Spec
-from mlops.spec.policy import Policy, Seat
+from mlops.spec.policy import Seat
 from mlops.store.connect import LedgerBacked, Transaction
 from mlops.store.tables import (
     DecisionRow,
@@ -95,7 +95,7 @@ def signed_bytes(transaction: Transaction, version: VersionRow) -> SignedBytes:
 
 def seats_needed(version: VersionRow) -> dict[str, Seat]:
     """The seats of the version's tier, from the policy as it stood when it was packaged."""
-    policy = Policy.model_validate(version.policy, strict=False)
+    policy = version.signing_policy
     tier = next(tier for tier in policy.tiers if tier.name == version.tier)
     return {name: policy.seats[name] for name in tier.seats}
 
@@ -205,13 +205,13 @@ def _seat_status(
         for row in (item.row for item in decisions)
         if row is not None and row.decided_at <= at and _is_vain_mark(row)
     ]
-    holds = len(signers) >= seat.people
+    holds = len(signers) >= seat.required
     if signers and not holds:
-        reason = f"{len(signers)} of {seat.people} different people have signed"
+        reason = f"{len(signers)} of {seat.required} different people have signed"
     return SeatStatus(
         seat=name,
         title=seat.title,
-        needed=seat.people,
+        needed=seat.required,
         signed_by=tuple(sorted(signers.values())),
         signer_ids=tuple(sorted(signers)),
         holds=holds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,21 +11,27 @@ from mlops.errors import SpecError
 from mlops.flow.intake import check_sql
 from mlops.spec.load import Include, Spec, require_rule, tier_of
 from mlops.spec.policy import Policy
+from mlops.spec.section import DeprecatedKey
 from mlops.spec.signatories import require_signatories
 
 
 def check(root: Path) -> int:
     """Check all that people wrote below ``root``; no database is needed.
 
-    :return: 0 when all is sound, 1 otherwise; each error is a line on standard error.
+    :return: 0 when all is sound, 1 otherwise; each error is a line on standard error, and so is
+        each file that uses the earlier name of a key.
     """
     include = Include(root)
     problems: list[str] = []
     specs = include.spec_files()
-    for file in include.policy_files():
-        _collect(problems, lambda file=file: include.policy(file.stem))  # type: ignore[misc]
-    for file in specs:
-        _collect(problems, lambda file=file: _check_spec(include, file))  # type: ignore[misc]
+    with warnings.catch_warnings(record=True) as deprecations:
+        warnings.simplefilter("always", DeprecatedKey)
+        for file in include.policy_files():
+            _collect(problems, lambda file=file: include.policy(file.stem))  # type: ignore[misc]
+        for file in specs:
+            _collect(problems, lambda file=file: _check_spec(include, file))  # type: ignore[misc]
+    for line in dict.fromkeys(str(item.message) for item in deprecations):
+        print(line, file=sys.stderr)
     if not specs:
         problems.append(
             f"{root / 'models'}: no spec found; expected at least one .yml or .yaml file"

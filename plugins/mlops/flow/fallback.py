@@ -55,9 +55,10 @@ def choose(transaction: Transaction, model: str, *, at: datetime) -> Choice:
 def _fall_back(
     transaction: Transaction, live: VersionRow, *, at: datetime, reason: str, owed: bool
 ) -> Choice:
-    if live.policy["fallback"] == "no_decision":
+    fallback = live.signing_policy.fallback
+    if fallback == "no_decision":
         return Choice(version=None, reason=reason, owed=owed)
-    if live.policy["fallback"] == "rule":
+    if fallback == "rule":
         # The rule outlives the signatures of its version: it is what people agreed on for the
         # day on which the model may not be used.
         return Choice(version=live, reason=reason, owed=owed, by_rule=True)

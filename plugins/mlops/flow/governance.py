@@ -118,7 +118,7 @@ def without_signatory(include: Include, leaving: str) -> tuple[Orphaned, ...]:
             Orphaned(
                 model=spec.model,
                 seat=name,
-                needed=policy.seats[name].people,
+                needed=policy.seats[name].required,
                 left=eligible_users(policy, name, developer, leaving),
             )
             for name in seats

@@ -27,8 +27,8 @@ class SeatView:
     """A seat that signs: its title, what its signature says, and how many people it takes."""
 
     title: str
-    signs: str
-    people: int = 1
+    attests: str
+    required: int = 1
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def subject_of(spec: ModelSpec, policy: Policy) -> Subject:
         purpose=manage.purpose,
         tier=tier.name if tier is not None else None,
         tier_reason=tier.reason(spec) if tier is not None else None,
-        seats=tuple(SeatView(seat.title, seat.signs, seat.people) for seat in seats),
+        seats=tuple(SeatView(seat.title, seat.attests, seat.required) for seat in seats),
         kpi=manage.kpi.name,
         kpi_target=f"{sign} {manage.kpi.target:,g} {manage.kpi.unit}",
         value_per_period=manage.value_per_period,

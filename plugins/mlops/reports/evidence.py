@@ -37,12 +37,14 @@ def _parts(context: EvidenceContext, items: int) -> list[str]:
     report = context.validation
     subject, identity = report.subject, report.identity
     verdict = f"{'✓' if words.passed(report) else '✕'} {_short(words.verdict(report))}"
-    people = f" ({context.seat.people} people)" if context.seat.people > 1 else ""
-    signs = f"**You sign as {_short(context.seat.title)}**{people}: {_short(context.seat.signs)}."
+    people = f" ({context.seat.required} people)" if context.seat.required > 1 else ""
+    attests = (
+        f"**You sign as {_short(context.seat.title)}**{people}: {_short(context.seat.attests)}."
+    )
     return [
         f"**{_short(subject.title)}**",
         f"{plain(identity.model)}, version {identity.version}. {verdict}",
-        f"{signs}{_until(context)}",
+        f"{attests}{_until(context)}",
         f"Decision: {_short(subject.decision)}\n\nUse: {_short(subject.use)}\n\n"
         f"Restrictions:\n\n{_restrictions(report, items)}",
         f"Tier of risk: **{plain(subject.tier or 'none holds')}**, since "

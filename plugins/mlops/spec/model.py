@@ -11,8 +11,6 @@ from typing import Annotated, Any, Literal
 from croniter import croniter
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -23,6 +21,7 @@ from pydantic import (
 )
 
 from mlops.digests import canonical_json
+from mlops.spec.section import Section
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
@@ -85,17 +84,6 @@ def _not_given(value: Any) -> bool:
 
 OutputSchema = Annotated[Name, AfterValidator(_not_postgres_own)]
 KeyColumn = Annotated[ColumnName, AfterValidator(_not_ours)]
-
-
-class Section(BaseModel):
-    """A part of a spec: frozen, strict, no unknown key.
-
-    A registered spec is known by the digest of its whole content, defaults included. So a key that
-    is added here later must be left out of the content where nobody gives it
-    (``exclude_if=_not_given``), or every spec of before would be another one.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Kpi(Section):
@@ -212,7 +200,7 @@ class Candidate(Section):
     name: Name
     estimator: DottedName | None = None
     factory: DottedName | None = None
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Candidate:

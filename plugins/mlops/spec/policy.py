@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from mlops.spec.model import DottedName, ModelSpec, Name, Section, Text
+from mlops.spec.model import DottedName, ModelSpec, Name, Text
+from mlops.spec.section import Section, renamed
 
 Level = Literal["low", "medium", "high"]
 # Longer ones end after the year 9999, which no date can say.
@@ -23,8 +24,8 @@ class Seat(Section):
 
     title: Text
     users: tuple[Text, ...]
-    people: Annotated[int, Field(ge=1)] = 1
-    signs: Text
+    required: Annotated[int, Field(ge=1), renamed("required", old="people")] = 1
+    attests: Annotated[Text, renamed("attests", old="signs")]
     valid_days: Annotated[int, Field(ge=1, le=_MOST_DAYS)] = 365
     reason_needed: bool = False
 
@@ -75,7 +76,9 @@ class Policy(Section):
     title: Text
     seats: Annotated[dict[Name, Seat], Field(min_length=1)]
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
-    answer_days: Annotated[float, Field(gt=0, le=_MOST_DAYS)] = 14
+    respond_within_days: Annotated[
+        float, Field(gt=0, le=_MOST_DAYS), renamed("respond_within_days", old="answer_days")
+    ] = 14
     fallback: Literal["previous_version", "rule", "no_decision"] = "previous_version"
     notify: Notify | None = None
     seats_shared: tuple[tuple[Name, Name], ...] = Field(
@@ -88,7 +91,7 @@ class Policy(Section):
             if len(set(tier.seats)) < len(tier.seats):
                 raise ValueError(
                     f"tier '{tier.name}' needs a seat twice: {', '.join(tier.seats)}; "
-                    "to ask more people of a seat, give the seat 'people'"
+                    "to ask more people of a seat, give the seat 'required'"
                 )
             for seat in tier.seats:
                 if seat not in self.seats:
@@ -97,9 +100,9 @@ class Policy(Section):
                         f"its seats are {', '.join(self.seats)}"
                     )
         for seat, entry in self.seats.items():
-            if len(set(entry.users)) < entry.people:
+            if len(set(entry.users)) < entry.required:
                 raise ValueError(
-                    f"seat '{seat}' needs {entry.people} different people and names "
+                    f"seat '{seat}' needs {entry.required} different people and names "
                     f"{len(set(entry.users))}; add users, or the gate could never open"
                 )
         return self

@@ -31,7 +31,7 @@ def has_enough_signatories(policy: Policy, seats: Sequence[str], *barred: str) -
     shared = {frozenset(pair) for pair in policy.seats_shared}
     users = {seat: eligible_users(policy, seat, *barred) for seat in seats}
     # The seats with the least choice first, so that a dead end shows early.
-    places = [seat for seat in seats for _ in range(policy.seats[seat].people)]
+    places = [seat for seat in seats for _ in range(policy.seats[seat].required)]
     places.sort(key=lambda seat: len(users[seat]))
     held: dict[str, list[str]] = {}
 
@@ -60,7 +60,7 @@ def require_signatories(spec: ModelSpec, policy: Policy, tier: Tier) -> None:
     if has_enough_signatories(policy, tier.seats, developer):
         return
     have = "; ".join(
-        f"{seat} needs {policy.seats[seat].people} and has "
+        f"{seat} needs {policy.seats[seat].required} and has "
         f"{', '.join(eligible_users(policy, seat, developer)) or 'nobody'}"
         for seat in tier.seats
     )

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from mlops.errors import SpecError
+from mlops.spec.section import deprecated_keys, warn_of_deprecated_keys
 
 try:
     from yaml import CSafeLoader as _Loader
@@ -95,7 +96,7 @@ def read_yaml(path: Path, record: type[Record]) -> Record:
         raise SpecError(f"{path}:{line}: is not YAML: {error.reason}") from error
     try:
         # Through JSON, since strict validation takes a list for a tuple from JSON only.
-        return record.model_validate_json(json.dumps(content, default=_as_text))
+        found = record.model_validate_json(json.dumps(content, default=_as_text))
     except TypeError as error:
         raise SpecError(
             f"{path}: holds a value that a spec cannot keep",
@@ -104,6 +105,15 @@ def read_yaml(path: Path, record: type[Record]) -> Record:
         ) from error
     except ValidationError as error:
         raise SpecError(_explain(path, text, error)) from error
+    deprecated = list(deprecated_keys(found, content))
+    if deprecated:
+        root = yaml.compose(text, Loader=_Loader)
+        warn_of_deprecated_keys(
+            path,
+            min(_line(root, place) for place, _ in deprecated),
+            {str(place[-1]): new for place, new in deprecated},
+        )
+    return found
 
 
 class _Extent:

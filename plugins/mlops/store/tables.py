@@ -24,6 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from mlops.spec.policy import Policy
+
 SCHEMA = "mlops"
 
 _NAMING = {
@@ -144,6 +146,11 @@ class VersionRow(Base):
     run: Mapped[dict[str, Any]]
     packaged_at: Mapped[datetime]
     __table_args__ = (UniqueConstraint("model", "package_digest"),)
+
+    @property
+    def signing_policy(self) -> Policy:
+        """The policy as it was when the version was packaged; ``policy`` is the stored JSON."""
+        return Policy.model_validate(self.policy, strict=False)
 
 
 class ReportRow(Base):

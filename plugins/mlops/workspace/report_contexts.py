@@ -22,7 +22,6 @@ from mlops.reports.context import (
     subject_of,
 )
 from mlops.spec.load import Spec
-from mlops.spec.policy import Policy
 from mlops.store.connect import Transaction
 from mlops.store.tables import (
     CheckRow,
@@ -52,7 +51,7 @@ def validation_context(
     develop = spec.content.develop
     train, test = _windows(snapshot, evaluation.metrics)
     return ValidationContext(
-        subject=subject_of(spec.content, Policy.model_validate(version.policy, strict=False)),
+        subject=subject_of(spec.content, version.signing_policy),
         identity=_identity(transaction, version, snapshot, training),
         label=develop.label,
         train=train,
