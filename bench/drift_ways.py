@@ -25,11 +25,11 @@ def _read(job: Job) -> Any:
 
 def _reference(rows: Any, bins: int) -> dict[str, Any]:
     """Edges and categories of the reference."""
-    from mlops.core.profiler import reference_categories, reference_edges
+    from mlops.core.profiler import reference_edges
 
     return {
         "edges": {name: reference_edges(rows[name].to_numpy(), bins=bins) for name in NUMBERS},
-        "categories": {name: reference_categories(rows[name]) for name in TEXTS},
+        "categories": {name: rows[name].unique().drop_null().to_pylist() for name in TEXTS},
     }
 
 

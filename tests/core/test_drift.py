@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from mlops.core.column_profile import CategoryProfile, NumericProfile
 from mlops.core.drift import drift, psi, psi_by_chance, reasons, worst_state
 from mlops.core.profiler import Profiler, reference_edges
+from mlops.core.profiles import CategoryProfile, NumericProfile
 from mlops.errors import DataRefused
 from mlops.spec.model import Drift
 

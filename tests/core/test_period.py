@@ -10,7 +10,6 @@ from mlops.core.period import (
     Period,
     parse,
     period_before,
-    period_of,
     periods_before,
     split,
 )
@@ -24,6 +23,12 @@ MOMENTS = st.datetimes(
     timezones=st.sampled_from([timezone(timedelta(hours=h)) for h in (-11, 5, 13)]),
 )
 UNIT = st.sampled_from(UNITS)
+LONGEST = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+    "month": timedelta(days=31),
+}
 
 
 def at(*parts: int) -> datetime:
@@ -47,7 +52,7 @@ def test_the_period_before_a_moment_had_ended_at_it(unit, start, end, label):
 
 
 def test_a_week_of_the_turn_of_the_year_has_the_year_of_its_thursday():
-    assert period_of(at(2012, 12, 31, 12), "week").label() == "2013-W01"
+    assert period_before(at(2013, 1, 7, 12), "week").label() == "2013-W01"
 
 
 def test_five_months_and_one_in_words():
@@ -75,11 +80,13 @@ def test_words(start, end, words):
 
 
 @given(MOMENTS, UNIT)
-def test_a_moment_lies_in_its_period_and_after_the_one_before(moment, unit):
-    now, before = period_of(moment, unit), period_before(moment, unit)
-    assert now.start <= moment < now.end
-    assert before.end == now.start
-    assert now.unit == before.unit == unit
+def test_no_whole_period_ends_between_the_one_before_and_the_moment(moment, unit):
+    before = period_before(moment, unit)
+    assert before.end <= moment
+    assert before.unit == unit
+    following = period_before(before.end + LONGEST[unit], unit)
+    assert following.start == before.end
+    assert moment < following.end
 
 
 @given(MOMENTS, UNIT, st.integers(1, 40))
@@ -92,13 +99,13 @@ def test_periods_before_follow_on_one_another(moment, unit, n):
 
 @given(MOMENTS, UNIT)
 def test_a_label_is_read_back(moment, unit):
-    period = period_of(moment, unit)
+    period = period_before(moment, unit)
     assert parse(period.label(), unit) == period
 
 
 @given(MOMENTS, UNIT, st.integers(1, 300))
 def test_parts_are_equal_and_make_the_whole(moment, unit, n):
-    period = period_of(moment, unit)
+    period = period_before(moment, unit)
     parts = split(period, n)
     assert parts[0].start == period.start
     assert parts[-1].end == period.end
@@ -146,6 +153,6 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(SpecError, match="from 1 to 86400"):
         split(day, 86_401)
     with pytest.raises(SpecError, match="hour or day or week or month"):
-        period_of(day.start, "year")  # type: ignore[arg-type]
+        period_before(day.start, "year")  # type: ignore[arg-type]
     with pytest.raises(SpecError, match="year from 1 to 9999"):
         period_before(at(1, 1, 1), "month")

@@ -20,8 +20,8 @@ from mlops.core.kpi import judge_kpi
 from mlops.core.metrics import best_index, evaluate, metrics
 from mlops.core.performance import judge_performance
 from mlops.core.period import Period, parse
-from mlops.core.profile import Profile
 from mlops.core.profiler import Profiler, reference_edges
+from mlops.core.profiles import Profile
 from mlops.core.records import CandidateResult, Metrics, MonitorResult
 from mlops.reports.context import (
     DataWindow,

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
-from mlops.core.column_profile import CategoryProfile, NumericProfile
+from mlops.core.profiles import CategoryProfile, NumericProfile
 from mlops.core.records import FeatureDrift, State
 from mlops.errors import DataRefused
 from mlops.spec.model import Drift

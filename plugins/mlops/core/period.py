@@ -101,21 +101,12 @@ class Period:
         return f"{_minutes(self.start)} to {_minutes(self.end)} UTC"
 
 
-def period_of(moment: datetime, unit: PeriodUnit) -> Period:
-    """The period that holds ``moment``.
-
-    :raises SpecError: ``moment`` has no time zone, the unit is unknown, or the calendar ends.
-    """
-    start = _floor(_utc(moment), unit)
-    return Period(start, _step(start, unit, 1))
-
-
 def period_before(moment: datetime, unit: PeriodUnit) -> Period:
     """The last whole period that had ended at ``moment``.
 
     On 2013-07-01 at midnight, and until 2013-07-31, that is June.
 
-    :raises SpecError: as :func:`period_of`.
+    :raises SpecError: ``moment`` has no time zone, the unit is unknown, or the calendar ends.
     """
     end = _floor(_utc(moment), unit)
     return Period(_step(end, unit, -1), end)
@@ -124,7 +115,7 @@ def period_before(moment: datetime, unit: PeriodUnit) -> Period:
 def periods_before(moment: datetime, unit: PeriodUnit, n: int) -> tuple[Period, ...]:
     """The last ``n`` whole periods that had ended at ``moment``, the oldest first.
 
-    :raises SpecError: as :func:`period_of`, or ``n`` is below 1.
+    :raises SpecError: as :func:`period_before`, or ``n`` is below 1.
     """
     if n < 1:
         raise SpecError("a number of periods is too small", found=n, expected="at least 1")

@@ -16,18 +16,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types
 
-from mlops.core.column_profile import (
+from mlops.core.encode import FeatureEncoder
+from mlops.core.profiles import (
     CategoryProfile,
     NumericProfile,
+    Profile,
     centre_of,
     steady_sums,
     within_reach,
 )
-from mlops.core.encode import FeatureEncoder
-from mlops.core.profile import Profile
 from mlops.errors import DataRefused
 
-KNOWN_CATEGORIES = 50
 SCORE = "score"
 BATCH_ROWS = 65_536
 
@@ -52,15 +51,6 @@ def reference_edges(values: NDArray[Any], *, bins: int = 10) -> tuple[float, ...
     last = math.nextafter(float(column[-1]), math.inf)
     edges = np.concatenate([column[:1], column[ranks], [last]]) + 0.0
     return tuple(np.unique(edges[np.isfinite(edges)]).tolist())
-
-
-def reference_categories(
-    values: pa.Array | pa.ChunkedArray, *, limit: int = KNOWN_CATEGORIES
-) -> tuple[str, ...]:
-    """The ``limit`` most frequent categories, in alphabetical order; ties go to the first name."""
-    counts = pc.value_counts(values).to_pylist()
-    ranked = sorted((-row["counts"], row["values"]) for row in counts if row["values"] is not None)
-    return tuple(sorted(name for _, name in ranked[:limit]))
 
 
 def reference_profile(
@@ -88,8 +78,7 @@ class Profiler:
     """Counts batches into one :class:`Profile`; memory does not grow with the rows.
 
     :param edges: for each numeric feature its ascending edges, from :func:`reference_edges`.
-    :param categories: for each text feature its known categories, from
-        :func:`reference_categories`.
+    :param categories: for each text feature its known categories.
     """
 
     def __init__(

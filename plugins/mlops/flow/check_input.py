@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.core.checks import all_passed, check_contract
 from mlops.core.period import Period, split
-from mlops.core.profile import Profile
+from mlops.core.profiles import Profile
 from mlops.core.records import Check
 from mlops.digests import digest_json
 from mlops.errors import NoDecision
@@ -82,7 +81,7 @@ def _record(
     profile: Profile | None = None,
 ) -> None:
     """Record what was read and how it was checked; refuse the rows if a check failed."""
-    rows = digest_json(json.loads(profile.to_json())) if profile else ""
+    rows = digest_json(profile.to_json()) if profile else ""
     with workspace.store.transaction() as transaction:
         known = record_reading(
             transaction, workspace, read, subject=batch, model=version.model, rows=rows

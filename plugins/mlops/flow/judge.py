@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from mlops.core.drift import drift, reasons, worst_state
 from mlops.core.kpi import judge_kpi
 from mlops.core.performance import judge_performance
 from mlops.core.period import Period
-from mlops.core.profile import Profile
+from mlops.core.profiles import Profile
 from mlops.core.records import Metrics, MonitorResult, from_json, to_json
 from mlops.flow.scorer import ModelScorer
 from mlops.lineage.events.monitor import window_judged
@@ -85,7 +83,7 @@ def _verdict(
     spec: Spec, measured: MeasurementRow, batch: BatchRow, reference: Profile, window: Period
 ) -> MonitorResult:
     monitor = spec.content.monitor
-    current = Profile.from_json(json.dumps(measured.content["profile"]))
+    current = Profile.from_json(measured.content["profile"])
     columns = reference.columns
     if batch.by_rule:  # the scores are not the model's
         columns = {name: column for name, column in columns.items() if name in current.columns}

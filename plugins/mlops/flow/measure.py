@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from mlops.core.metrics import metrics
 from mlops.core.period import Period
-from mlops.core.profile import Profile
+from mlops.core.profiles import Profile
 from mlops.core.records import to_json
 from mlops.digests import digest_json
 from mlops.errors import RecordMissing
@@ -52,8 +51,8 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
             profile = profile.with_columns_of(_scores(scorer, batch))
         pairs = _pairs(workspace, spec, batch, window)
         kpi = _kpi(workspace, spec, window, pairs)
-    content = {
-        "profile": json.loads(profile.to_json()),
+    content: dict[str, Any] = {
+        "profile": profile.to_json(),
         "labels": len(pairs.label),
         "metrics": to_json(metrics(pairs.label, pairs.score)) if len(pairs.label) else None,
         "score_histogram": list(pairs.score_histogram),

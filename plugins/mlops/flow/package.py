@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import func, select
@@ -122,7 +120,7 @@ def _parts(
         spec=spec.to_json(),
         golden_inputs=golden,
         golden_outputs=positive_scores(estimator, golden),
-        reference=json.loads(reference_profile(train_rows.table, scores, encoder).to_json()),
+        reference=reference_profile(train_rows.table, scores, encoder).to_json(),
         card=model_card(spec, from_json(Metrics, validation.evaluation["metrics"])),
         code=training.code,
         facts={

@@ -6,7 +6,6 @@ and a ``score`` between 0 and 1, from whatever the business would go by without 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,7 @@ from mlops.core.artifact.package import LoadedModel
 from mlops.core.checks import schema_changes
 from mlops.core.estimator import positive_scores
 from mlops.core.period import Period
-from mlops.core.profile import Profile
+from mlops.core.profiles import Profile
 from mlops.core.records import Check
 from mlops.flow.load_version import Predict, load_version, with_version_in_errors
 from mlops.flow.queries import SCORE, rule_query, scoring_query
@@ -111,7 +110,7 @@ class ModelScorer:
     @cached_property
     def reference(self) -> Profile:
         """The profile that was signed with the package."""
-        return Profile.from_json(json.dumps(self.package.contents.reference))
+        return Profile.from_json(self.package.contents.reference)
 
     def query(self, window: Period, *, as_of: datetime | None = None) -> str:
         return scoring_query(self.spec, window, as_of=as_of)

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from mlops.core.records import Confusion, Curve, Evaluation, Metrics, Slice
-from mlops.reports.format import count, decimal, percent
+from mlops.reports.format import count, decimal
 from mlops.reports.svg import (
     ACCENT,
-    ACCENT_SOFT,
     AXIS,
     BAD,
     GRID,
@@ -188,14 +187,6 @@ def squares(filled: int, words: str, *, color: str = ACCENT) -> Markup:
         corner = (column * (size + gap), row * (size + gap))
         fill = color if place < filled else GRID
         canvas.rect(corner, (size, size), fill=fill, radius=1.5)
-    return canvas.render()
-
-
-def share_bar(share: float, *, color: str = ACCENT, width: float = 110.0) -> Markup:
-    """A share of 0 to 1 as a bar, for a cell of a table."""
-    canvas = Canvas(width, 10, percent(share))
-    canvas.rect((0, 1), (width, 8), fill=ACCENT_SOFT, radius=1.5)
-    canvas.rect((0, 1), (width * min(max(share, 0.0), 1.0), 8), fill=color, radius=1.5)
     return canvas.render()
 
 

@@ -14,8 +14,7 @@ from typing import Any
 
 from psycopg import errors
 
-from mlops.core.column_profile import CategoryProfile, NumericProfile
-from mlops.core.profile import Profile
+from mlops.core.profiles import CategoryProfile, NumericProfile, Profile
 from mlops.errors import QueryError
 from mlops.warehouse.postgres.pushdown_sql import MOST_ROWS, NumericColumn, TextColumn
 from mlops.warehouse.postgres.session import Connection, read_only_transaction
@@ -159,7 +158,7 @@ def _measure(
             "the window has more rows than are profiled at once",
             found=f"{rows:,}",
             expected=f"at most {MOST_ROWS:,}",
-            action="profile shards of it and add their profiles up",
+            action="choose a shorter window in the spec",
         )
     groups = _groups(connection, query, [column for column in text if column.is_wide])
     cells = iter(found[1:])

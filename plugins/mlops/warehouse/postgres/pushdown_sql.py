@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from mlops.core.column_profile import (
+from mlops.core.profiles import (
     CategoryProfile,
     NumericProfile,
     centre_of,

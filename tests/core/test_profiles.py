@@ -1,4 +1,4 @@
-"""Profiles: what is counted, that counts add up, and that they are written down the same."""
+"""Profiles: what is counted, and that equal profiles are written down the same."""
 
 from __future__ import annotations
 
@@ -11,15 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlops.core.column_profile import CategoryProfile, NumericProfile
 from mlops.core.encode import Feature, FeatureEncoder
-from mlops.core.profile import Profile, merge_all
-from mlops.core.profiler import (
-    Profiler,
-    reference_categories,
-    reference_edges,
-    reference_profile,
-)
+from mlops.core.profiler import Profiler, reference_edges, reference_profile
+from mlops.core.profiles import CategoryProfile, NumericProfile, Profile
+from mlops.digests import canonical_json
 from mlops.errors import DataRefused
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -46,8 +41,6 @@ def test_bins_hold_their_lower_edge_and_not_the_upper():
     assert (x.min, x.max) == (-math.inf, math.inf)
     assert x.mean is None
     assert x.std is None
-    assert math.isnan(x.sum)
-    assert math.isnan(x.sum_squares)
 
 
 def test_missing_values_are_in_no_bin():
@@ -85,17 +78,18 @@ def test_a_standard_deviation_far_from_zero_keeps_its_digits():
     x = profile(values.tolist(), edges=reference_edges(values)).numeric["x"]
     assert x.mean == pytest.approx(values.mean(), rel=1e-12)
     assert x.std == pytest.approx(values.std(), rel=1e-6)
-    assert x.sum == pytest.approx(values.sum(), rel=1e-9)
-    assert x.sum_squares == pytest.approx((values**2).sum(), rel=1e-9)
 
 
 @given(st.lists(FINITE, min_size=1, max_size=30), st.integers(0, 30), st.randoms())
-def test_parts_add_up_to_the_whole_in_any_order(values, cut, random):
+def test_batches_in_any_order_give_the_profile_of_all_rows(values, cut, random):
     words = [random.choice([None, "a", "b", "c"]) for _ in values]
-    cut = min(cut, len(values))
-    parts = [profile(values[:cut], words=words[:cut]), profile(values[cut:], words=words[cut:])]
+    rows = pa.table({"x": pa.array(values, pa.float64()), "t": pa.array(words, pa.string())})
+    parts = [rows.slice(0, cut), rows.slice(cut)]
     random.shuffle(parts)
-    assert merge_all(parts) == profile(values, words=words)
+    profiler = Profiler(edges={"x": EDGES}, categories={"t": ("a", "b")})
+    for part in parts:
+        profiler.update(part)
+    assert profiler.result() == profile(values, words=words)
 
 
 def test_categories_that_the_reference_does_not_know_are_other():
@@ -145,34 +139,20 @@ def test_a_column_that_is_missing_or_of_another_kind_is_refused():
         profiler.update(pa.record_batch({"x": pa.array([1.0]), "t": pa.array([1.0])}))
 
 
-def test_profiles_on_other_edges_categories_or_features_are_not_added():
-    one = profile([1.0])
-    with pytest.raises(DataRefused, match="counted on other edges"):
-        one.merge(profile([1.0], edges=(0.0, 1.0)))
-    other = Profiler(edges={"x": EDGES}, categories={"t": ("a",)}).result()
-    with pytest.raises(DataRefused, match="know other categories"):
-        one.merge(other)
-    with pytest.raises(DataRefused, match="of other features"):
-        one.merge(Profiler(edges={"x": EDGES}, categories={}).result())
-    with pytest.raises(DataRefused, match="no profile to add up"):
-        merge_all([])
-
-
 @given(COLUMNS)
 def test_json_there_and_back(values):
     found = profile(values)
-    text = found.to_json()
-    again = Profile.from_json(text)
+    text = canonical_json(found.to_json())
+    again = Profile.from_json(json.loads(text))
     assert again == found
-    assert again.to_json() == text
+    assert again.to_json() == found.to_json() == json.loads(text)
     assert again.numeric["x"].offset_sum == found.numeric["x"].offset_sum
-    json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
-def test_json_of_another_format_is_refused():
-    for text in ('{"format": 99}', "[]"):
-        with pytest.raises(DataRefused, match="not a profile"):
-            Profile.from_json(text)
+@pytest.mark.parametrize("value", [{"format": 99}, [], "text", None])
+def test_json_of_another_format_is_refused(value):
+    with pytest.raises(DataRefused, match="cannot read the profile"):
+        Profile.from_json(value)
 
 
 @given(st.lists(FINITE, min_size=2, max_size=60), st.randoms())
@@ -218,12 +198,6 @@ def test_edges_of_nothing_finite():
     assert x.bin_counts == (2,)
 
 
-def test_known_categories_are_the_most_frequent():
-    words = pa.array(["c"] * 3 + ["a"] * 2 + ["b"] * 2 + ["d"] + [None] * 9)
-    assert reference_categories(words, limit=2) == ("a", "c")
-    assert reference_categories(words) == ("a", "b", "c", "d")
-
-
 def test_the_reference_of_a_model_version():
     rows = pa.table({"x": [1.0, 2.0, None, 4.0], "t": ["a", "b", "a", None], "id": [1, 2, 3, 4]})
     encoder = FeatureEncoder.fit([Feature("x", "numeric"), Feature("t", "categorical")], rows)
@@ -249,4 +223,4 @@ def test_values_beyond_the_range_of_squares_have_no_sums():
     assert x.offset_sum is None
     assert x.bin_counts == (0, 0, 1, 0, 1)
     assert isinstance(x, NumericProfile)
-    assert x.merge(profile([1.0]).numeric["x"]).offset_sum is None
+    assert (x.mean, x.std) == (None, None)

@@ -1,8 +1,15 @@
-"""The profile of one column: counts between edges, or counts by category.
+"""Profiles: what is kept of a window of rows, a few kilobytes however many rows it has.
+
+A profile counts, for each numeric feature, the values between edges that come from a reference,
+and for each text feature the rows of each category that the reference knows. Drift is measured
+from two such profiles (:mod:`mlops.core.drift`).
 
 Of ``k`` edges come ``k + 1`` bins: bin ``0`` holds the values below the first edge, bin ``i`` those
 from edge ``i - 1`` (included) to edge ``i`` (excluded), the last bin those from the last edge on.
 NULL and NaN are missing and in no bin; the infinities are values.
+
+The same profile is made in memory (:class:`mlops.core.profiler.Profiler`) and inside the database
+(:mod:`mlops.warehouse.postgres.pushdown`); the two are equal on the same rows.
 """
 
 from __future__ import annotations
@@ -10,9 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from mlops.core.checks import ColumnSummary, DataSummary
 from mlops.errors import DataRefused
+
+FORMAT = 1
 
 # Squares of values beyond this, up or down, near the end of float8: no sums are kept of them.
 LARGEST_SUMMED = 1e100
@@ -59,22 +70,6 @@ class NumericProfile:
         return centre_of(self.edges)
 
     @property
-    def sum(self) -> float:
-        """Sum of the values; NaN without sums."""
-        if self.offset_sum is None:
-            return math.nan
-        return self.offset_sum + self.values * self.centre
-
-    @property
-    def sum_squares(self) -> float:
-        """Sum of the squared values; NaN without sums. For a variance take :attr:`std`: it loses
-        no digits where the mean is large."""
-        if self.offset_sum is None or self.offset_squares is None:
-            return math.nan
-        centre = self.centre
-        return self.offset_squares + centre * (2 * self.offset_sum + self.values * centre)
-
-    @property
     def mean(self) -> float | None:
         """Arithmetic mean of the values; None without sums or values."""
         if self.offset_sum is None or self.values == 0:
@@ -93,27 +88,28 @@ class NumericProfile:
         shift = self.offset_sum / self.values
         return math.sqrt(max(self.offset_squares / self.values - shift * shift, 0.0))
 
-    def merge(self, other: NumericProfile) -> NumericProfile:
-        """The profile of both sets of rows.
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; infinities are written as text."""
+        ends = {name: getattr(self, name) for name in ("min", "max")}
+        return {
+            **vars(self),
+            **{name: str(x) if x is not None and math.isinf(x) else x for name, x in ends.items()},
+            "edges": list(self.edges),
+            "bin_counts": list(self.bin_counts),
+        }
 
-        :raises DataRefused: when the edges differ.
-        """
-        if self.edges != other.edges:
-            raise DataRefused(
-                "two profiles of one feature cannot be added: they were counted on other edges",
-                found=f"{len(other.edges)} edges {_ends(other.edges)}",
-                expected=f"{len(self.edges)} edges {_ends(self.edges)}",
-                action="measure both on the edges of one model version",
-            )
-        return NumericProfile(
-            count=self.count + other.count,
-            nulls=self.nulls + other.nulls,
-            min=_outermost(min, self.min, other.min),
-            max=_outermost(max, self.max, other.max),
-            offset_sum=_added(self.offset_sum, other.offset_sum),
-            offset_squares=_added(self.offset_squares, other.offset_squares),
-            edges=self.edges,
-            bin_counts=tuple(a + b for a, b in zip(self.bin_counts, other.bin_counts, strict=True)),
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> NumericProfile:
+        """Read what :meth:`to_json` wrote."""
+        return cls(
+            **{
+                **data,
+                "min": None if data["min"] is None else float(data["min"]),
+                "max": None if data["max"] is None else float(data["max"]),
+                # JSONB gives a float of more than its digits back as the whole number it wrote.
+                "edges": tuple(map(float, data["edges"])),
+                "bin_counts": tuple(data["bin_counts"]),
+            }
         )
 
 
@@ -132,28 +128,85 @@ class CategoryProfile:
     counts: Mapping[str, int]
     other: int
 
-    def merge(self, other: CategoryProfile) -> CategoryProfile:
-        """The profile of both sets of rows.
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**vars(self), "counts": dict(self.counts)}
 
-        :raises DataRefused: when the known categories differ.
+
+ColumnProfile = NumericProfile | CategoryProfile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """All profiled features over the rows of a window, by name."""
+
+    rows: int
+    numeric: Mapping[str, NumericProfile]
+    categories: Mapping[str, CategoryProfile]
+
+    @property
+    def columns(self) -> dict[str, ColumnProfile]:
+        """Both kinds of features by name."""
+        return {**self.numeric, **self.categories}
+
+    def unseen(self) -> dict[str, int]:
+        """For each text feature the rows of categories that the reference does not know."""
+        return {name: profile.other for name, profile in self.categories.items()}
+
+    def with_columns_of(self, other: Profile) -> Profile:
+        """These rows, with the features of another profile beside them, such as the score's."""
+        return Profile(
+            rows=self.rows,
+            numeric={**self.numeric, **other.numeric},
+            categories={**self.categories, **other.categories},
+        )
+
+    def summary(self, *, newest: datetime | None, key_duplicates: int) -> DataSummary:
+        """What the contract's checks look at.
+
+        :param newest: the latest value of the time column, aware.
+        :param key_duplicates: rows whose key another row has as well.
         """
-        if self.counts.keys() != other.counts.keys():
+        return DataSummary(
+            rows=self.rows,
+            columns={
+                **{n: ColumnSummary(p.nulls, p.min, p.max) for n, p in self.numeric.items()},
+                **{n: ColumnSummary(p.nulls, unseen=p.other) for n, p in self.categories.items()},
+            },
+            key_duplicates=key_duplicates,
+            newest=newest,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; equal profiles give equal canonical JSON."""
+        return {
+            "format": FORMAT,
+            "rows": self.rows,
+            "numeric": {name: profile.to_json() for name, profile in self.numeric.items()},
+            "categories": {name: profile.to_json() for name, profile in self.categories.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Profile:
+        """Read what :meth:`to_json` wrote.
+
+        :raises DataRefused: it is something else, or of another format.
+        """
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
             raise DataRefused(
-                "two profiles of one feature cannot be added: they know other categories",
-                found=sorted(other.counts),
-                expected=sorted(self.counts),
-                action="measure both on the categories of one model version",
+                "this version cannot read the profile",
+                found=f"format {data.get('format') if isinstance(data, Mapping) else None}",
+                expected=f"format {FORMAT}",
             )
-        return CategoryProfile(
-            count=self.count + other.count,
-            nulls=self.nulls + other.nulls,
-            counts={name: n + other.counts[name] for name, n in self.counts.items()},
-            other=self.other + other.other,
+        return cls(
+            rows=data["rows"],
+            numeric={name: NumericProfile.from_json(p) for name, p in data["numeric"].items()},
+            categories={name: CategoryProfile(**p) for name, p in data["categories"].items()},
         )
 
 
 def centre_of(edges: Sequence[float]) -> float:
-    """The middle edge, within the range of what is summed; zero where there is none."""
+    """The middle edge, within the range of what is summed; zero without edges."""
     middle = edges[len(edges) // 2] if edges else 0.0
     return max(-LARGEST_SUMMED, min(LARGEST_SUMMED, middle))
 
@@ -181,16 +234,3 @@ def _rounded(value: float, scale: float) -> float:
         return 0.0
     step = math.ldexp(1.0, exponent)
     return round(value / step) * step + 0.0
-
-
-def _ends(edges: tuple[float, ...]) -> str:
-    return f"from {edges[0]!r} to {edges[-1]!r}" if edges else ""
-
-
-def _outermost(choose: Any, a: float | None, b: float | None) -> float | None:
-    known = [x for x in (a, b) if x is not None]
-    return choose(known) if known else None
-
-
-def _added(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else a + b
