@@ -6,7 +6,6 @@ answer within seconds.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from mlops.approvals.eligibility import Person
 from mlops.approvals.responses import Answer, gate_id, record_response, request
 from mlops.flow.control import control
 from mlops.workspace.results import Controlled, Decision
-from tests.flow.life import PROJECT, Life, life
+from tests.flow.life import Life, life
 
 FIRST_DAY, LAST_DAY = "2026-01-01", "2026-04-30"
 DEVELOPER, OPERATOR = "sam", "dora"
@@ -152,10 +151,9 @@ def policies(ids: Mapping[str, str] | None = None) -> dict[str, dict[str, object
 
 
 def write_include(root: Path, ids: Mapping[str, str] | None = None) -> Path:
-    """The include folder of the small models, with the project's report templates."""
+    """The include folder of the small models."""
     for name in ("models", "policies"):
         (root / name).mkdir(parents=True)
-    shutil.copytree(PROJECT / "include" / "reports", root / "reports")
     for name, policy in policies(ids).items():
         (root / "policies" / f"{name}.yml").write_text(yaml.safe_dump(policy, sort_keys=False))
     for model, words in MODELS.items():

@@ -84,11 +84,10 @@ WHERE scheduled_departure >= :window_start
 
 
 def write_include(root: Path) -> Path:
-    """The include folder of the small model, with the project's policy and templates."""
+    """The include folder of the small model, with the project's policy."""
     for name in ("models", "sql/late"):
         (root / name).mkdir(parents=True)
-    for name in ("policies", "reports"):
-        shutil.copytree(PROJECT / "include" / name, root / name)
+    shutil.copytree(PROJECT / "include" / "policies", root / "policies")
     (root / "models" / "late.yml").write_text(SPEC)
     (root / "sql" / "late" / "features.sql").write_text(FEATURES)
     (root / "sql" / "late" / "outcomes.sql").write_text(OUTCOMES)

@@ -125,8 +125,9 @@ def policy() -> Policy:
 
 
 @pytest.fixture(scope="session")
-def templates() -> Path:
-    return ROOT / "include" / "reports"
+def templates(tmp_path_factory) -> Path:
+    """The folder of a company that has no templates of its own."""
+    return tmp_path_factory.mktemp("include") / "reports"
 
 
 @dataclass(frozen=True)

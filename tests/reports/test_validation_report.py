@@ -225,18 +225,27 @@ def test_the_live_version_is_compared_when_there_is_one(validation, templates):
     assert any("version 2 was not measured" in line for line in missing_facts(unmeasured))
 
 
-def test_a_template_that_is_missing_or_broken_is_told_with_its_file(
-    validation, templates, tmp_path
-):
-    with pytest.raises(SpecError, match=r"found no file validation\.html\.j2"):
-        validation_report(validation, tmp_path)
+def test_an_error_in_a_company_s_template_names_file_and_line(validation, tmp_path):
     file = tmp_path / "validation.html.j2"
     file.write_text("<p>\n{% if %}")
     with pytest.raises(SpecError, match=r"validation\.html\.j2:2: the report template is broken"):
         validation_report(validation, tmp_path)
-    file.write_text("{{ report.subject.titel }}")
-    with pytest.raises(SpecError, match="titel"):
+    file.write_text("<p>\n\n{{ report.subject.titel }}")
+    with pytest.raises(SpecError, match=r"validation\.html\.j2:3: .* 'titel'"):
         validation_report(validation, tmp_path)
+    file.write_text("{% include 'letterhead.html.j2' %}")
+    with pytest.raises(SpecError, match=r"includes letterhead\.html\.j2, which is not there"):
+        validation_report(validation, tmp_path)
+
+
+def test_a_company_may_replace_one_template_and_keep_the_others(validation, tmp_path):
+    """The shipped validation.html.j2 then includes the company's own style."""
+    shipped = validation_report(validation, tmp_path / "nothing")
+    (tmp_path / "style.css").write_text("body { color: #123456 }")
+    own = validation_report(validation, tmp_path)
+    assert "#123456" in own
+    assert "#123456" not in shipped
+    assert own.count("<h2") == shipped.count("<h2") > 5
 
 
 def test_a_company_may_write_its_own_template(validation, tmp_path):

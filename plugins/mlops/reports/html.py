@@ -1,7 +1,7 @@
 """Templates to HTML: autoescape on, an unknown name is an error, no file but the templates is read.
 
-A company may edit the templates below ``include/reports/``; a mistake in one is told with its
-file, its line and what is wrong, like a mistake in a spec.
+The package ships the templates. A company replaces one with a file of the same name below
+``include/reports/``; an error names that file, its line and what is wrong, as for a spec.
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ from jinja2 import (
 from mlops.errors import SpecError
 from mlops.reports.format import FILTERS
 
+# The templates of the package; also what a company copies to begin its own from.
+SHIPPED = Path(__file__).parent / "templates"
 
-def render(templates: Path, name: str, **values: Any) -> str:
-    """Fill the template ``name`` of the folder ``templates``.
 
-    :raises SpecError: the template is missing, cannot be read as one, or names what is not there.
+def render(overrides: Path, name: str, **values: Any) -> str:
+    """Fill the template ``name``.
+
+    :param overrides: a company's folder, missing or with some of the templates; a file in it
+        replaces the shipped one of the same name, also where another template includes it.
+    :raises SpecError: a template cannot be read as one, or uses a name that reports do not have.
     """
     environment = Environment(
-        loader=FileSystemLoader(templates),
+        loader=FileSystemLoader([overrides, SHIPPED]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -40,18 +45,31 @@ def render(templates: Path, name: str, **values: Any) -> str:
         return environment.get_template(name).render(**values)
     except TemplateNotFound as error:
         raise SpecError(
-            f"{templates}: a report template is missing",
-            found=f"no file {error.name}",
-            expected=f"{error.name}, as it came with mlops",
+            f"a report template includes {error.name}, which is not there",
+            found=f"{error.name} in neither {overrides} nor {SHIPPED}",
+            expected="the name of a file in one of the two folders",
         ) from error
     except TemplateSyntaxError as error:
         raise SpecError(
-            f"{error.filename or templates / name}:{error.lineno}: the report template is broken",
+            f"{error.filename or name}:{error.lineno}: the report template is broken",
             found=error.message,
         ) from error
     except UndefinedError as error:
         raise SpecError(
-            f"{templates / name}: the report template uses a name that reports do not have",
+            f"{_last_template_place(error, name)}: the report template uses a name that reports do "
+            "not have",
             found=error.message,
             expected="the fields of mlops.reports.context and the filters of mlops.reports.format",
         ) from error
+
+
+def _last_template_place(error: UndefinedError, name: str) -> str:
+    """File and line of the template in which the error arose."""
+    place = name
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file.endswith((".j2", ".css")):
+            place = f"{file}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

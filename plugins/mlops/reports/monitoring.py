@@ -61,9 +61,9 @@ class MonitoringView:
 def monitoring_report(context: MonitoringContext, templates: Path) -> str:
     """The report as one HTML file that needs nothing else: no script, no font, no network.
 
-    :param templates: the folder of ``monitoring.html.j2``.
+    :param templates: a company's folder, whose files replace the shipped templates by name.
     :returns: the same text for the same context and templates.
-    :raises SpecError: a template is missing or broken.
+    :raises SpecError: a template is broken.
     """
     return render(templates, TEMPLATE, report=context, view=_view(context))
 
