@@ -154,3 +154,61 @@ def test_without_a_setting_the_include_folder_lies_beside_the_dags(
     dags = models.root.parent / "dags"
     found = run_airflow(code, AIRFLOW__CORE__DAGS_FOLDER=str(dags))
     assert of_model(found, "flight_delay") == of_model(project.dags, "flight_delay")
+
+
+ONE = """
+import json, sys
+from pathlib import Path
+from airflow.sdk.definitions._internal.dag_parsing_context import _airflow_parsing_context_manager
+from mlops.lifecycle import build_dags
+from mlops.spec.load import Include
+
+read = []
+read_spec = Include.read_spec
+Include.read_spec = lambda self, file: (read.append(file.stem), read_spec(self, file))[1]
+
+def build(dag_id):
+    read.clear()
+    with _airflow_parsing_context_manager(dag_id=dag_id, task_id="any"):
+        dags = build_dags(Path({root!r}))
+    return [dag.dag_id for dag in dags], list(read)
+
+print(json.dumps({{dag_id: build(dag_id) for dag_id in {dag_ids!r}}}))
+"""
+
+
+def test_a_task_builds_its_own_dag_only_and_reads_one_spec(
+    models: Models, run_airflow: Run
+) -> None:
+    """With a thousand models, each task would otherwise read a thousand specs at its start."""
+    models.add("churn")
+    models.add("churn_release", {"  use: >-": "  colour: red\n  use: >-"})
+    own = ["churn_release", "churn_score", "churn_monitor", "churn_control"]
+    others = ["churn_release_score", "lost_score", "mlops_governance", "churn", ""]
+    found = run_airflow(ONE.format(root=str(models.root), dag_ids=own + others))
+    for dag_id in own:
+        assert found[dag_id] == [[dag_id], ["churn"]]
+    # The spec of this one is broken, and nothing else is read in its place.
+    assert found["churn_release_score"] == [[], ["churn_release"]]
+    for dag_id in ("lost_score", "mlops_governance", "churn"):
+        assert found[dag_id] == [[], []]
+
+
+def test_the_dag_that_a_task_builds_is_the_one_that_airflow_knows(
+    models: Models, parse: Parse, run_airflow: Run
+) -> None:
+    models.add("churn")
+    known = parse(models.root)
+    code = (
+        "import json\n"
+        "from airflow.sdk.definitions._internal.dag_parsing_context import (\n"
+        "    _airflow_parsing_context_manager as context)\n"
+        "from airflow.serialization.serialized_objects import DagSerialization\n"
+        "from pathlib import Path\n"
+        "from mlops.lifecycle import build_dags\n"
+        "with context(dag_id='churn_score', task_id='score'):\n"
+        f"    (dag,) = build_dags(Path({str(models.root)!r}))\n"
+        "tasks = DagSerialization.to_dict(dag)['dag']['tasks']\n"
+        "print(json.dumps([task['__var']['task_id'] for task in tasks]))\n"
+    )
+    assert sorted(run_airflow(code)) == sorted(known.dags["churn_score"].tasks)
