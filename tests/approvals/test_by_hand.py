@@ -10,8 +10,8 @@ from mlops.errors import NotSigned
 from mlops.flow.fallback import choose
 from mlops.store import ledger
 from mlops.views.status import status_as_of
-from tests.approvals.conftest import LifeOf
-from tests.approvals.small import revoke, sign
+from tests.fixtures.lives import LifeOf
+from tests.fixtures.visits import revoke, sign
 
 COPY = """
 INSERT INTO mlops.decision SELECT (d).* FROM (

@@ -22,9 +22,9 @@ from mlops.operators.notify import notify
 from mlops.store import ledger
 from mlops.store.connect import Store
 from mlops.views.status import status_as_of
-from tests.approvals.conftest import LifeOf
-from tests.approvals.small import asked, revoke, sign
-from tests.flow.life import Life, elsewhere
+from tests.fixtures.life import Life, elsewhere
+from tests.fixtures.lives import LifeOf
+from tests.fixtures.visits import asked, revoke, sign
 
 DAY = "2026-01-05"
 

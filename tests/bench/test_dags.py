@@ -13,7 +13,7 @@ SPECS = 2
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dag_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two specs and the three DAG files."""
     made = tmp_path_factory.mktemp("dags")
     dags.prepare(made, specs=SPECS)
@@ -21,9 +21,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs(folder: Path) -> dags.Runs:
+def runs(dag_folder: Path) -> dags.Runs:
     """Each file parsed and serialised once, in a process of its own."""
-    return {way: [dags.measure(folder, way)] for way in dags.WAYS}
+    return {way: [dags.measure(dag_folder, way)] for way in dags.WAYS}
 
 
 def test_generated_dags_are_those_written_by_hand(runs: dags.Runs) -> None:
@@ -44,8 +44,10 @@ def test_parsing_loads_no_heavy_module(runs: dags.Runs) -> None:
     assert [run.heavy for found in runs.values() for run in found] == [[], [], []]
 
 
-def test_files_by_hand_read_no_spec(folder: Path) -> None:
-    ours, hand, empty = ((folder / f"{way}.py").read_text() for way in ("ours", "hand", "empty"))
+def test_files_by_hand_read_no_spec(dag_folder: Path) -> None:
+    ours, hand, empty = (
+        (dag_folder / f"{way}.py").read_text() for way in ("ours", "hand", "empty")
+    )
     assert "build_dags" in ours
     assert "build_dags" not in hand
     assert "IntakeOperator(task_id='intake', model='flight_delay_0001')" in hand
@@ -62,9 +64,9 @@ def test_other_dags_are_not_compared(runs: dags.Runs, way: str, what: str) -> No
         dags.must_agree(other)
 
 
-def test_a_failing_file_says_why(folder: Path) -> None:
+def test_a_failing_file_says_why(dag_folder: Path) -> None:
     with pytest.raises(RuntimeError, match=r"No such file or directory: .*missing"):
-        dags.measure(folder, "missing")
+        dags.measure(dag_folder, "missing")
 
 
 def test_table_shows_every_way(runs: dags.Runs, capsys: pytest.CaptureFixture[str]) -> None:

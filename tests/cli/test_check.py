@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import mlops
-from tests.flow.life import PROJECT
+from tests.fixtures.life import PROJECT
+from tests.fixtures.shell import mlops
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ import pytest
 from demo.postgres import EmbeddedPostgres
 from mlops.store.connect import Store
 from mlops.store.tables import LedgerRow, SnapshotRow, VersionRow
-from tests.cli.conftest import mlops
-from tests.flow.life import TASK_ROLE, Life, content
+from tests.fixtures.life import TASK_ROLE, Life, content
+from tests.fixtures.shell import mlops
 
 if TYPE_CHECKING:
-    from tests.conftest import MakeDatabase
+    from tests.fixtures.postgres import MakeDatabase
 
 NOWHERE = "postgresql://somebody:a-secret@127.0.0.1:1/nothing"
 
@@ -91,20 +91,20 @@ def tasks_url(postgres: EmbeddedPostgres, life: Life) -> str:
     return postgres.url(life.database.rpartition("/")[2], user=TASK_ROLE)
 
 
-def test_a_whole_ledger(postgres: EmbeddedPostgres, live: Life) -> None:
-    entries = live.value("SELECT count(*) FROM mlops.ledger")
-    answer = mlops("ledger", "verify", "--url", tasks_url(postgres, live))
+def test_a_whole_ledger(postgres: EmbeddedPostgres, shared_small: Life) -> None:
+    entries = shared_small.value("SELECT count(*) FROM mlops.ledger")
+    answer = mlops("ledger", "verify", "--url", tasks_url(postgres, shared_small))
     assert (answer.code, answer.err) == (0, "")
-    digest = live.value("SELECT digest FROM mlops.ledger ORDER BY seq DESC LIMIT 1")
+    digest = shared_small.value("SELECT digest FROM mlops.ledger ORDER BY seq DESC LIMIT 1")
     assert answer.out == f"the ledger is whole: {entries} entries, head {entries}:{digest}\n"
 
 
 def test_the_entry_that_a_report_names_is_still_there(
-    live: Life, make_database: MakeDatabase, postgres: EmbeddedPostgres
+    shared_small: Life, make_database: MakeDatabase, postgres: EmbeddedPostgres
 ) -> None:
-    report = Path(live.value("SELECT location FROM mlops.report WHERE kind = 'validation'"))
+    report = Path(shared_small.value("SELECT location FROM mlops.report WHERE kind = 'validation'"))
     ((noted,),) = [set(re.findall(r"\b\d+:[0-9a-f]{64}\b", report.read_text()))]
-    url = tasks_url(postgres, live)
+    url = tasks_url(postgres, shared_small)
     answer = mlops("ledger", "verify", "--head", noted, "--url", url)
     assert (answer.code, answer.err) == (0, "")
     seq, _, digest = noted.partition(":")
@@ -115,9 +115,9 @@ def test_the_entry_that_a_report_names_is_still_there(
 
 
 def test_entries_that_were_cut_off_with_their_facts_show_against_a_head_noted_elsewhere(
-    live: Life, make_database: MakeDatabase
+    shared_small: Life, make_database: MakeDatabase
 ) -> None:
-    copy = make_database(template=live.database.rpartition("/")[2])
+    copy = make_database(template=shared_small.database.rpartition("/")[2])
     whole = mlops("ledger", "verify", "--url", copy)
     head = whole.out.rpartition(" ")[2].strip()
     seq = int(head.partition(":")[0])
@@ -139,9 +139,9 @@ def test_entries_that_were_cut_off_with_their_facts_show_against_a_head_noted_el
 
 
 def test_the_url_is_the_connection_s_unless_it_is_named(
-    postgres: EmbeddedPostgres, live: Life, tmp_path: Path
+    postgres: EmbeddedPostgres, shared_small: Life, tmp_path: Path
 ) -> None:
-    url = tasks_url(postgres, live).replace("postgresql:", "postgres:")
+    url = tasks_url(postgres, shared_small).replace("postgresql:", "postgres:")
     answer = mlops(
         "ledger", "verify", AIRFLOW_CONN_MLOPS_STORE=url, AIRFLOW_HOME=str(tmp_path / "home")
     )
@@ -158,9 +158,9 @@ def test_the_url_is_the_connection_s_unless_it_is_named(
     ],
 )
 def test_a_broken_ledger_is_told_by_its_first_broken_entry(
-    live: Life, make_database: MakeDatabase, statement: str, seq: int | None, why: str
+    shared_small: Life, make_database: MakeDatabase, statement: str, seq: int | None, why: str
 ) -> None:
-    copy = make_database(template=live.database.rpartition("/")[2])
+    copy = make_database(template=shared_small.database.rpartition("/")[2])
     with psycopg.connect(copy) as connection:
         connection.execute("ALTER TABLE mlops.ledger DISABLE TRIGGER ALL")
         connection.execute(statement.encode())
@@ -171,11 +171,13 @@ def test_a_broken_ledger_is_told_by_its_first_broken_entry(
     assert seq is None or int(found[1]) == seq
 
 
-def test_status_says_what_is_live_and_who_signed_it(postgres: EmbeddedPostgres, live: Life) -> None:
-    with live.workspace.store.transaction() as transaction:
+def test_status_says_what_is_live_and_who_signed_it(
+    postgres: EmbeddedPostgres, shared_small: Life
+) -> None:
+    with shared_small.workspace.store.transaction() as transaction:
         version = transaction.get(VersionRow, "late", 1)
         snapshot = transaction.get(SnapshotRow, version.snapshot_id)
-    answer = mlops("status", "late", "--url", tasks_url(postgres, live))
+    answer = mlops("status", "late", "--url", tasks_url(postgres, shared_small))
     assert (answer.code, answer.err) == (0, "")
     head, *lines = answer.out.splitlines()
     assert re.fullmatch(r"late as of \d{4}-\d\d-\d\d \d\d:\d\d UTC", head)
@@ -188,8 +190,8 @@ def test_status_says_what_is_live_and_who_signed_it(postgres: EmbeddedPostgres, 
     assert "bea as business_owner on " in told and "lin as lead_data_scientist on " in told
 
 
-def test_status_as_of_a_date(postgres: EmbeddedPostgres, live: Life) -> None:
-    url = tasks_url(postgres, live)
+def test_status_as_of_a_date(postgres: EmbeddedPostgres, shared_small: Life) -> None:
+    url = tasks_url(postgres, shared_small)
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
     before = mlops("status", "late", "--as-of", yesterday, "--url", url)
     assert (before.code, before.err) == (1, "")
@@ -199,8 +201,10 @@ def test_status_as_of_a_date(postgres: EmbeddedPostgres, live: Life) -> None:
     assert after.out.startswith("late as of 2100-01-01 10:30 UTC\n")
 
 
-def test_status_of_a_model_that_nobody_knows(postgres: EmbeddedPostgres, live: Life) -> None:
-    answer = mlops("status", "churn", "--url", tasks_url(postgres, live))
+def test_status_of_a_model_that_nobody_knows(
+    postgres: EmbeddedPostgres, shared_small: Life
+) -> None:
+    answer = mlops("status", "churn", "--url", tasks_url(postgres, shared_small))
     assert (answer.code, answer.err) == (1, "")
     assert answer.out.startswith("churn: nothing was live on ")
 

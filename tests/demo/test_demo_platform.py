@@ -26,7 +26,7 @@ from demo.postgres import EmbeddedPostgres
 from demo.rest import AirflowRefused
 from demo.tasks import HumanRequest, TaskRef
 from demo.users import USERS
-from tests.parking import wait_until_parked
+from tests.fixtures.parking import wait_until_parked
 
 pytestmark = pytest.mark.system
 
@@ -103,7 +103,7 @@ def platform() -> Iterator[Platform]:
 
 
 @pytest.fixture(scope="module")
-def client(platform: Platform) -> Iterator[AirflowClient]:
+def platform_client(platform: Platform) -> Iterator[AirflowClient]:
     with AirflowClient(platform.url) as made:
         made.wait_dags([DAG, "endless"])
         made.unpause(DAG)
@@ -122,13 +122,13 @@ def refusal(status: int):
     return pytest.raises(AirflowRefused, match=f"found {status}: ")
 
 
-def test_everybody_logs_in_with_the_known_password(client: AirflowClient) -> None:
+def test_everybody_logs_in_with_the_known_password(platform_client: AirflowClient) -> None:
     for user in USERS:
-        assert client.dags(user=user.name) == ["endless", DAG]
-    with AirflowClient(client.base_url, passwords={"bea": "wrong"}) as other, refusal(401):
+        assert platform_client.dags(user=user.name) == ["endless", DAG]
+    with AirflowClient(platform_client.base_url, passwords={"bea": "wrong"}) as other, refusal(401):
         other.dags(user="bea")
     with refusal(401):
-        client.dags(user="nobody")
+        platform_client.dags(user="nobody")
 
 
 def test_nothing_of_the_tests_listens_beyond_loopback(platform: Platform) -> None:
@@ -145,83 +145,85 @@ def test_nothing_of_the_tests_listens_beyond_loopback(platform: Platform) -> Non
     assert addresses == {"127.0.0.1"}
 
 
-def test_only_the_person_who_is_asked_can_answer(client: AirflowClient, platform: Platform) -> None:
+def test_only_the_person_who_is_asked_can_answer(
+    platform_client: AirflowClient, platform: Platform
+) -> None:
     run_id = "answers"
-    client.trigger(DAG, run_id, conf={"n": 1})
-    request = parked(client, platform, run_id)
+    platform_client.trigger(DAG, run_id, conf={"n": 1})
+    request = parked(platform_client, platform, run_id)
     assert request.task == TaskRef(DAG, run_id, GATE)
     assert request.subject == "Release?"
     assert request.options == ("Approve", "Reject")
     assert request.assigned == ("bea",)
     for user in ("sam", "dora", "admin", "amy"):
         with refusal(403):
-            client.respond(user, request.task, "Approve")
-    assert client.task_states(DAG, run_id)[GATE] == "awaiting_input"
-    answer = client.respond("bea", request.task, "Approve", {"reason": "all is well"})
+            platform_client.respond(user, request.task, "Approve")
+    assert platform_client.task_states(DAG, run_id)[GATE] == "awaiting_input"
+    answer = platform_client.respond("bea", request.task, "Approve", {"reason": "all is well"})
     assert answer["responded_by"] == {"id": "bea", "name": "bea"}
     with refusal(409):
-        client.respond("bea", request.task, "Reject")
-    assert client.wait_run(DAG, run_id) == "success"
-    states = client.task_states(DAG, run_id)
+        platform_client.respond("bea", request.task, "Reject")
+    assert platform_client.wait_run(DAG, run_id) == "success"
+    states = platform_client.task_states(DAG, run_id)
     assert states == dict.fromkeys(["first", GATE, "last[0]", "last[1]"], "success")
-    assert client.hitl_waiting(DAG, run_id) == []
-    assert client.xcom(request.task)["params_input"] == {"reason": "all is well"}
-    assert client.xcom(TaskRef(DAG, run_id, "first")) == {"answer": 42}
-    assert client.xcom(TaskRef(DAG, run_id, "last", 1)) == 20
-    assert "Returned value was: 10" in client.log(TaskRef(DAG, run_id, "last", 0))
+    assert platform_client.hitl_waiting(DAG, run_id) == []
+    assert platform_client.xcom(request.task)["params_input"] == {"reason": "all is well"}
+    assert platform_client.xcom(TaskRef(DAG, run_id, "first")) == {"answer": 42}
+    assert platform_client.xcom(TaskRef(DAG, run_id, "last", 1)) == 20
+    assert "Returned value was: 10" in platform_client.log(TaskRef(DAG, run_id, "last", 0))
 
 
-def test_a_run_is_triggered_once(client: AirflowClient) -> None:
+def test_a_run_is_triggered_once(platform_client: AirflowClient) -> None:
     moment = datetime(2013, 5, 1, tzinfo=UTC)
-    first = client.trigger(DAG, "once", logical_date=moment, conf={"n": 1})
+    first = platform_client.trigger(DAG, "once", logical_date=moment, conf={"n": 1})
     assert first["triggering_user_name"] == "dora"
-    again = client.trigger(DAG, "once", conf={"n": 2})
+    again = platform_client.trigger(DAG, "once", conf={"n": 2})
     assert (again["dag_run_id"], again["conf"]) == ("once", {"n": 1})
-    same_day = client.trigger(DAG, "other-name", logical_date=moment)
+    same_day = platform_client.trigger(DAG, "other-name", logical_date=moment)
     assert same_day["dag_run_id"] == "once"
     with refusal(404):
-        client.run(DAG, "other-name")
+        platform_client.run(DAG, "other-name")
     with refusal(403):
-        client.trigger(DAG, "by-viewer", user="amy")
+        platform_client.trigger(DAG, "by-viewer", user="amy")
     with refusal(404):
-        client.trigger("no-such-dag", "once")
+        platform_client.trigger("no-such-dag", "once")
 
 
-def test_tasks_are_marked_and_cleared(client: AirflowClient, platform: Platform) -> None:
+def test_tasks_are_marked_and_cleared(platform_client: AirflowClient, platform: Platform) -> None:
     run_id = f"marked-{time.time_ns()}"  # a second try of this test is another run
-    client.trigger(DAG, run_id)
-    gate = parked(client, platform, run_id).task
+    platform_client.trigger(DAG, run_id)
+    gate = parked(platform_client, platform, run_id).task
     with refusal(403):
-        client.mark("amy", gate, "success")
-    client.mark("sam", gate, "success", note="in a hurry")
-    assert client.wait_run(DAG, run_id) == "success"
-    assert client.clear(DAG, run_id, [GATE], downstream=True) == [GATE, "last"]
-    again = parked(client, platform, run_id)
-    client.respond("bea", again.task, "Reject", {"reason": "no"})
-    assert client.wait_run(DAG, run_id) == "success"
+        platform_client.mark("amy", gate, "success")
+    platform_client.mark("sam", gate, "success", note="in a hurry")
+    assert platform_client.wait_run(DAG, run_id) == "success"
+    assert platform_client.clear(DAG, run_id, [GATE], downstream=True) == [GATE, "last"]
+    again = parked(platform_client, platform, run_id)
+    platform_client.respond("bea", again.task, "Reject", {"reason": "no"})
+    assert platform_client.wait_run(DAG, run_id) == "success"
     # Rejecting leaves the gate green and skips what follows.
-    states = client.task_states(DAG, run_id)
+    states = platform_client.task_states(DAG, run_id)
     assert states[GATE] == "success"
     assert {state for name, state in states.items() if name.startswith("last")} == {"skipped"}
-    assert client.wait_task(TaskRef(DAG, run_id, "first"), ["success"]) == "success"
+    assert platform_client.wait_task(TaskRef(DAG, run_id, "first"), ["success"]) == "success"
     with pytest.raises(DemoError, match="in a run that ended as success"):
-        client.wait_task(TaskRef(DAG, run_id, "first"), ["failed"], timeout_seconds=5)
+        platform_client.wait_task(TaskRef(DAG, run_id, "first"), ["failed"], timeout_seconds=5)
 
 
-def test_a_broken_dag_file_is_told(client: AirflowClient, platform: Platform) -> None:
+def test_a_broken_dag_file_is_told(platform_client: AirflowClient, platform: Platform) -> None:
     broken = platform.places.dags / "broken.py"
     broken.write_text("from airflow.sdk import DAG\nraise ValueError('a broken file')\n")
     try:
         with pytest.raises(DemoError, match=r"broken.py; found ValueError: a broken file"):
-            client.wait_dags(["never"], timeout_seconds=60)
-        assert list(client.import_errors()) == ["broken.py"]
+            platform_client.wait_dags(["never"], timeout_seconds=60)
+        assert list(platform_client.import_errors()) == ["broken.py"]
     finally:
         broken.unlink()
 
 
-def test_lineage_is_written_to_a_file(client: AirflowClient, platform: Platform) -> None:
-    client.trigger(DAG, "lineage")
-    client.wait_hitl(DAG, "lineage")
+def test_lineage_is_written_to_a_file(platform_client: AirflowClient, platform: Platform) -> None:
+    platform_client.trigger(DAG, "lineage")
+    platform_client.wait_hitl(DAG, "lineage")
     events = [json.loads(line) for line in platform.places.lineage.read_text().splitlines()]
     assert {event["job"]["namespace"] for event in events} == {"mlops-demo"}
     assert f"{DAG}.first" in {event["job"]["name"] for event in events}
@@ -236,10 +238,10 @@ def test_a_second_start_changes_nothing(platform: Platform) -> None:
 
 
 def test_another_process_stops_everything_and_it_starts_again(
-    client: AirflowClient, platform: Platform
+    platform_client: AirflowClient, platform: Platform
 ) -> None:
-    client.trigger("endless", "cut")
-    client.wait_task(TaskRef("endless", "cut", "sleep"), ["running"])
+    platform_client.trigger("endless", "cut")
+    platform_client.wait_task(TaskRef("endless", "cut", "sleep"), ["running"])
     record = processes.load(platform.places.folder / "processes.json")
     assert record is not None
     everyone = {
@@ -267,7 +269,7 @@ def test_another_process_stops_everything_and_it_starts_again(
     platform.start()
     assert time.monotonic() - begin < 120
     # The answer given before the stop is still there, and so is the user's login.
-    assert client.run(DAG, "answers")["state"] == "success"
+    assert platform_client.run(DAG, "answers")["state"] == "success"
 
 
 def test_a_part_that_dies_is_told_and_nothing_is_left_running(platform: Platform) -> None:

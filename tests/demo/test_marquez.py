@@ -95,7 +95,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def marquez(tmp_path: Path, postgres: EmbeddedPostgres) -> Iterator[EmbeddedMarquez]:
+def embedded_marquez(tmp_path: Path, postgres: EmbeddedPostgres) -> Iterator[EmbeddedMarquez]:
     made = EmbeddedMarquez(tmp_path / "marquez", postgres, None, database="marquez_test")
     yield made
     made.stop()
@@ -193,34 +193,34 @@ def test_the_configuration_is_ours_alone_and_deletes_nothing(tmp_path: Path) -> 
 
 
 def test_it_starts_once_and_ends_whoever_started_it(
-    marquez: EmbeddedMarquez, postgres: EmbeddedPostgres
+    embedded_marquez: EmbeddedMarquez, postgres: EmbeddedPostgres
 ) -> None:
     said: list[str] = []
-    marquez.stop()
-    assert not marquez.running
+    embedded_marquez.stop()
+    assert not embedded_marquez.running
     with pytest.raises(DemoError, match="is not running"):
-        _ = marquez.url
-    marquez.start(said.append)
-    assert marquez.running
-    assert lives(marquez.url)
-    assert said[-1].startswith(f"Marquez is ready at {marquez.url} (")
-    url, lines = marquez.url, len(said)
-    marquez.start(said.append)
-    assert (marquez.url, len(said)) == (url, lines)
-    found = EmbeddedMarquez(marquez.folder, postgres, None, database="marquez_test")
+        _ = embedded_marquez.url
+    embedded_marquez.start(said.append)
+    assert embedded_marquez.running
+    assert lives(embedded_marquez.url)
+    assert said[-1].startswith(f"Marquez is ready at {embedded_marquez.url} (")
+    url, lines = embedded_marquez.url, len(said)
+    embedded_marquez.start(said.append)
+    assert (embedded_marquez.url, len(said)) == (url, lines)
+    found = EmbeddedMarquez(embedded_marquez.folder, postgres, None, database="marquez_test")
     assert (found.running, found.url) == (True, url)
     found.stop()
-    assert not marquez.running
+    assert not embedded_marquez.running
     assert not lives(url)
-    marquez.start(said.append)
-    assert lives(marquez.url)
+    embedded_marquez.start(said.append)
+    assert lives(embedded_marquez.url)
 
 
 def test_it_owns_its_database_and_nothing_else(
-    marquez: EmbeddedMarquez, postgres: EmbeddedPostgres
+    embedded_marquez: EmbeddedMarquez, postgres: EmbeddedPostgres
 ) -> None:
-    marquez.start(silent)
-    content = json.loads((marquez.folder / "marquez.yml").read_text())["db"]
+    embedded_marquez.start(silent)
+    content = json.loads((embedded_marquez.folder / "marquez.yml").read_text())["db"]
     name = content["url"].rpartition("/")[2]
     url = postgres.url(name, user=content["user"], password=content["password"])
     with psycopg.connect(url) as connection:
@@ -242,31 +242,31 @@ def test_a_taken_port_is_refused_by_name(tmp_path: Path, postgres: EmbeddedPostg
     postgres.drop_database("marquez_test")
 
 
-def test_a_server_that_ends_says_its_last_line(marquez: EmbeddedMarquez) -> None:
-    marquez.folder.mkdir()
-    (marquez.folder / "fail").touch()
+def test_a_server_that_ends_says_its_last_line(embedded_marquez: EmbeddedMarquez) -> None:
+    embedded_marquez.folder.mkdir()
+    (embedded_marquez.folder / "fail").touch()
     with pytest.raises(DemoError, match=r"Marquez has ended; .*IllegalStateException: no tables"):
-        marquez.start(silent)
-    assert not marquez.running
-    (marquez.folder / "fail").unlink()
-    marquez.start(silent)
-    assert marquez.running
+        embedded_marquez.start(silent)
+    assert not embedded_marquez.running
+    (embedded_marquez.folder / "fail").unlink()
+    embedded_marquez.start(silent)
+    assert embedded_marquez.running
 
 
 def test_airflow_is_told_of_a_marquez_that_runs(
-    marquez: EmbeddedMarquez, postgres: EmbeddedPostgres, tmp_path: Path,
+    embedded_marquez: EmbeddedMarquez, postgres: EmbeddedPostgres, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    platform = Platform(places(tmp_path), postgres, port=1, marquez=marquez)
+    platform = Platform(places(tmp_path), postgres, port=1, marquez=embedded_marquez)
     transport = "AIRFLOW__OPENLINEAGE__TRANSPORT"
     option = "AIRFLOW__MLOPS__MARQUEZ_URL"
     before = platform.environment()
     assert json.loads(before[transport])["type"] == "file"
     assert option not in before
     assert before == environment(platform.places, postgres, 1)
-    marquez.start(silent)
+    embedded_marquez.start(silent)
     found = platform.environment()
-    assert found[option] == marquez.url
+    assert found[option] == embedded_marquez.url
     # Airflow's own events still go to a file: a Marquez that hangs would hold every task.
     assert found[transport] == before[transport]
     monkeypatch.setenv("MLOPS_DEMO_MARQUEZ", "off")
@@ -295,10 +295,10 @@ def test_the_variable_chooses(
 
 
 def test_the_demo_goes_on_without_it_and_says_why_in_one_line(
-    marquez: EmbeddedMarquez, postgres: EmbeddedPostgres, machine: Path, tmp_path: Path,
+    embedded_marquez: EmbeddedMarquez, postgres: EmbeddedPostgres, machine: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    platform = Platform(places(tmp_path), postgres, port=1, marquez=marquez)
+    platform = Platform(places(tmp_path), postgres, port=1, marquez=embedded_marquez)
     (machine / "mvn").unlink()
     _start_marquez(platform)
     told = capsys.readouterr().out
@@ -312,7 +312,7 @@ def test_the_demo_goes_on_without_it_and_says_why_in_one_line(
     (machine / "fail").unlink()
     _start_marquez(platform)
     assert "Marquez is ready at" in capsys.readouterr().out
-    assert platform.marquez_url == marquez.url
+    assert platform.marquez_url == embedded_marquez.url
 
 
 def test_the_command_line_knows_it(

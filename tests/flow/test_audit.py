@@ -21,14 +21,14 @@ from mlops.flow.control import control
 from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.compare import compare_marquez
 from mlops.lineage.marquez.relay import deliver
-from tests.flow.life import Life
-from tests.flow.small import small_life, write_include
+from tests.fixtures.life import Life
+from tests.fixtures.small import small_life, write_include
 from tests.lineage.questions import Auditor
 from tests.lineage.real import real_marquez
 from tests.lineage.stand_in import StandInServer
 
 if TYPE_CHECKING:
-    from tests.conftest import MakeDatabase
+    from tests.fixtures.postgres import MakeDatabase
 
 FIRST, SECOND = "2013-07-01", "2013-07-02"
 

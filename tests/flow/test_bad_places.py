@@ -33,10 +33,10 @@ from mlops.flow.train import train
 from mlops.flow.validate import validate
 from mlops.store.connect import Store
 from mlops.store.tables import VersionRow
+from tests.fixtures.life import Life, elsewhere, moment
+from tests.fixtures.refusals import kept, refused
+from tests.fixtures.small import AS_OF, DAY
 from tests.flow.factories import HomeMade
-from tests.flow.life import Life, elsewhere, moment
-from tests.flow.refusals import kept, refused
-from tests.flow.small import AS_OF, DAY
 
 NOWHERE = "postgresql://somebody:a-secret@127.0.0.1:1/nothing"
 

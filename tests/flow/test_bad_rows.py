@@ -30,9 +30,9 @@ from mlops.store.tables import BatchRow
 from mlops.views.inventory import summaries
 from mlops.workspace.plan import Plan, Shard
 from mlops.workspace.results import Judged, Measured
-from tests.flow.life import Life, moment
-from tests.flow.refusals import READ_AND_VERDICT, VERDICT, refused
-from tests.flow.small import AS_OF, DAY
+from tests.fixtures.life import Life, moment
+from tests.fixtures.refusals import READ_AND_VERDICT, VERDICT, refused
+from tests.fixtures.small import AS_OF, DAY
 
 SPEC, FEATURES_SQL, OUTCOMES_SQL = (
     "models/late.yml",

@@ -21,9 +21,9 @@ from mlops.flow.snapshot import snapshot
 from mlops.flow.train import train
 from mlops.flow.validate import validate
 from mlops.store.tables import SnapshotRow
-from tests.flow.life import Life, moment
-from tests.flow.refusals import refused
-from tests.flow.small import AS_OF, DAY, FEATURES
+from tests.fixtures.life import Life, moment
+from tests.fixtures.refusals import refused
+from tests.fixtures.small import AS_OF, DAY, FEATURES
 
 if TYPE_CHECKING:
     from mlops.workspace.results import Snapshot

@@ -31,11 +31,11 @@ from mlops.store.tables import (
     VersionRow,
 )
 from mlops.views.status import status_as_of
-from tests.flow.life import counts, moment
+from tests.fixtures.life import counts, moment
 
 if TYPE_CHECKING:
-    from tests.conftest import MakeDatabase
-    from tests.flow.conftest import Lived
+    from tests.fixtures.life import Lived
+    from tests.fixtures.postgres import MakeDatabase
 
 # The outcome of a flight is known when it has arrived, and at the latest 30 minutes after its
 # scheduled arrival; it is late from then on.

@@ -24,8 +24,7 @@ from mlops.lineage.trace.graph import Graph, load
 from mlops.lineage.trace.text import as_json, as_text
 from mlops.lineage.trace.trace import Load, Trace, trace
 from mlops.store.tables import LineageEventRow
-from tests.flow.conftest import Lived
-from tests.flow.life import Life
+from tests.fixtures.life import Life, Lived
 from tests.lineage.openlineage_schema import faults
 
 FACETS = Path(__file__).parents[2] / "docs" / "facets"

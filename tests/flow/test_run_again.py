@@ -30,11 +30,11 @@ from mlops.flow.validate import validate
 from mlops.store import ledger
 from mlops.store.migrate import upgrade
 from mlops.store.tables import ValidationRow, VersionRow
-from tests.flow.life import TASK_ROLE, Release, elsewhere, life, moment
+from tests.fixtures.life import TASK_ROLE, Release, elsewhere, life, moment
 
 if TYPE_CHECKING:
-    from tests.conftest import MakeDatabase
-    from tests.flow.conftest import Lived
+    from tests.fixtures.life import Lived
+    from tests.fixtures.postgres import MakeDatabase
 
 STEPS: dict[str, Callable[[Lived], tuple[Any, Any]]] = {
     "intake": lambda it: (intake(it.life.workspace, model="flight_delay"), it.release.intake),
@@ -133,7 +133,7 @@ def test_two_workers_at_once_leave_what_one_leaves(lived: Lived, step: str) -> N
 
 
 @pytest.fixture(scope="module")
-def second(
+def second_release(
     lived: Lived,
     postgres: EmbeddedPostgres,
     make_database: MakeDatabase,
@@ -164,8 +164,10 @@ def second(
     postgres.drop_database(database.rpartition("/")[2])
 
 
-def test_the_second_version_was_compared_with_the_first(second: tuple[Lived, Release]) -> None:
-    lived, release = second
+def test_the_second_version_was_compared_with_the_first(
+    second_release: tuple[Lived, Release],
+) -> None:
+    lived, release = second_release
     assert release.packaged.version == 2
     assert release.validation.champion == 1
     with lived.life.workspace.store.transaction() as transaction:
@@ -181,9 +183,9 @@ def test_the_second_version_was_compared_with_the_first(second: tuple[Lived, Rel
 # A window is planned anew for the version that is live.
 @pytest.mark.parametrize("step", [step for step in STEPS if step != "check_input"])
 def test_steps_of_a_retired_version_change_nothing(
-    second: tuple[Lived, Release], step: str
+    second_release: tuple[Lived, Release], step: str
 ) -> None:
-    lived, _ = second
+    lived, _ = second_release
     rows = lived.life.content()
     again, before = STEPS[step](lived)
     assert again == before
@@ -191,9 +193,9 @@ def test_steps_of_a_retired_version_change_nothing(
 
 
 def test_validation_of_the_live_version_does_not_compare_it_with_itself(
-    second: tuple[Lived, Release],
+    second_release: tuple[Lived, Release],
 ) -> None:
-    lived, release = second
+    lived, release = second_release
     rows = lived.life.content()
     assert validate(lived.life.workspace, training_id=release.training.training_id) == (
         release.validation
@@ -202,9 +204,9 @@ def test_validation_of_the_live_version_does_not_compare_it_with_itself(
 
 
 def test_a_window_that_a_second_version_scores_again_is_a_batch_of_its_own(
-    second: tuple[Lived, Release],
+    second_release: tuple[Lived, Release],
 ) -> None:
-    lived, _ = second
+    lived, _ = second_release
     plan, _, published = lived.life.publish(lived.period)
     assert plan.batch == "flight_delay/2013-W27/v2"
     assert lived.life.rows("SELECT DISTINCT model_version FROM ml.flight_delay") == [(2,)]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.fixtures.airflow import Run
 
 PROJECT = Path(__file__).parents[2]
 
@@ -35,8 +34,6 @@ print(json.dumps({{
     "warnings": bag.captured_warnings,
 }}))
 """
-
-Run = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -101,31 +98,6 @@ class Parsed:
     dags: dict[str, Dag]
     errors: dict[str, str]
     warnings: dict[str, Any]
-
-
-@pytest.fixture(scope="session")
-def run_airflow(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run code in a fresh process in an Airflow of its own; gives the JSON that it printed last."""
-    home = tmp_path_factory.mktemp("airflow")
-
-    def run(code: str, **variables: str) -> Any:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env={
-                "PATH": os.environ.get("PATH", os.defpath),
-                "PYTHONPATH": str(PROJECT / "plugins"),
-                "AIRFLOW_HOME": str(home),
-                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-                **variables,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
-    return run
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.lifecycle.conftest import Models, Parsed, Run
+    from tests.fixtures.airflow import Run
+    from tests.lifecycle.conftest import Models, Parsed
 
     Parse = Callable[[Path], Parsed]
 

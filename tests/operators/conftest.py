@@ -23,11 +23,11 @@ if "AIRFLOW_HOME" not in os.environ:
 
 from demo.postgres import EmbeddedPostgres
 from mlops import settings
-from tests.flow.life import TASK_ROLE, Life
-from tests.flow.small import keep_two_weeks, migrate, small_life, write_include
+from tests.fixtures.life import TASK_ROLE, Life
+from tests.fixtures.small import keep_two_weeks, migrate, small_life, write_include
 
 if TYPE_CHECKING:
-    from tests.conftest import MakeDatabase
+    from tests.fixtures.postgres import MakeDatabase
 
 
 @dataclass

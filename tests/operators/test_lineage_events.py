@@ -32,12 +32,12 @@ from mlops.operators.names import OPERATOR_NAMES
 from mlops.operators.release import DeployOperator
 from mlops.store.migrate import upgrade
 from mlops.workspace.results import Deployed
-from tests.flow.life import PROJECT
-from tests.flow.small import keep_two_weeks, write_include
+from tests.fixtures.life import PROJECT
+from tests.fixtures.small import keep_two_weeks, write_include
 from tests.lineage.openlineage_schema import faults
 
 if TYPE_CHECKING:
-    from tests.conftest import MakeDatabase
+    from tests.fixtures.postgres import MakeDatabase
 
 ROLE = "lineage_tasks"
 PASSWORD = "postgres"
@@ -212,7 +212,7 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(
+def events_story(
     postgres: EmbeddedPostgres, make_database: MakeDatabase, flights_template: str
 ) -> Iterator[Story]:
     """Run the story once."""
@@ -327,8 +327,8 @@ COMPLETE: dict[str, list[tuple[list[str], list[str]]]] = {
 RELEASE, SCORE, FAULTY, STOPPED = "2013-07-01", "2013-07-03", "2013-07-04", "2013-07-05"
 
 
-def test_the_story_went_as_told(story: Story) -> None:
-    said = re.findall(r"^(late_\w+) (\w+)$", story.log, re.MULTILINE)
+def test_the_story_went_as_told(events_story: Story) -> None:
+    said = re.findall(r"^(late_\w+) (\w+)$", events_story.log, re.MULTILINE)
     assert said == [
         ("late_score", "failed"),
         ("late_release", "success"),
@@ -338,9 +338,9 @@ def test_the_story_went_as_told(story: Story) -> None:
     ]
 
 
-def test_a_finished_task_tells_both_sides(story: Story) -> None:
+def test_a_finished_task_tells_both_sides(events_story: Story) -> None:
     told: dict[str, list[tuple[list[str], list[str]]]] = {}
-    for event in story.tasks(RELEASE) + story.tasks(SCORE):
+    for event in events_story.tasks(RELEASE) + events_story.tasks(SCORE):
         if event["eventType"] == "COMPLETE":
             told.setdefault(event["job"]["name"], []).append(
                 (names(event, "inputs"), names(event, "outputs"))
@@ -348,9 +348,9 @@ def test_a_finished_task_tells_both_sides(story: Story) -> None:
     assert told == COMPLETE
 
 
-def test_what_one_task_writes_the_next_one_reads_by_the_same_name(story: Story) -> None:
+def test_what_one_task_writes_the_next_one_reads_by_the_same_name(events_story: Story) -> None:
     def ends(job: str, side: str) -> set[tuple[str, str]]:
-        (event,) = [e for e in story.of(job, RELEASE) if e["eventType"] == "COMPLETE"]
+        (event,) = [e for e in events_story.of(job, RELEASE) if e["eventType"] == "COMPLETE"]
         return {(dataset["namespace"], dataset["name"]) for dataset in event[side]}
 
     for before, after in pairwise(("intake", "snapshot", "train", "validate", "package", "deploy")):
@@ -359,34 +359,34 @@ def test_what_one_task_writes_the_next_one_reads_by_the_same_name(story: Story) 
         assert bool(written & read) == (before not in ("intake", "validate") or after == "package")
 
 
-def test_our_own_things_have_names_of_their_own(story: Story) -> None:
+def test_our_own_things_have_names_of_their_own(events_story: Story) -> None:
     """The governed lineage tells of them as well, and neither may take the other's for its own."""
-    for event in story.events:
+    for event in events_story.events:
         for dataset in event["inputs"] + event["outputs"]:
             ours = dataset["namespace"].startswith("mlops://")
-            assert ours or dataset["namespace"] in (story.warehouse, "file")
+            assert ours or dataset["namespace"] in (events_story.warehouse, "file")
             assert dataset["name"].startswith("airflow/") == ours
             assert safe_name(original_name(dataset["name"])) == dataset["name"]
             dataset_id(dataset["namespace"], dataset["name"])
 
 
-def test_nothing_is_told_before_it_is_done(story: Story) -> None:
-    starts = [event for event in story.tasks() if event["eventType"] == "START"]
+def test_nothing_is_told_before_it_is_done(events_story: Story) -> None:
+    starts = [event for event in events_story.tasks() if event["eventType"] == "START"]
     assert len(starts) > 20
     assert [(event["inputs"], event["outputs"]) for event in starts] == [([], [])] * len(starts)
 
 
-def test_a_gate_is_told_when_it_is_asked_and_when_it_is_answered(story: Story) -> None:
+def test_a_gate_is_told_when_it_is_asked_and_when_it_is_answered(events_story: Story) -> None:
     """It waited in another process, and nothing but the answer came back to it."""
-    told = story.of("late_release.sign_off.business_owner", RELEASE)
+    told = events_story.of("late_release.sign_off.business_owner", RELEASE)
     assert [event["eventType"] for event in told] == ["START", "START", "COMPLETE"]
     assert len({event["run"]["runId"] for event in told}) == 1
     asked = told[-1]["run"]["facets"]["airflow"]["task"]["hitl_summary"]
     assert "'name': 'bea'" in str(asked["responded_by_user"])
 
 
-def test_mapped_tasks_are_runs_of_one_job(story: Story) -> None:
-    told = story.of("late_score.score", SCORE)
+def test_mapped_tasks_are_runs_of_one_job(events_story: Story) -> None:
+    told = events_story.of("late_score.score", SCORE)
     by_run: dict[str, list[Any]] = {}
     for event in told:
         by_run.setdefault(event["run"]["runId"], []).append(event)
@@ -400,23 +400,23 @@ def test_mapped_tasks_are_runs_of_one_job(story: Story) -> None:
         assert [event["eventType"] for event in events] == ["START", "COMPLETE"]
 
 
-def test_a_task_that_failed_tells_what_it_was_to_read(story: Story) -> None:
-    start, failed = story.of("late_faults.no_snapshot")
+def test_a_task_that_failed_tells_what_it_was_to_read(events_story: Story) -> None:
+    start, failed = events_story.of("late_faults.no_snapshot")
     assert (start["eventType"], failed["eventType"]) == ("START", "FAIL")
     assert (names(failed, "inputs"), failed["outputs"]) == ([SNAPSHOT], [])
     assert "RecordMissing" in failed["run"]["facets"]["errorMessage"]["message"]
 
 
 @pytest.mark.parametrize("task", ["no_spec", "torn"])
-def test_a_task_that_failed_tells_of_no_file_that_it_began(story: Story, task: str) -> None:
+def test_a_task_that_failed_tells_of_no_file_that_it_began(events_story: Story, task: str) -> None:
     """Its query stands in a spec, so its inputs are not known either."""
-    _, failed = story.of(f"late_faults.{task}")
+    _, failed = events_story.of(f"late_faults.{task}")
     assert failed["eventType"] == "FAIL"
     assert (failed["inputs"], failed["outputs"]) == ([], [])
 
 
-def test_a_second_try_is_another_run(story: Story) -> None:
-    told = story.of("late_faults.flaky")
+def test_a_second_try_is_another_run(events_story: Story) -> None:
+    told = events_story.of("late_faults.flaky")
     assert [event["eventType"] for event in told] == ["START", "FAIL", "START", "COMPLETE"]
     first, second = told[1], told[3]
     assert [event["run"]["runId"] for event in told].count(first["run"]["runId"]) == 2
@@ -425,38 +425,45 @@ def test_a_second_try_is_another_run(story: Story) -> None:
     assert (names(second, "inputs"), names(second, "outputs")) == ([SNAPSHOT], [TRAINING])
 
 
-def test_a_skipped_task_claims_nothing(story: Story) -> None:
+def test_a_skipped_task_claims_nothing(events_story: Story) -> None:
     """Airflow tells of it as of a success."""
-    for told in (story.of("late_score.check_input", STOPPED), story.of("late_faults.stopped")):
+    for told in (
+        events_story.of("late_score.check_input", STOPPED),
+        events_story.of("late_faults.stopped"),
+    ):
         assert [event["eventType"] for event in told] == ["START", "COMPLETE"]
         assert [(event["inputs"], event["outputs"]) for event in told] == [([], [])] * 2
 
 
-def test_a_column_and_a_password_that_redaction_would_hide(story: Story) -> None:
-    (event,) = [e for e in story.of("late_release.snapshot") if e["eventType"] == "COMPLETE"]
+def test_a_column_and_a_password_that_redaction_would_hide(events_story: Story) -> None:
+    (event,) = [e for e in events_story.of("late_release.snapshot") if e["eventType"] == "COMPLETE"]
     (output,) = event["outputs"]
     fields = {field["name"]: field["type"] for field in output["facets"]["schema"]["fields"]}
     assert fields["token_count"] == "double precision"
     assert all(fields.values())
-    told = [event["job"]["facets"]["documentation"] for event in story.of("late_faults.torn")]
+    told = [
+        event["job"]["facets"]["documentation"] for event in events_story.of("late_faults.torn")
+    ]
     assert {doc["description"] for doc in told} == {"It reads from ***."}, "no redaction at work"
-    assert any(d["namespace"] == story.warehouse for e in story.events for d in e["inputs"])
-    assert story.warehouse.startswith("postgres://")
-    datasets = [d for e in story.events for d in (*e["inputs"], *e["outputs"])]
+    assert any(
+        d["namespace"] == events_story.warehouse for e in events_story.events for d in e["inputs"]
+    )
+    assert events_story.warehouse.startswith("postgres://")
+    datasets = [d for e in events_story.events for d in (*e["inputs"], *e["outputs"])]
     assert "***" not in json.dumps(datasets)
 
 
-def test_every_event_is_as_the_specification_has_it(story: Story) -> None:
+def test_every_event_is_as_the_specification_has_it(events_story: Story) -> None:
     ours = [
         {**event, "run": {**event["run"], "facets": {}}, "job": {**event["job"], "facets": {}}}
-        for event in story.events
+        for event in events_story.events
     ]
     assert [fault for event in ours for fault in faults(event)] == []
 
 
-def test_the_listener_has_nothing_to_complain_of(story: Story) -> None:
+def test_the_listener_has_nothing_to_complain_of(events_story: Story) -> None:
     for complaint in ("non-valid metadata", "failed to extract", "Failed to", "expired"):
-        assert complaint not in story.log
+        assert complaint not in events_story.log
 
 
 # The mapping itself.

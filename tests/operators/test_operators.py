@@ -39,7 +39,7 @@ from mlops.operators.release import (
 from mlops.operators.scoring import CheckInputOperator, PublishOperator, ScoreOperator
 from mlops.workspace.plan import Plan
 from mlops.workspace.results import Judged
-from tests.flow.life import SEATS
+from tests.fixtures.life import SEATS
 
 if TYPE_CHECKING:
     from tests.operators.conftest import Desk
@@ -59,7 +59,7 @@ class LineageEvents:
 
 
 @pytest.fixture(scope="module")
-def story(desk: Desk) -> dict[str, LineageEvents]:
+def step_events(desk: Desk) -> dict[str, LineageEvents]:
     """Every step of the life once; each takes from the ones before what an XCom would hand on."""
     told: dict[str, LineageEvents] = {}
 
@@ -101,21 +101,27 @@ def story(desk: Desk) -> dict[str, LineageEvents]:
 STEPS = sorted(OPERATOR_NAMES - {"ApprovalSensor"})
 
 
-def test_every_operator_of_a_model_is_in_the_story(story: dict[str, LineageEvents]) -> None:
-    assert {kind.__name__ for kind in StepOperator.__subclasses__()} == set(STEPS) == set(story)
+def test_every_operator_of_a_model_is_in_the_story(step_events: dict[str, LineageEvents]) -> None:
+    assert (
+        {kind.__name__ for kind in StepOperator.__subclasses__()} == set(STEPS) == set(step_events)
+    )
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_an_xcom_is_a_pointer_and_a_few_numbers(story: dict[str, LineageEvents], step: str) -> None:
-    value = story[step].value
+def test_an_xcom_is_a_pointer_and_a_few_numbers(
+    step_events: dict[str, LineageEvents], step: str
+) -> None:
+    value = step_events[step].value
     assert value and all(isinstance(name, str) for name in value)
     assert len(json.dumps(value).encode()) < XCOM_BYTES
     # Each field is an XCom of its own, by which a later task takes a single id.
-    assert story[step].operator.multiple_outputs
+    assert step_events[step].operator.multiple_outputs
 
 
-def test_a_plan_of_many_shards_is_as_small_as_one_of_a_few(story: dict[str, LineageEvents]) -> None:
-    few = story["CheckInputOperator"].value
+def test_a_plan_of_many_shards_is_as_small_as_one_of_a_few(
+    step_events: dict[str, LineageEvents],
+) -> None:
+    few = step_events["CheckInputOperator"].value
     many = {**few, "parts": 256}
     assert len(json.dumps(plain(Plan.from_json(many)))) < XCOM_BYTES
     shards = Plan.from_json(many).shards
@@ -126,9 +132,9 @@ def test_a_plan_of_many_shards_is_as_small_as_one_of_a_few(story: dict[str, Line
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_tells_what_it_read_and_wrote_when_it_is_done(
-    story: dict[str, LineageEvents], step: str
+    step_events: dict[str, LineageEvents], step: str
 ) -> None:
-    told = story[step]
+    told = step_events[step]
     assert empty(told.before), "nothing is claimed before it is done"
     assert told.after.inputs and told.after.outputs
     for dataset in (*told.after.inputs, *told.after.outputs):
@@ -147,9 +153,9 @@ def empty(lineage: Any) -> bool:
 
 @pytest.mark.parametrize("step", sorted(READS.keys() - {"ApprovalSensor"}))
 def test_what_a_step_is_given_to_read_is_among_what_it_tells_in_the_end(
-    story: dict[str, LineageEvents], step: str
+    step_events: dict[str, LineageEvents], step: str
 ) -> None:
-    told = story[step]
+    told = step_events[step]
     failed = told.operator.get_openlineage_facets_on_failure(None)
     assert failed.inputs == told.after.inputs and failed.outputs == []
     given = {item.name for item in known_inputs(told.operator, told.operator._names)}
@@ -163,12 +169,12 @@ def names(datasets: Any) -> set[str]:
 
 
 def test_lineage_leads_from_the_customer_s_tables_to_the_stable_view(
-    story: dict[str, LineageEvents],
+    step_events: dict[str, LineageEvents],
 ) -> None:
-    assert names(story["SnapshotOperator"].after.inputs) == {"public.flights"}
-    assert names(story["ScoreOperator"].after.outputs) == {"ml.late_predictions"}
-    assert names(story["PublishOperator"].after.inputs) == {"ml.late_predictions"}
-    assert names(story["PublishOperator"].after.outputs) == {"ml.late"}
+    assert names(step_events["SnapshotOperator"].after.inputs) == {"public.flights"}
+    assert names(step_events["ScoreOperator"].after.outputs) == {"ml.late_predictions"}
+    assert names(step_events["PublishOperator"].after.inputs) == {"ml.late_predictions"}
+    assert names(step_events["PublishOperator"].after.outputs) == {"ml.late"}
     chain = [
         "SnapshotOperator",
         "TrainOperator",
@@ -178,18 +184,20 @@ def test_lineage_leads_from_the_customer_s_tables_to_the_stable_view(
         "PublishOperator",
     ]
     for first, then in pairwise(chain):
-        written = {(item.namespace, item.name) for item in story[first].after.outputs}
-        read = {(item.namespace, item.name) for item in story[then].after.inputs}
+        written = {(item.namespace, item.name) for item in step_events[first].after.outputs}
+        read = {(item.namespace, item.name) for item in step_events[then].after.inputs}
         assert written & read, f"{then} reads nothing that {first} wrote"
 
 
-def test_a_run_s_own_date_is_its_clock_and_its_window(story: dict[str, LineageEvents]) -> None:
-    assert story["SnapshotOperator"].value["test_end"] == "2013-07-01T00:00:00+00:00"
-    assert story["CheckInputOperator"].value["window"] == "2013-07-01"
+def test_a_run_s_own_date_is_its_clock_and_its_window(
+    step_events: dict[str, LineageEvents],
+) -> None:
+    assert step_events["SnapshotOperator"].value["test_end"] == "2013-07-01T00:00:00+00:00"
+    assert step_events["CheckInputOperator"].value["window"] == "2013-07-01"
 
 
 def test_facts_name_the_task_and_who_started_its_run(
-    desk: Desk, story: dict[str, LineageEvents]
+    desk: Desk, step_events: dict[str, LineageEvents]
 ) -> None:
     ((version, run),) = desk.life.rows("SELECT triggered_by, run FROM mlops.version")
     assert version == "dora"
@@ -205,7 +213,9 @@ def test_facts_name_the_task_and_who_started_its_run(
     assert {"task:late_release.TrainOperator", "bea", "lin"} <= actors
 
 
-def test_a_task_of_a_stopped_model_is_skipped(desk: Desk, story: dict[str, LineageEvents]) -> None:
+def test_a_task_of_a_stopped_model_is_skipped(
+    desk: Desk, step_events: dict[str, LineageEvents]
+) -> None:
     operator = CheckInputOperator(task_id="check_input", model=MODEL, unit="day")
     with pytest.raises(AirflowSkipException, match="late"):
         desk.at("2013-07-02").run(operator)
@@ -242,7 +252,9 @@ def test_the_errors_that_are_retried() -> None:
     }
 
 
-def test_a_task_that_fails_claims_no_datasets(desk: Desk, story: dict[str, LineageEvents]) -> None:
+def test_a_task_that_fails_claims_no_datasets(
+    desk: Desk, step_events: dict[str, LineageEvents]
+) -> None:
     operator = SnapshotOperator(task_id="snapshot", model=MODEL, spec_digest="0" * 64)
     with pytest.raises(AirflowFailException, match="RecordMissing: spec 000"):
         desk.run(operator)

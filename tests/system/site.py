@@ -24,9 +24,9 @@ from demo.platform import Platform, silent
 from demo.ports import free_port
 from demo.postgres import EmbeddedPostgres
 from demo.tasks import HumanRequest
-from tests.flow.life import PROJECT, Content, content, moment, reduced_flight_delay
+from tests.fixtures.life import PROJECT, Content, content, moment, reduced_flight_delay
+from tests.fixtures.parking import wait_until_parked
 from tests.lineage.stand_in import StandInServer
-from tests.parking import wait_until_parked
 
 DAGS = [
     f"{model}_{phase}"

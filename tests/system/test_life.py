@@ -17,7 +17,7 @@ from playwright.sync_api import expect, sync_playwright
 from demo.environment import TASK_ROLE
 from demo.rest import AirflowRefused
 from demo.tasks import HumanRequest, TaskRef
-from tests.flow.life import added, moment
+from tests.fixtures.life import added, moment
 from tests.system.site import DAGS, Site, running
 
 pytestmark = pytest.mark.system
@@ -43,52 +43,54 @@ SECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
+def demo_site() -> Iterator[Site]:
     """One Airflow for all tests here."""
     with running() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def asked(site: Site) -> dict[str, HumanRequest]:
+def asked(demo_site: Site) -> dict[str, HumanRequest]:
     """The first release, whose seats have been asked; other runs are on their way beside it."""
-    site.trigger("cancellation_score", "too-early", "2013-07-08")
-    site.trigger(RELEASE, FIRST, "2013-07-01")
-    site.trigger("cancellation_release", FIRST, "2013-07-01")
-    return site.gates(RELEASE, FIRST, 3)
+    demo_site.trigger("cancellation_score", "too-early", "2013-07-08")
+    demo_site.trigger(RELEASE, FIRST, "2013-07-01")
+    demo_site.trigger("cancellation_release", FIRST, "2013-07-01")
+    return demo_site.gates(RELEASE, FIRST, 3)
 
 
 @pytest.fixture(scope="module")
-def deployed(site: Site, asked: dict[str, HumanRequest]) -> None:
+def deployed(demo_site: Site, asked: dict[str, HumanRequest]) -> None:
     """The first release, signed by whoever has not signed yet, and deployed."""
     # The second release must not be packaged first; from here on it runs beside everything else.
-    site.trigger(RELEASE, SECOND, "2013-07-15")
-    for request in site.client.hitl_waiting(RELEASE, FIRST):
-        site.approve(request)
-    site.finish(RELEASE, FIRST)
+    demo_site.trigger(RELEASE, SECOND, "2013-07-15")
+    for request in demo_site.client.hitl_waiting(RELEASE, FIRST):
+        demo_site.approve(request)
+    demo_site.finish(RELEASE, FIRST)
 
 
 @pytest.fixture(scope="module")
-def monitored(site: Site, deployed: None) -> None:
+def monitored(demo_site: Site, deployed: None) -> None:
     """The first week, scored, published, measured, judged and documented."""
-    site.trigger(SCORE, WEEK, "2013-07-08")
-    site.finish(SCORE, WEEK)
-    site.trigger(MONITOR, WEEK, "2013-07-08")
-    site.finish(MONITOR, WEEK)
+    demo_site.trigger(SCORE, WEEK, "2013-07-08")
+    demo_site.finish(SCORE, WEEK)
+    demo_site.trigger(MONITOR, WEEK, "2013-07-08")
+    demo_site.finish(MONITOR, WEEK)
 
 
 def test_a_model_that_is_not_live_fails_at_once_and_says_what_to_do(
-    site: Site, asked: dict[str, HumanRequest]
+    demo_site: Site, asked: dict[str, HumanRequest]
 ) -> None:
-    site.finish("cancellation_score", "too-early", state="failed")
+    demo_site.finish("cancellation_score", "too-early", state="failed")
     task = TaskRef("cancellation_score", "too-early", "check_input")
-    assert site.client.request("GET", task.instance_path)["try_number"] == 1
-    log = site.client.log(task)
+    assert demo_site.client.request("GET", task.instance_path)["try_number"] == 1
+    log = demo_site.client.log(task)
     assert "RecordMissing: cancellation has no live version" in log
     assert "trigger cancellation_release, have it signed, then run this again" in log
 
 
-def test_each_seat_is_asked_with_the_evidence(site: Site, asked: dict[str, HumanRequest]) -> None:
+def test_each_seat_is_asked_with_the_evidence(
+    demo_site: Site, asked: dict[str, HumanRequest]
+) -> None:
     assert {seat: request.assigned for seat, request in asked.items()} == {
         "business_owner": ("bea",),
         "lead_data_scientist": ("lin",),
@@ -103,17 +105,17 @@ def test_each_seat_is_asked_with_the_evidence(site: Site, asked: dict[str, Human
 
 
 def test_each_seat_can_open_the_report_that_it_signs_on(
-    site: Site, asked: dict[str, HumanRequest]
+    demo_site: Site, asked: dict[str, HumanRequest]
 ) -> None:
-    ((sha256,),) = site.rows(
+    ((sha256,),) = demo_site.rows(
         "SELECT sha256 FROM mlops.report WHERE model = 'flight_delay' AND version = 1"
     )
     for request in asked.values():
         assert f"(/mlops/reports/{sha256})" in str(request.body)
         (user,) = request.assigned
         answer = httpx.get(
-            f"{site.platform.url}/mlops/reports/{sha256}",
-            headers={"Authorization": f"Bearer {site.client.token(user)}"},
+            f"{demo_site.platform.url}/mlops/reports/{sha256}",
+            headers={"Authorization": f"Bearer {demo_site.client.token(user)}"},
             timeout=60,
             trust_env=False,
         )
@@ -123,19 +125,19 @@ def test_each_seat_can_open_the_report_that_it_signs_on(
 
 @pytest.mark.parametrize("user", ["sam", "dora", "lin", "amy"])
 def test_nobody_but_the_seat_s_people_can_sign(
-    site: Site, asked: dict[str, HumanRequest], user: str
+    demo_site: Site, asked: dict[str, HumanRequest], user: str
 ) -> None:
     """sam developed the model, dora started the run, lin holds another seat, amy may only read."""
     with pytest.raises(AirflowRefused) as refusal:
-        site.client.respond(user, asked["model_risk"].task, "Approve", {"reason": "why not"})
+        demo_site.client.respond(user, asked["model_risk"].task, "Approve", {"reason": "why not"})
     assert refusal.value.status == 403
-    state = site.client.task_states(RELEASE, FIRST)["sign_off.model_risk"]
+    state = demo_site.client.task_states(RELEASE, FIRST)["sign_off.model_risk"]
     assert state == "awaiting_input"
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
 def test_the_business_owner_reads_the_evidence_and_clicks_approve(
-    site: Site, asked: dict[str, HumanRequest]
+    demo_site: Site, asked: dict[str, HumanRequest]
 ) -> None:
     gate = asked["business_owner"].task
     with sync_playwright() as playwright:
@@ -143,7 +145,7 @@ def test_the_business_owner_reads_the_evidence_and_clicks_approve(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         page = browser.new_page(
-            base_url=site.platform.url, viewport={"width": 1280, "height": 1300}
+            base_url=demo_site.platform.url, viewport={"width": 1280, "height": 1300}
         )
         page.set_default_timeout(SECONDS)
         page.goto(f"/dags/{RELEASE}/runs/{FIRST}/tasks/{gate.task_id}/required_actions")
@@ -164,21 +166,21 @@ def test_the_business_owner_reads_the_evidence_and_clicks_approve(
         expect(approve).to_be_enabled(timeout=SECONDS)
         expect(page.get_by_role("button", name="Reject")).to_be_visible()
         approve.click()
-        assert site.client.wait_task(gate, ["success"]) == "success"
+        assert demo_site.client.wait_task(gate, ["success"]) == "success"
         browser.close()
-    assert site.rows(
+    assert demo_site.rows(
         "SELECT user_id, answer, method, counted FROM mlops.decision"
         " WHERE model = 'flight_delay' AND version = 1 AND seat = 'business_owner' AND counted"
     ) == [("bea", "Approve", "required_action", True)]
 
 
-def test_a_release_signed_by_all_seats_goes_live(site: Site, deployed: None) -> None:
-    states = site.client.task_states(RELEASE, FIRST)
+def test_a_release_signed_by_all_seats_goes_live(demo_site: Site, deployed: None) -> None:
+    states = demo_site.client.task_states(RELEASE, FIRST)
     assert states == dict.fromkeys([*TASKS[RELEASE, FIRST], *GATES], "success")
-    assert site.rows(
+    assert demo_site.rows(
         "SELECT version, action, run->>'run_id' FROM mlops.deployment WHERE model = 'flight_delay'"
     ) == [(1, "deploy", FIRST)]
-    signed = site.rows(
+    signed = demo_site.rows(
         "SELECT DISTINCT seat, user_id FROM mlops.decision"
         " WHERE model = 'flight_delay' AND version = 1 AND counted ORDER BY 1"
     )
@@ -187,7 +189,7 @@ def test_a_release_signed_by_all_seats_goes_live(site: Site, deployed: None) -> 
         ("lead_data_scientist", "lin"),
         ("model_risk", "max"),
     ]
-    told = site.mlops("status", "flight_delay", "--url", tasks_url(site))
+    told = demo_site.mlops("status", "flight_delay", "--url", tasks_url(demo_site))
     assert (told.returncode, "  version      1 (deploy" in told.stdout) == (0, True)
 
 
@@ -196,91 +198,97 @@ def tasks_url(site: Site) -> str:
     return site.platform.postgres.url("warehouse", user=TASK_ROLE)
 
 
-def test_a_week_is_scored_and_watched(site: Site, monitored: None) -> None:
+def test_a_week_is_scored_and_watched(demo_site: Site, monitored: None) -> None:
     week = "scheduled_departure >= '2013-07-01' AND scheduled_departure < '2013-07-08'"
-    flights = site.rows(f"SELECT flight_id FROM flights WHERE {week} ORDER BY 1")
-    assert site.rows("SELECT flight_id FROM ml.flight_delay ORDER BY 1") == flights
-    assert site.client.task_states(SCORE, WEEK) == dict.fromkeys(
+    flights = demo_site.rows(f"SELECT flight_id FROM flights WHERE {week} ORDER BY 1")
+    assert demo_site.rows("SELECT flight_id FROM ml.flight_delay ORDER BY 1") == flights
+    assert demo_site.client.task_states(SCORE, WEEK) == dict.fromkeys(
         ["check_input", "score[0]", "score[1]", "publish"], "success"
     )
-    assert site.client.task_states(MONITOR, WEEK) == dict.fromkeys(TASKS[MONITOR, WEEK], "success")
-    assert site.rows("SELECT model, version, period FROM mlops.monitor_result") == [
+    assert demo_site.client.task_states(MONITOR, WEEK) == dict.fromkeys(
+        TASKS[MONITOR, WEEK], "success"
+    )
+    assert demo_site.rows("SELECT model, version, period FROM mlops.monitor_result") == [
         ("flight_delay", 1, "2013-W27")
     ]
 
 
 def test_a_second_model_lives_without_a_line_of_python(
-    site: Site, asked: dict[str, HumanRequest]
+    demo_site: Site, asked: dict[str, HumanRequest]
 ) -> None:
-    requests = site.gates("cancellation_release", FIRST, 2)
+    requests = demo_site.gates("cancellation_release", FIRST, 2)
     assert set(requests) == {"business_owner", "lead_data_scientist"}
-    site.approve(requests["business_owner"])
+    demo_site.approve(requests["business_owner"])
     lead = requests["lead_data_scientist"]
     with pytest.raises(AirflowRefused, match="no conditions"):
-        site.client.respond("lin", lead.task, "Approve with conditions", {"reason": ""})
+        demo_site.client.respond("lin", lead.task, "Approve with conditions", {"reason": ""})
     reason = {"reason": "for one summer"}
-    site.client.respond("lin", lead.task, "Approve with conditions", reason)
-    site.finish("cancellation_release", FIRST)
-    site.trigger("cancellation_score", "july", "2013-08-01")
-    site.finish("cancellation_score", "july")
+    demo_site.client.respond("lin", lead.task, "Approve with conditions", reason)
+    demo_site.finish("cancellation_release", FIRST)
+    demo_site.trigger("cancellation_score", "july", "2013-08-01")
+    demo_site.finish("cancellation_score", "july")
     july = "scheduled_departure >= '2013-07-01' AND scheduled_departure < '2013-08-01'"
-    assert site.rows("SELECT count(*) FROM ml.cancellation") == site.rows(
+    assert demo_site.rows("SELECT count(*) FROM ml.cancellation") == demo_site.rows(
         f"SELECT count(*) FROM flights WHERE {july}"
     )
 
 
-def test_one_rejection_deploys_nothing(site: Site, deployed: None) -> None:
-    requests = site.gates(RELEASE, SECOND, 3)
+def test_one_rejection_deploys_nothing(demo_site: Site, deployed: None) -> None:
+    requests = demo_site.gates(RELEASE, SECOND, 3)
     risk = requests.pop("model_risk")
-    site.client.respond("max", risk.task, "Reject", {"reason": "two weeks are not a season"})
+    demo_site.client.respond("max", risk.task, "Reject", {"reason": "two weeks are not a season"})
     for request in requests.values():
-        site.approve(request)
-    site.finish(RELEASE, SECOND)
-    states = site.client.task_states(RELEASE, SECOND)
+        demo_site.approve(request)
+    demo_site.finish(RELEASE, SECOND)
+    states = demo_site.client.task_states(RELEASE, SECOND)
     assert states["deploy"] == "skipped"
     assert {states[gate] for gate in GATES} == {"success"}
-    assert site.rows(
+    assert demo_site.rows(
         "SELECT seat, answer, reason FROM mlops.decision WHERE model = 'flight_delay'"
         " AND version = 2 AND answer = 'Reject'"
     ) == [("model_risk", "Reject", "two weeks are not a season")]
-    assert site.rows("SELECT version FROM mlops.deployment WHERE model = 'flight_delay'") == [(1,)]
+    assert demo_site.rows("SELECT version FROM mlops.deployment WHERE model = 'flight_delay'") == [
+        (1,)
+    ]
 
 
 def test_a_dag_written_by_hand_with_the_same_operators_runs_green(
-    site: Site, monitored: None
+    demo_site: Site, monitored: None
 ) -> None:
-    versions = site.rows("SELECT count(*) FROM mlops.version WHERE model = 'flight_delay'")
-    site.client.trigger("flight_delay_rehearsal", "rehearsal")
-    site.finish("flight_delay_rehearsal", "rehearsal")
-    assert site.client.task_states("flight_delay_rehearsal", "rehearsal") == dict.fromkeys(
+    versions = demo_site.rows("SELECT count(*) FROM mlops.version WHERE model = 'flight_delay'")
+    demo_site.client.trigger("flight_delay_rehearsal", "rehearsal")
+    demo_site.finish("flight_delay_rehearsal", "rehearsal")
+    assert demo_site.client.task_states("flight_delay_rehearsal", "rehearsal") == dict.fromkeys(
         ["intake", "snapshot", "check_data", "train", "validate"], "success"
     )
-    assert versions == site.rows("SELECT count(*) FROM mlops.version WHERE model = 'flight_delay'")
+    assert versions == demo_site.rows(
+        "SELECT count(*) FROM mlops.version WHERE model = 'flight_delay'"
+    )
 
 
 def test_any_task_that_is_cleared_runs_again_and_changes_nothing(
-    site: Site, monitored: None
+    demo_site: Site, monitored: None
 ) -> None:
     """One task of each of the three DAGs at a time; nobody has to sign again."""
-    for request in site.client.hitl_waiting(RELEASE, SECOND):
-        site.approve(request)
-    before = site.content()
+    for request in demo_site.client.hitl_waiting(RELEASE, SECOND):
+        demo_site.approve(request)
+    before = demo_site.content()
     for tasks in zip_longest(*TASKS.values()):
         cleared = [(run, task) for run, task in zip(TASKS, tasks, strict=True) if task]
         for (dag_id, run_id), task in cleared:
-            assert site.client.clear(dag_id, run_id, [task]) == [task]
+            assert demo_site.client.clear(dag_id, run_id, [task]) == [task]
         for (dag_id, run_id), _ in cleared:
-            site.finish(dag_id, run_id)
-        after = site.content()
+            demo_site.finish(dag_id, run_id)
+        after = demo_site.content()
         assert added(before, after) == {}, f"after clearing {tasks}"
         assert after == before, f"after clearing {tasks}"
     for (dag_id, run_id), task in ((run, tasks[0]) for run, tasks in TASKS.items()):
         task_ref = TaskRef(dag_id, run_id, task)
-        assert site.client.request("GET", task_ref.instance_path)["try_number"] == 2
+        assert demo_site.client.request("GET", task_ref.instance_path)["try_number"] == 2
 
 
-def test_what_tasks_hand_on_is_small(site: Site, monitored: None) -> None:
-    with psycopg.connect(site.airflow_database) as connection:
+def test_what_tasks_hand_on_is_small(demo_site: Site, monitored: None) -> None:
+    with psycopg.connect(demo_site.airflow_database) as connection:
         largest = connection.execute(
             "SELECT dag_id || '.' || task_id || '.' || key, octet_length(value::text)"
             " FROM xcom ORDER BY 2 DESC LIMIT 10"
@@ -291,75 +299,77 @@ def test_what_tasks_hand_on_is_small(site: Site, monitored: None) -> None:
         assert size < bound, name
 
 
-def test_every_task_of_ours_tells_what_it_read_and_wrote(site: Site, monitored: None) -> None:
+def test_every_task_of_ours_tells_what_it_read_and_wrote(demo_site: Site, monitored: None) -> None:
     expected = {f"{dag_id}.{task}" for (dag_id, _), tasks in TASKS.items() for task in tasks}
     expected |= {f"{RELEASE}.{gate}" for gate in GATES}
 
     def told() -> dict[str, list[dict[str, Any]]]:
         """The ends of our tasks, whatever run they were in, by the names of their jobs."""
         complete: dict[str, list[dict[str, Any]]] = {}
-        for event in site.events():
+        for event in demo_site.events():
             dag_id, _, task = event["job"]["name"].partition(".")
             if event["eventType"] == "COMPLETE" and dag_id in DAGS and task:
                 complete.setdefault(event["job"]["name"], []).append(event)
         return complete
 
     # A listener writes after the task's state is known.
-    site.wait(lambda: expected <= set(told()))
+    demo_site.wait(lambda: expected <= set(told()))
     for name, events in told().items():
         for event in events:
             assert event["inputs"] and event["outputs"], f"{name} at {event['eventTime']}"
-    text = site.platform.places.lineage.read_text()
-    assert site.platform.postgres.password not in text
-    assert tasks_url(site).split(":")[2].partition("@")[0] not in text
+    text = demo_site.platform.places.lineage.read_text()
+    assert demo_site.platform.postgres.password not in text
+    assert tasks_url(demo_site).split(":")[2].partition("@")[0] not in text
 
 
-def test_lineage_is_delivered_right_after_each_commit(site: Site, monitored: None) -> None:
+def test_lineage_is_delivered_right_after_each_commit(demo_site: Site, monitored: None) -> None:
     """Nobody asks for it: the API server hears of each commit and delivers."""
 
     def told(job: str) -> bool:
-        return any(name == job for _, name in site.lineage.kept.order)
+        return any(name == job for _, name in demo_site.lineage.kept.order)
 
-    site.wait(lambda: told("flight_delay.v1.report_monitoring"))
-    late = site.rows(
+    demo_site.wait(lambda: told("flight_delay.v1.report_monitoring"))
+    late = demo_site.rows(
         "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM d.at - l.at)) "
         "FROM mlops.lineage_delivery d JOIN mlops.ledger l USING (seq) "
         "WHERE d.outcome = 'delivered'"
     )
     assert late[0][0] < 5
-    assert site.rows("SELECT count(*) FROM mlops.lineage_delivery WHERE outcome = 'refused'") == [
-        (0,)
-    ]
+    assert demo_site.rows(
+        "SELECT count(*) FROM mlops.lineage_delivery WHERE outcome = 'refused'"
+    ) == [(0,)]
 
 
-def test_what_was_missed_is_delivered_by_the_governance_dag(site: Site, monitored: None) -> None:
-    site.lineage.empty()
-    site.client.unpause("mlops_governance")
-    site.client.trigger("mlops_governance", "by-hand", logical_date=moment("2013-07-20"))
-    site.finish("mlops_governance", "by-hand")
-    site.wait(lambda: site.mlops("lineage", "verify").returncode == 0)
-    verified = site.mlops("lineage", "verify")
-    assert f"Marquez at {site.lineage.url} agrees with the ledger" in verified.stdout
+def test_what_was_missed_is_delivered_by_the_governance_dag(
+    demo_site: Site, monitored: None
+) -> None:
+    demo_site.lineage.empty()
+    demo_site.client.unpause("mlops_governance")
+    demo_site.client.trigger("mlops_governance", "by-hand", logical_date=moment("2013-07-20"))
+    demo_site.finish("mlops_governance", "by-hand")
+    demo_site.wait(lambda: demo_site.mlops("lineage", "verify").returncode == 0)
+    verified = demo_site.mlops("lineage", "verify")
+    assert f"Marquez at {demo_site.lineage.url} agrees with the ledger" in verified.stdout
 
 
-def test_a_column_is_traced_from_the_shell(site: Site, monitored: None) -> None:
-    traced = site.mlops("trace", "public.planes.seats")
+def test_a_column_is_traced_from_the_shell(demo_site: Site, monitored: None) -> None:
+    traced = demo_site.mlops("trace", "public.planes.seats")
     assert traced.returncode == 0, traced.stderr
     assert "versions: flight_delay/v1" in traced.stdout
-    assert f"{site.lineage.url}/api/v1/jobs/runs/" in traced.stdout
-    upstream = site.mlops("trace", "flight_delay/2013-W27/v1", "--upstream", "--json")
+    assert f"{demo_site.lineage.url}/api/v1/jobs/runs/" in traced.stdout
+    upstream = demo_site.mlops("trace", "flight_delay/2013-W27/v1", "--upstream", "--json")
     jobs = {run["job"] for run in json.loads(upstream.stdout)["runs"]}
     assert {"flight_delay.v1.package", "flight_delay.v1.deploy"} <= jobs
-    unknown = site.mlops("trace", "public.nothing")
+    unknown = demo_site.mlops("trace", "public.nothing")
     assert (unknown.returncode, "nothing is known of" in unknown.stderr) == (1, True)
 
 
-def test_the_ledger_is_whole_at_the_end(site: Site, monitored: None) -> None:
-    verified = site.mlops("ledger", "verify")
-    entries = site.rows("SELECT count(*) FROM mlops.ledger")[0][0]
+def test_the_ledger_is_whole_at_the_end(demo_site: Site, monitored: None) -> None:
+    verified = demo_site.mlops("ledger", "verify")
+    entries = demo_site.rows("SELECT count(*) FROM mlops.ledger")[0][0]
     assert verified.returncode == 0, verified.stderr
     assert f"the ledger is whole: {entries} entries" in verified.stdout
 
 
-def test_no_dag_file_is_broken(site: Site) -> None:
-    assert site.client.import_errors() == {}
+def test_no_dag_file_is_broken(demo_site: Site) -> None:
+    assert demo_site.client.import_errors() == {}

@@ -18,7 +18,7 @@ from demo.ports import free_port
 from demo.postgres import EmbeddedPostgres
 from mlops.store.artifacts import Artifacts
 from mlops.store.migrate import upgrade
-from tests.web.model_story import write_story
+from tests.fixtures.story import write_story
 
 PROJECT = Path(__file__).resolve().parents[2]
 DAG_FILE = """
@@ -63,7 +63,7 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[Site]:
+def pages_site() -> Iterator[Site]:
     """The pages in a real Airflow, for reading."""
     folder = Path(tempfile.mkdtemp(prefix="mlops-tests-"))
     folder.chmod(0o711)

@@ -35,11 +35,11 @@ POLICY = {
 
 
 @pytest.fixture(scope="module")
-def routes(site: Site) -> list[tuple[str, str]]:
+def routes(pages_site: Site) -> list[tuple[str, str]]:
     """Every route with a model of our story in it, and its path as it was declared."""
     done = subprocess.run(
         [sys.executable, "-c", ROUTES],
-        env=site.platform.environment() | {"PYTHONPATH": str(PROJECT / "plugins")},
+        env=pages_site.platform.environment() | {"PYTHONPATH": str(PROJECT / "plugins")},
         capture_output=True,
         text=True,
         check=True,
@@ -47,7 +47,7 @@ def routes(site: Site) -> list[tuple[str, str]]:
     found = json.loads(done.stdout.strip().splitlines()[-1])
     assert {kind for kind, _, _ in found} == {"APIRoute"}
     assert all(methods == ["GET"] for _, _, methods in found)
-    return [(path, filled(path, site)) for _, path, _ in found]
+    return [(path, filled(path, pages_site)) for _, path, _ in found]
 
 
 def filled(path: str, site: Site) -> str:
@@ -71,10 +71,10 @@ def test_there_are_routes_to_walk(routes: list[tuple[str, str]]) -> None:
 
 @pytest.mark.parametrize("html", [False, True])
 def test_nobody_gets_in_without_logging_in(
-    site: Site, routes: list[tuple[str, str]], html: bool
+    pages_site: Site, routes: list[tuple[str, str]], html: bool
 ) -> None:
     for _, path in routes:
-        answer = site.get(path, html=html)
+        answer = pages_site.get(path, html=html)
         assert answer.status_code == 401, path
         assert {name: answer.headers[name] for name in POLICY} == POLICY
         if html:
@@ -83,20 +83,22 @@ def test_nobody_gets_in_without_logging_in(
             assert answer.json() == {"detail": "Not authenticated"}
 
 
-def test_a_token_that_is_none_gets_nobody_in(site: Site, routes: list[tuple[str, str]]) -> None:
+def test_a_token_that_is_none_gets_nobody_in(
+    pages_site: Site, routes: list[tuple[str, str]]
+) -> None:
     for _, path in routes:
         for headers in ({"Authorization": "Bearer x.y.z"}, {"Cookie": "_token=x.y.z"}):
-            answer = httpx.get(f"{site.platform.url}{path}", headers=headers, trust_env=False)
+            answer = httpx.get(f"{pages_site.platform.url}{path}", headers=headers, trust_env=False)
             assert answer.status_code in (401, 403), path
             assert "churn" not in answer.text
 
 
 def test_whoever_may_not_read_the_dag_may_not_read_about_its_model(
-    site: Site, routes: list[tuple[str, str]]
+    pages_site: Site, routes: list[tuple[str, str]]
 ) -> None:
     for declared, path in routes:
         for user in ("leo", "amy"):
-            answer = site.get(path, user=user)
+            answer = pages_site.get(path, user=user)
             if declared == "/":
                 assert answer.status_code == 200
                 continue
@@ -104,49 +106,49 @@ def test_whoever_may_not_read_the_dag_may_not_read_about_its_model(
             assert {name: answer.headers[name] for name in POLICY} == POLICY
 
 
-def test_whoever_may_read_the_dag_may(site: Site, routes: list[tuple[str, str]]) -> None:
+def test_whoever_may_read_the_dag_may(pages_site: Site, routes: list[tuple[str, str]]) -> None:
     for declared, path in routes:
-        answer = site.get(path, user="bea", html=True)
+        answer = pages_site.get(path, user="bea", html=True)
         assert answer.status_code == (303 if "by-dag" in declared else 200), path
         assert {name: answer.headers[name] for name in POLICY} == POLICY
         assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
     # Leo may read the DAGs of flight_delay.
-    assert site.get("/mlops/models/flight_delay", user="leo").status_code == 200
-    assert site.get("/mlops/models/by-dag/flight_delay_score", user="leo").status_code == 303
-    report = f"/mlops/reports/{site.reports['flight_delay/monitoring']}"
-    assert site.get(report, user="leo").status_code == 200
+    assert pages_site.get("/mlops/models/flight_delay", user="leo").status_code == 200
+    assert pages_site.get("/mlops/models/by-dag/flight_delay_score", user="leo").status_code == 303
+    report = f"/mlops/reports/{pages_site.reports['flight_delay/monitoring']}"
+    assert pages_site.get(report, user="leo").status_code == 200
 
 
-def test_the_list_shows_what_its_reader_may_read(site: Site) -> None:
+def test_the_list_shows_what_its_reader_may_read(pages_site: Site) -> None:
     names = ("flight_delay", "churn_b2b", "claim_fraud", "parcel_eta")
     shown = {
         user: {name for name in names if f"/mlops/models/{name}" in page.text}
         for user in ("bea", "leo", "amy")
-        for page in [site.get("/mlops/", user=user, html=True)]
+        for page in [pages_site.get("/mlops/", user=user, html=True)]
     }
     assert shown == {"bea": set(names), "leo": {"flight_delay"}, "amy": set()}
 
 
-def test_a_browsers_cookie_logs_in_as_well(site: Site) -> None:
-    cookies = {"_token": site.client.token("leo")}
+def test_a_browsers_cookie_logs_in_as_well(pages_site: Site) -> None:
+    cookies = {"_token": pages_site.client.token("leo")}
     for path, status in (("/mlops/", 200), ("/mlops/models/churn_b2b", 403)):
-        answer = httpx.get(f"{site.platform.url}{path}", cookies=cookies, trust_env=False)
+        answer = httpx.get(f"{pages_site.platform.url}{path}", cookies=cookies, trust_env=False)
         assert answer.status_code == status
 
 
-def test_nothing_else_is_served(site: Site) -> None:
+def test_nothing_else_is_served(pages_site: Site) -> None:
     for path in ("/docs", "/redoc", "/openapi.json", "/models", "/static/x", "/models/"):
-        answer = site.get(f"/mlops{path}", user="admin")
+        answer = pages_site.get(f"/mlops{path}", user="admin")
         assert answer.status_code == 404, path
     for method in ("POST", "PUT", "PATCH", "DELETE"):
-        answer = httpx.request(method, f"{site.platform.url}/mlops/", trust_env=False)
+        answer = httpx.request(method, f"{pages_site.platform.url}/mlops/", trust_env=False)
         assert answer.status_code == 405
 
 
-def test_a_report_is_given_byte_for_byte_and_cannot_run_a_script(site: Site) -> None:
-    sha256 = site.reports["churn_b2b/validation"]
-    answer = site.get(f"/mlops/reports/{sha256}", user="bea", html=True)
-    assert answer.content == kept(site, sha256).read_bytes()
+def test_a_report_is_given_byte_for_byte_and_cannot_run_a_script(pages_site: Site) -> None:
+    sha256 = pages_site.reports["churn_b2b/validation"]
+    answer = pages_site.get(f"/mlops/reports/{sha256}", user="bea", html=True)
+    assert answer.content == kept(pages_site, sha256).read_bytes()
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["content-security-policy"] == (
         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
@@ -154,42 +156,42 @@ def test_a_report_is_given_byte_for_byte_and_cannot_run_a_script(site: Site) -> 
     )
 
 
-def test_only_what_the_store_knows_as_a_report_is_given(site: Site) -> None:
-    package = site.platform.places.artifacts / "sha256" / "ab"
+def test_only_what_the_store_knows_as_a_report_is_given(pages_site: Site) -> None:
+    package = pages_site.platform.places.artifacts / "sha256" / "ab"
     package.mkdir(parents=True, exist_ok=True)
     (package / ("ab" + "0" * 62)).write_text("a package")
     for name in ("ab" + "0" * 62, "0" * 64, "..%2f..%2fairflow.cfg", "x"):
-        answer = site.get(f"/mlops/reports/{name}", user="admin")
+        answer = pages_site.get(f"/mlops/reports/{name}", user="admin")
         assert answer.status_code == 404, name
         assert "a package" not in answer.text
 
 
-def test_a_report_that_was_changed_is_not_shown(site: Site) -> None:
-    sha256 = site.reports["claim_fraud/validation"]
-    before = kept(site, sha256).read_bytes()
-    kept(site, sha256).write_bytes(before + b"<p>and all is well</p>")
+def test_a_report_that_was_changed_is_not_shown(pages_site: Site) -> None:
+    sha256 = pages_site.reports["claim_fraud/validation"]
+    before = kept(pages_site, sha256).read_bytes()
+    kept(pages_site, sha256).write_bytes(before + b"<p>and all is well</p>")
     try:
-        answer = site.get(f"/mlops/reports/{sha256}", user="admin", html=True)
+        answer = pages_site.get(f"/mlops/reports/{sha256}", user="admin", html=True)
     finally:
-        kept(site, sha256).write_bytes(before)
+        kept(pages_site, sha256).write_bytes(before)
     assert answer.status_code == 500
     assert "all is well" not in answer.text
     assert f"sha256 {sha256}" in answer.text
     assert "have changed" in answer.text
-    assert site.get(f"/mlops/reports/{sha256}", user="admin").content == before
+    assert pages_site.get(f"/mlops/reports/{sha256}", user="admin").content == before
 
 
-def test_a_dag_leads_to_its_model(site: Site) -> None:
+def test_a_dag_leads_to_its_model(pages_site: Site) -> None:
     for phase in ("release", "score", "monitor"):
-        answer = site.get(f"/mlops/models/by-dag/flight_delay_{phase}", user="bea")
+        answer = pages_site.get(f"/mlops/models/by-dag/flight_delay_{phase}", user="bea")
         assert answer.headers["location"] == "/mlops/models/flight_delay"
-    answer = site.get("/mlops/models/by-dag/unrelated", user="bea", html=True)
+    answer = pages_site.get("/mlops/models/by-dag/unrelated", user="bea", html=True)
     assert answer.status_code == 404
     assert "This DAG is about no model" in answer.text
 
 
-def test_an_unknown_model_is_told(site: Site) -> None:
-    answer = site.get("/mlops/models/nobody", user="bea")
+def test_an_unknown_model_is_told(pages_site: Site) -> None:
+    answer = pages_site.get("/mlops/models/nobody", user="bea")
     assert answer.status_code == 404
     assert "trigger nobody_release" in answer.json()["detail"]
 

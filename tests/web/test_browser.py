@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Frame, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Frame, Page, expect
 
 from tests.web.conftest import Site
 
@@ -36,24 +36,14 @@ class Console:
             self.lines.append(text)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        yield made
-        made.close()
-
-
 @pytest.fixture
-def login(site: Site, browser: Browser) -> Iterator[Login]:
+def login(pages_site: Site, browser: Browser) -> Iterator[Login]:
     """Log somebody in, on Airflow's own page; gives a page 1280 wide, on Airflow's home."""
     contexts = []
 
     def make(user: str, path: str = "/") -> Page:
         context = browser.new_context(
-            viewport={"width": 1280, "height": 900}, base_url=site.platform.url
+            viewport={"width": 1280, "height": 900}, base_url=pages_site.platform.url
         )
         contexts.append(context)
         page = context.new_page()
@@ -152,8 +142,8 @@ def test_details_open_without_a_script(login: Login) -> None:
     expect(frame.get_by_text("AUC by origin 0.7820, ≥ 0.7").first).to_be_visible()
 
 
-def test_whoever_is_not_logged_in_is_led_there_and_back(site: Site, browser: Browser) -> None:
-    context = browser.new_context(base_url=site.platform.url)
+def test_whoever_is_not_logged_in_is_led_there_and_back(pages_site: Site, browser: Browser) -> None:
+    context = browser.new_context(base_url=pages_site.platform.url)
     page = context.new_page()
     answer = page.goto("/mlops/models/flight_delay?all=true")
     assert answer is not None

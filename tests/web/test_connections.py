@@ -25,10 +25,10 @@ CONNECTION = "AIRFLOW_CONN_MLOPS_STORE"
 
 
 @pytest.fixture(scope="module")
-def second(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def second_server(pages_site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A second API server of the same Airflow, that has no connection in its environment."""
     port, log = free_port(), tmp_path_factory.mktemp("logs") / "second.log"
-    variables = site.platform.environment()
+    variables = pages_site.platform.environment()
     del variables[CONNECTION]
     with log.open("wb") as file:
         server = subprocess.Popen(
@@ -94,44 +94,44 @@ def connect(site: Site, url: str, *, known: bool) -> None:
         site.client.request("POST", path, user="admin", json=body)
 
 
-def test_the_environments_connection_is_found(site: Site) -> None:
-    assert CONNECTION in site.platform.environment()
-    assert site.get("/mlops/", user="bea", html=True).status_code == 200
+def test_the_environments_connection_is_found(pages_site: Site) -> None:
+    assert CONNECTION in pages_site.platform.environment()
+    assert pages_site.get("/mlops/", user="bea", html=True).status_code == 200
 
 
 def test_each_state_of_the_connection_is_told_and_mending_it_is_enough(
-    site: Site, second: str
+    pages_site: Site, second_server: str
 ) -> None:
-    status, text = told(site, second)
+    status, text = told(pages_site, second_server)
     assert status == 503
     assert "The store of models cannot be read" in text
     assert "Airflow&#39;s connection &#39;mlops_store&#39;" in text
     assert "define it in Airflow under Admin, Connections" in text
     assert "AIRFLOW_CONN_MLOPS_STORE" in text
 
-    postgres = site.platform.postgres
-    connect(site, postgres.url("postgres"), known=False)
-    status, text = told(site, second)
+    postgres = pages_site.platform.postgres
+    connect(pages_site, postgres.url("postgres"), known=False)
+    status, text = told(pages_site, second_server)
     assert status == 503
     assert "no tables of mlops" in text
     assert "run: python -m mlops db upgrade" in text
 
     good = postgres.url(WAREHOUSE_DATABASE, user=TASK_ROLE)
-    connect(site, good.replace(f":{postgres.port}/", f":{free_port()}/"), known=True)
+    connect(pages_site, good.replace(f":{postgres.port}/", f":{free_port()}/"), known=True)
     for html in (True, False):
-        status, text = told(site, second, html=html)
+        status, text = told(pages_site, second_server, html=html)
         assert status == 503
         assert "cannot be reached" in text
         assert "check the connection and the server" in text
         assert postgres.password not in text
 
-    connect(site, good, known=True)
-    status, text = told(site, second)
+    connect(pages_site, good, known=True)
+    status, text = told(pages_site, second_server)
     assert status == 200
     assert "flight_delay" in text
 
 
-def test_pages_cannot_write(site: Site) -> None:
+def test_pages_cannot_write(pages_site: Site) -> None:
     code = (
         "from sqlalchemy import text\n"
         "from mlops.web.read_only import read_only_transaction\n"
@@ -140,7 +140,8 @@ def test_pages_cannot_write(site: Site) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=site.platform.environment() | {"PYTHONPATH": str(site.platform.places.plugins)},
+        env=pages_site.platform.environment()
+        | {"PYTHONPATH": str(pages_site.platform.places.plugins)},
         capture_output=True,
         text=True,
         check=False,
@@ -148,7 +149,7 @@ def test_pages_cannot_write(site: Site) -> None:
     assert "cannot execute DELETE in a read-only transaction" in done.stderr
 
 
-def test_every_process_but_the_api_server_loads_a_light_plugin(site: Site) -> None:
+def test_every_process_but_the_api_server_loads_a_light_plugin(pages_site: Site) -> None:
     code = (
         "import sys, mlops.plugin\n"
         "heavy = ('fastapi', 'mlops.web', 'mlops.flow', 'mlops.store', 'numpy', 'pandas')\n"
@@ -156,7 +157,8 @@ def test_every_process_but_the_api_server_loads_a_light_plugin(site: Site) -> No
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=site.platform.environment() | {"PYTHONPATH": str(site.platform.places.plugins)},
+        env=pages_site.platform.environment()
+        | {"PYTHONPATH": str(pages_site.platform.places.plugins)},
         capture_output=True,
         text=True,
         check=True,

@@ -18,8 +18,8 @@ from mlops.views.history import model_history
 from mlops.views.inventory import registered_models, summaries
 from mlops.web.charts import performance_trend
 from mlops.web.pages import TEMPLATES, ModelPage, ModelsPage, Problem, Urls, answer
-from tests.web.model_life import Life
-from tests.web.model_story import write_story
+from tests.fixtures.stored_life import Life
+from tests.fixtures.story import write_story
 
 NOW = datetime(2013, 11, 10, tzinfo=UTC)
 PLACES = Urls(home="/mlops", airflow="")
@@ -27,7 +27,7 @@ HOSTILE = '<script>alert("x")</script>'
 
 
 @pytest.fixture(scope="module")
-def story(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def page_store(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Store:
     upgrade(module_database)
     artifacts = Artifacts(tmp_path_factory.mktemp("artifacts"))
     write_story(module_database, artifacts)
@@ -105,15 +105,15 @@ def words(html: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def pages(story: Store) -> dict[str, str]:
+def pages(page_store: Store) -> dict[str, str]:
     """Every kind of page."""
-    with story.transaction() as transaction:
+    with page_store.transaction() as transaction:
         names = registered_models(transaction)
     return {
-        "models": models_html(story),
-        "nothing": models_html(story, models=[]),
+        "models": models_html(page_store),
+        "nothing": models_html(page_store, models=[]),
         "problem": text_of(Problem(PLACES, 503, "Title", (("What", HOSTILE),), HOSTILE, "Log in")),
-        **{model: model_html(story, model) for model in names},
+        **{model: model_html(page_store, model) for model in names},
     }
 
 
@@ -128,10 +128,10 @@ def test_the_list_says_who_signed_and_who_is_waited_for(pages: dict[str, str]) -
     assert "Registered, without a version yet parcel_eta" in told
 
 
-def test_the_empty_list_says_what_to_do(story: Store) -> None:
-    assert "No model was deployed yet" in words(models_html(story, models=[]))
-    assert "<code>&lt;model&gt;_release</code>" in models_html(story, models=[])
-    assert "Ask an administrator" in words(models_html(story, models=[], hidden=True))
+def test_the_empty_list_says_what_to_do(page_store: Store) -> None:
+    assert "No model was deployed yet" in words(models_html(page_store, models=[]))
+    assert "<code>&lt;model&gt;_release</code>" in models_html(page_store, models=[])
+    assert "Ask an administrator" in words(models_html(page_store, models=[], hidden=True))
 
 
 def test_a_model_without_a_version_says_what_to_do(pages: dict[str, str]) -> None:
@@ -178,8 +178,8 @@ def test_an_approval_with_conditions_is_shown_with_them(pages: dict[str, str]) -
     assert mark == "signed"
 
 
-def test_cut_lists_lead_to_the_whole_ones(story: Store) -> None:
-    html = model_html(story, "flight_delay", at_most=1)
+def test_cut_lists_lead_to_the_whole_ones(page_store: Store) -> None:
+    html = model_html(page_store, "flight_delay", at_most=1)
     assert "The newest 1 of 3 versions." in words(html)
     assert 'href="/mlops/models/flight_delay?all=true"' in html
 
@@ -206,8 +206,10 @@ def test_the_policy_allows_our_own_style_and_script_alone(pages: dict[str, str])
     assert "frame-ancestors 'self'" in policy
 
 
-def test_links_stand_below_the_path_that_airflow_has(story: Store) -> None:
-    html = model_html(story, "flight_delay", places=Urls(home="/airflow/mlops", airflow="/airflow"))
+def test_links_stand_below_the_path_that_airflow_has(page_store: Store) -> None:
+    html = model_html(
+        page_store, "flight_delay", places=Urls(home="/airflow/mlops", airflow="/airflow")
+    )
     found = {link for link in re.findall(r'href="([^"]+)"', html) if link[0] == "/"}
     assert "/airflow/dags/flight_delay_release/required_actions" in found
     assert {link for link in found if not link.startswith("/airflow/")} == set()

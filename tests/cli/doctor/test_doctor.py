@@ -21,14 +21,14 @@ from mlops.cli.main import main
 from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.relay import deliver
 from mlops.store.connect import Store
-from tests.flow.life import PROJECT, TASK_ROLE
-from tests.flow.small import migrate, write_include
+from tests.fixtures.life import PROJECT, TASK_ROLE
+from tests.fixtures.small import migrate, write_include
 from tests.lineage.faulty import FaultyServer, Mode
 from tests.lineage.marquez.test_relay import fact
 from tests.operators.conftest import forget_settings
 
 if TYPE_CHECKING:
-    from tests.conftest import MakeDatabase
+    from tests.fixtures.postgres import MakeDatabase
 
 SECRET = "a-secret-that-nobody-sees"
 GOOD_HTTP = {"type": "http", "url": "http://127.0.0.1:1", "timeout": 2, "retry": {"total": 0}}
@@ -54,14 +54,14 @@ def store_url(postgres: EmbeddedPostgres, make_database: MakeDatabase) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def include() -> Iterator[Path]:
+def small_include() -> Iterator[Path]:
     """The include folder of the small model."""
     with tempfile.TemporaryDirectory(prefix="mlops-tests-") as folder:
         yield write_include(Path(folder) / "include")
 
 
 @pytest.fixture
-def marquez() -> Iterator[FaultyServer]:
+def faulty_marquez() -> Iterator[FaultyServer]:
     """A server that answers as Marquez does."""
     with FaultyServer() as server:
         server.answer = b"{}"
@@ -70,7 +70,7 @@ def marquez() -> Iterator[FaultyServer]:
 
 @pytest.fixture
 def healthy(
-    store_url: tuple[str, str], include: Path, marquez: FaultyServer, tmp_path: Path
+    store_url: tuple[str, str], small_include: Path, faulty_marquez: FaultyServer, tmp_path: Path
 ) -> dict[str, str]:
     """The variables of a platform that has nothing to be said of."""
     tasks = store_url[1].replace("postgresql:", "postgres:")
@@ -84,9 +84,9 @@ def healthy(
             core__executor="LocalExecutor",
             database__sql_alchemy_conn=f"postgresql+psycopg2://airflow:{SECRET}@db:5432/airflow",
             api__base_url="https://airflow.example.com",
-            mlops__include_folder=str(include),
+            mlops__include_folder=str(small_include),
             mlops__artifact_root="s3://models/mlops",
-            mlops__marquez_url=marquez.url,
+            mlops__marquez_url=faulty_marquez.url,
             openlineage__namespace="airflow-prod",
             openlineage__execute_in_thread="True",
             openlineage__transport=GOOD_HTTP,
@@ -131,7 +131,7 @@ class Examined:
 
 
 @pytest.fixture
-def platform(monkeypatch: pytest.MonkeyPatch, healthy: dict[str, str]) -> Iterator[Examined]:
+def examined(monkeypatch: pytest.MonkeyPatch, healthy: dict[str, str]) -> Iterator[Examined]:
     yield Examined(monkeypatch, healthy)
     monkeypatch.undo()
     forget_settings()
@@ -202,9 +202,9 @@ def test_an_airflow_as_it_comes(tmp_path: Path) -> None:
 
 
 def test_advice_alone_is_no_failure(
-    platform: Examined, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    examined: Examined, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    platform.set({}, without=("AIRFLOW__API__BASE_URL",))
+    examined.set({}, without=("AIRFLOW__API__BASE_URL",))
     checks = [one for one in command.CHECKS if one.__name__ in ("base_url", "reducing")]
     monkeypatch.setattr(command, "CHECKS", tuple(checks))
     assert main(["doctor"]) == 0
@@ -214,34 +214,34 @@ def test_advice_alone_is_no_failure(
     assert lines[-1] == "0 unsafe, 0 loses lineage, 1 advice"
 
 
-def test_a_check_that_cannot_run_says_so(platform: Examined) -> None:
-    platform.set(settings(openlineage__transport=f'["{SECRET}"'))
-    found = platform.one("transport", UNSAFE)
+def test_a_check_that_cannot_run_says_so(examined: Examined) -> None:
+    examined.set(settings(openlineage__transport=f'["{SECRET}"'))
+    found = examined.one("transport", UNSAFE)
     assert found.what == "the check 'transport' could not run"
 
 
 # Airflow.
 
 
-def test_everybody_is_an_administrator(platform: Examined) -> None:
-    assert platform.findings("everybody_admin") == []
-    platform.set(settings(core__simple_auth_manager_all_admins="True"))
-    assert "all_admins" in platform.one("everybody_admin", UNSAFE).what
+def test_everybody_is_an_administrator(examined: Examined) -> None:
+    assert examined.findings("everybody_admin") == []
+    examined.set(settings(core__simple_auth_manager_all_admins="True"))
+    assert "all_admins" in examined.one("everybody_admin", UNSAFE).what
     fab = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
-    platform.set(settings(core__auth_manager=fab))
-    assert platform.findings("everybody_admin") == [], "the option is of another manager"
+    examined.set(settings(core__auth_manager=fab))
+    assert examined.findings("everybody_admin") == [], "the option is of another manager"
 
 
-def test_a_sqlite_metadata_database(platform: Examined) -> None:
-    assert platform.findings("metadata_database") == []
-    platform.set(settings(database__sql_alchemy_conn="sqlite:////tmp/airflow.db"))
-    assert "SQLite" in platform.one("metadata_database", UNSAFE).found
+def test_a_sqlite_metadata_database(examined: Examined) -> None:
+    assert examined.findings("metadata_database") == []
+    examined.set(settings(database__sql_alchemy_conn="sqlite:////tmp/airflow.db"))
+    assert "SQLite" in examined.one("metadata_database", UNSAFE).found
 
 
-def test_no_base_url(platform: Examined) -> None:
-    assert platform.findings("base_url") == []
-    platform.set({}, without=("AIRFLOW__API__BASE_URL",))
-    platform.one("base_url", ADVICE)
+def test_no_base_url(examined: Examined) -> None:
+    assert examined.findings("base_url") == []
+    examined.set({}, without=("AIRFLOW__API__BASE_URL",))
+    examined.one("base_url", ADVICE)
 
 
 @pytest.mark.parametrize(
@@ -256,20 +256,20 @@ def test_no_base_url(platform: Examined) -> None:
     ],
 )
 def test_artifacts_in_a_folder_of_one_of_many_machines(
-    platform: Examined, root: str, executor: str, elsewhere: str | None
+    examined: Examined, root: str, executor: str, elsewhere: str | None
 ) -> None:
-    platform.set(settings(mlops__artifact_root=root, core__executor=executor))
+    examined.set(settings(mlops__artifact_root=root, core__executor=executor))
     if elsewhere is None:
-        assert platform.findings("artifacts") == []
+        assert examined.findings("artifacts") == []
     else:
-        assert platform.one("artifacts", UNSAFE).found == f"a local folder with {elsewhere}"
+        assert examined.one("artifacts", UNSAFE).found == f"a local folder with {elsewhere}"
 
 
 # The store.
 
 
-def test_a_store_of_the_tasks_role_is_well(platform: Examined) -> None:
-    assert platform.findings("store") == []
+def test_a_store_of_the_tasks_role_is_well(examined: Examined) -> None:
+    assert examined.findings("store") == []
 
 
 @pytest.mark.parametrize(
@@ -279,18 +279,18 @@ def test_a_store_of_the_tasks_role_is_well(platform: Examined) -> None:
         (f"postgres://somebody:{SECRET}@127.0.0.1:1/nothing", "cannot be reached"),
     ],
 )
-def test_a_store_that_is_not_there(platform: Examined, url: str | None, said: str) -> None:
+def test_a_store_that_is_not_there(examined: Examined, url: str | None, said: str) -> None:
     if url is None:
-        platform.set({}, without=("AIRFLOW_CONN_MLOPS_STORE",))
+        examined.set({}, without=("AIRFLOW_CONN_MLOPS_STORE",))
     else:
-        platform.set({"AIRFLOW_CONN_MLOPS_STORE": url})
-    assert said in platform.one("store", UNSAFE).what
-    assert platform.findings("marquez") == [], "one finding for one fault"
+        examined.set({"AIRFLOW_CONN_MLOPS_STORE": url})
+    assert said in examined.one("store", UNSAFE).what
+    assert examined.findings("marquez") == [], "one finding for one fault"
 
 
-def test_a_store_that_is_not_migrated(platform: Examined, database: str) -> None:
-    platform.set({"AIRFLOW_CONN_MLOPS_STORE": database.replace("postgresql:", "postgres:")})
-    assert "python -m mlops db upgrade" in platform.one("store", UNSAFE).action
+def test_a_store_that_is_not_migrated(examined: Examined, database: str) -> None:
+    examined.set({"AIRFLOW_CONN_MLOPS_STORE": database.replace("postgresql:", "postgres:")})
+    assert "python -m mlops db upgrade" in examined.one("store", UNSAFE).action
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_a_store_that_is_not_migrated(platform: Examined, database: str) -> None
     ],
 )
 def test_a_role_that_may_rewrite_the_past(
-    platform: Examined,
+    examined: Examined,
     postgres: EmbeddedPostgres,
     make_database: MakeDatabase,
     grants: str,
@@ -327,16 +327,16 @@ def test_a_role_that_may_rewrite_the_past(
             connection.execute(
                 f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA mlops TO {role}".encode()
             )
-            platform.set(
+            examined.set(
                 {
                     "AIRFLOW_CONN_MLOPS_STORE": postgres.url(name, user=role).replace(
                         "postgresql:", "postgres:"
                     )
                 }
             )
-            assert platform.findings("store") == []
+            assert examined.findings("store") == []
             connection.execute(grants.format(role=role).encode())
-        found = platform.one("store", UNSAFE)
+        found = examined.one("store", UNSAFE)
         assert said in found.found
         assert "--task-role" in found.action
     finally:
@@ -345,13 +345,13 @@ def test_a_role_that_may_rewrite_the_past(
             connection.execute(f"DROP ROLE {role}".encode())
 
 
-def test_a_store_within_airflow_s_database(platform: Examined, store_url: tuple[str, str]) -> None:
+def test_a_store_within_airflow_s_database(examined: Examined, store_url: tuple[str, str]) -> None:
     with psycopg.connect(store_url[0], autocommit=True) as connection:
         connection.execute(
             "CREATE TABLE dag_run (); CREATE TABLE task_instance (); CREATE TABLE serialized_dag ()"
         )
         try:
-            assert "metadata" in platform.one("store", ADVICE).what
+            assert "metadata" in examined.one("store", ADVICE).what
         finally:
             connection.execute("DROP TABLE dag_run, task_instance, serialized_dag")
 
@@ -359,97 +359,99 @@ def test_a_store_within_airflow_s_database(platform: Examined, store_url: tuple[
 # The governed lineage.
 
 
-def test_no_marquez(platform: Examined) -> None:
-    platform.set({}, without=("AIRFLOW__MLOPS__MARQUEZ_URL",))
-    assert "not set" in platform.one("marquez", ADVICE).what
+def test_no_marquez(examined: Examined) -> None:
+    examined.set({}, without=("AIRFLOW__MLOPS__MARQUEZ_URL",))
+    assert "not set" in examined.one("marquez", ADVICE).what
 
 
-def test_a_marquez_that_is_away(platform: Examined, marquez: FaultyServer) -> None:
-    marquez.refuse()
-    assert "no answer" in platform.one("marquez", LOSES).what
+def test_a_marquez_that_is_away(examined: Examined, faulty_marquez: FaultyServer) -> None:
+    faulty_marquez.refuse()
+    assert "no answer" in examined.one("marquez", LOSES).what
 
 
-def test_a_marquez_that_hangs(platform: Examined, marquez: FaultyServer) -> None:
-    marquez.mode = Mode.HANG
-    assert "nothing whole in 2 s" in platform.one("marquez", LOSES).found
+def test_a_marquez_that_hangs(examined: Examined, faulty_marquez: FaultyServer) -> None:
+    faulty_marquez.mode = Mode.HANG
+    assert "nothing whole in 2 s" in examined.one("marquez", LOSES).found
 
 
 @pytest.mark.parametrize(
     "url", [f"http://ann:{SECRET}@marquez:5000", f"http://marquez:5000?key={SECRET}"]
 )
-def test_an_address_with_a_secret(platform: Examined, url: str) -> None:
-    platform.set(settings(mlops__marquez_url=url))
-    assert "http://marquez:5000" in platform.one("marquez", UNSAFE).found
+def test_an_address_with_a_secret(examined: Examined, url: str) -> None:
+    examined.set(settings(mlops__marquez_url=url))
+    assert "http://marquez:5000" in examined.one("marquez", UNSAFE).found
 
 
-def test_an_address_that_is_none(platform: Examined) -> None:
-    platform.set(settings(mlops__marquez_url="marquez:5000"))
-    platform.one("marquez", LOSES)
+def test_an_address_that_is_none(examined: Examined) -> None:
+    examined.set(settings(mlops__marquez_url="marquez:5000"))
+    examined.one("marquez", LOSES)
 
 
 @pytest.fixture
 def facts(
-    platform: Examined, postgres: EmbeddedPostgres, make_database: MakeDatabase
+    examined: Examined, postgres: EmbeddedPostgres, make_database: MakeDatabase
 ) -> Iterator[Store]:
     """A store of its own, to which the platform's connection leads."""
     url = make_database()
     name = url.rpartition("/")[2]
     migrate(postgres, url)
     tasks = postgres.url(name, user=TASK_ROLE).replace("postgresql:", "postgres:")
-    platform.set({"AIRFLOW_CONN_MLOPS_STORE": tasks})
+    examined.set({"AIRFLOW_CONN_MLOPS_STORE": tasks})
     yield Store(url)
     postgres.drop_database(name)
 
 
-def test_events_that_wait(platform: Examined, facts: Store, marquez: FaultyServer) -> None:
+def test_events_that_wait(examined: Examined, facts: Store, faulty_marquez: FaultyServer) -> None:
     fact(facts, "one")
     fact(facts, "two")
-    found = platform.one("marquez", ADVICE)
+    found = examined.one("marquez", ADVICE)
     assert (found.check, found.found) == ("marquez_waiting", "4 that have not arrived")
-    deliver(facts, Marquez(marquez.url))
-    assert platform.findings("marquez") == []
+    deliver(facts, Marquez(faulty_marquez.url))
+    assert examined.findings("marquez") == []
 
 
-def test_events_that_were_refused(platform: Examined, facts: Store, marquez: FaultyServer) -> None:
+def test_events_that_were_refused(
+    examined: Examined, facts: Store, faulty_marquez: FaultyServer
+) -> None:
     fact(facts, "one")
-    marquez.first(Mode.BAD_REQUEST)
-    deliver(facts, Marquez(marquez.url))
-    refused, waits = platform.findings("marquez")
+    faulty_marquez.first(Mode.BAD_REQUEST)
+    deliver(facts, Marquez(faulty_marquez.url))
+    refused, waits = examined.findings("marquez")
     assert (refused.check, refused.severity) == ("marquez_refused", LOSES)
     assert refused.found == "1 refused, the first churn.one.0 (entry 1)"
     assert waits.check == "marquez_waiting"
-    deliver(facts, Marquez(marquez.url))
-    assert platform.findings("marquez") == [], "it has arrived since then"
+    deliver(facts, Marquez(faulty_marquez.url))
+    assert examined.findings("marquez") == [], "it has arrived since then"
 
 
 def test_a_marquez_that_was_emptied(
-    platform: Examined, facts: Store, marquez: FaultyServer
+    examined: Examined, facts: Store, faulty_marquez: FaultyServer
 ) -> None:
     fact(facts, "one")
-    deliver(facts, Marquez(marquez.url))
-    marquez.status = 404
-    found = platform.one("marquez", LOSES)
+    deliver(facts, Marquez(faulty_marquez.url))
+    faulty_marquez.status = 404
+    found = examined.one("marquez", LOSES)
     assert found.check == "marquez_emptied"
 
 
 # Airflow's own lineage.
 
 
-def test_openlineage_without_a_transport(platform: Examined) -> None:
-    assert platform.findings("on") == []
-    platform.set({}, without=("AIRFLOW__OPENLINEAGE__TRANSPORT",))
-    assert "no transport" in platform.one("on", LOSES).what
+def test_openlineage_without_a_transport(examined: Examined) -> None:
+    assert examined.findings("on") == []
+    examined.set({}, without=("AIRFLOW__OPENLINEAGE__TRANSPORT",))
+    assert "no transport" in examined.one("on", LOSES).what
     for check in ("transport", "reducing", "namespace", "silence", "timing", "words"):
-        assert platform.said(check) == [], "nothing is said of what is not there"
+        assert examined.said(check) == [], "nothing is said of what is not there"
 
 
 @pytest.mark.parametrize(
     "variables", [settings(openlineage__disabled="True"), {"OPENLINEAGE_DISABLED": "true"}]
 )
-def test_openlineage_that_is_switched_off(platform: Examined, variables: dict[str, str]) -> None:
-    platform.set(variables)
-    assert "switched off" in platform.one("on", LOSES).what
-    assert platform.said("transport") == []
+def test_openlineage_that_is_switched_off(examined: Examined, variables: dict[str, str]) -> None:
+    examined.set(variables)
+    assert "switched off" in examined.one("on", LOSES).what
+    assert examined.said("transport") == []
 
 
 BACKGROUND = {"type": "async_http", "url": "http://127.0.0.1:1"}
@@ -480,9 +482,9 @@ TRANSFORM = {
         ({"type": "composite", "transports": []}, "'composite'"),
     ],
 )
-def test_a_transport_that_loses_events(platform: Examined, transport: Any, said: str) -> None:
-    platform.set(settings(openlineage__transport=transport))
-    assert said in platform.one("transport", LOSES).what
+def test_a_transport_that_loses_events(examined: Examined, transport: Any, said: str) -> None:
+    examined.set(settings(openlineage__transport=transport))
+    assert said in examined.one("transport", LOSES).what
 
 
 @pytest.mark.parametrize(
@@ -495,9 +497,9 @@ def test_a_transport_that_loses_events(platform: Examined, transport: Any, said:
         (KAFKA, "message.timeout.ms"),
     ],
 )
-def test_a_transport_that_makes_tasks_slow(platform: Examined, transport: Any, said: str) -> None:
-    platform.set(settings(openlineage__transport=transport))
-    assert said in platform.one("transport", ADVICE).found
+def test_a_transport_that_makes_tasks_slow(examined: Examined, transport: Any, said: str) -> None:
+    examined.set(settings(openlineage__transport=transport))
+    assert said in examined.one("transport", ADVICE).found
 
 
 @pytest.mark.parametrize(
@@ -511,18 +513,18 @@ def test_a_transport_that_makes_tasks_slow(platform: Examined, transport: Any, s
         DATADOG,
     ],
 )
-def test_a_transport_that_delivers(platform: Examined, transport: Any) -> None:
-    platform.set(settings(openlineage__transport=transport))
-    assert platform.findings("transport") == []
-    assert len(platform.said("transport")) == 1
+def test_a_transport_that_delivers(examined: Examined, transport: Any) -> None:
+    examined.set(settings(openlineage__transport=transport))
+    assert examined.findings("transport") == []
+    assert len(examined.said("transport")) == 1
 
 
 @pytest.mark.parametrize("children", [[GOOD_HTTP, BACKGROUND], {"a": BACKGROUND, "b": GOOD_HTTP}])
 @pytest.mark.parametrize("stops", [False, True])
-def test_a_composite_is_no_second_chance(platform: Examined, children: Any, stops: bool) -> None:
+def test_a_composite_is_no_second_chance(examined: Examined, children: Any, stops: bool) -> None:
     whole = {"type": "composite", "transports": children, "continue_on_failure": not stops}
-    platform.set(settings(openlineage__transport=whole))
-    composite, background = platform.findings("transport")
+    examined.set(settings(openlineage__transport=whole))
+    composite, background = examined.findings("transport")
     assert (composite.severity, background.severity) == (ADVICE, LOSES)
     assert ("the first that fails" if stops else "no second chance") in composite.what
 
@@ -530,32 +532,32 @@ def test_a_composite_is_no_second_chance(platform: Examined, children: Any, stop
 # Where the client reads its configuration.
 
 
-def test_the_transport_of_a_file(platform: Examined, tmp_path: Path) -> None:
+def test_the_transport_of_a_file(examined: Examined, tmp_path: Path) -> None:
     file = tmp_path / "openlineage.yml"
     file.write_text(
         "transport: {type: async_http, url: 'http://127.0.0.1:1'}\n"
         "dataset: {reducing_enabled: true}\n"
     )
-    platform.set(
+    examined.set(
         settings(openlineage__config_path=str(file)), without=("AIRFLOW__OPENLINEAGE__TRANSPORT",)
     )
-    assert "background" in platform.one("transport", LOSES).what
-    assert "reducing_enabled" in platform.one("reducing", LOSES).found
+    assert "background" in examined.one("transport", LOSES).what
+    assert "reducing_enabled" in examined.one("reducing", LOSES).found
 
 
 def test_a_file_that_the_client_finds_by_itself(
-    platform: Examined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    examined: Examined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is merged below Airflow's transport, which has no word for datasets."""
     (tmp_path / "openlineage.yml").write_text("dataset: {reducing_enabled: true}\n")
-    assert platform.findings("reducing") == []
+    assert examined.findings("reducing") == []
     monkeypatch.chdir(tmp_path)
-    platform.one("reducing", LOSES)
-    assert platform.findings("transport") == []
+    examined.one("reducing", LOSES)
+    assert examined.findings("transport") == []
 
 
-def test_a_transport_of_variables(platform: Examined) -> None:
-    platform.set(
+def test_a_transport_of_variables(examined: Examined) -> None:
+    examined.set(
         {
             "OPENLINEAGE__TRANSPORT__TYPE": "async_http",
             "OPENLINEAGE__TRANSPORT__URL": "http://127.0.0.1:1",
@@ -563,40 +565,40 @@ def test_a_transport_of_variables(platform: Examined) -> None:
         },
         without=("AIRFLOW__OPENLINEAGE__TRANSPORT",),
     )
-    assert "background" in platform.one("transport", LOSES).what
-    platform.one("reducing", LOSES)
+    assert "background" in examined.one("transport", LOSES).what
+    examined.one("reducing", LOSES)
 
 
-def test_a_transport_of_one_variable(platform: Examined) -> None:
-    platform.set(
+def test_a_transport_of_one_variable(examined: Examined) -> None:
+    examined.set(
         {"OPENLINEAGE_URL": "http://127.0.0.1:1", "OPENLINEAGE_API_KEY": SECRET},
         without=("AIRFLOW__OPENLINEAGE__TRANSPORT",),
     )
     before = dict(os.environ)
-    assert "5 retries" in platform.one("transport", ADVICE).found
+    assert "5 retries" in examined.one("transport", ADVICE).found
     assert dict(os.environ) == before, "the client leaves nothing behind"
 
 
-def test_a_transport_of_a_connection(platform: Examined) -> None:
+def test_a_transport_of_a_connection(examined: Examined) -> None:
     extra = {"transport": {**BACKGROUND, "auth": {"apiKey": SECRET}}}
-    platform.set(
+    examined.set(
         {
             "AIRFLOW_CONN_LINEAGE": json.dumps({"conn_type": "generic", "extra": extra}),
             **settings(openlineage__config_conn_id="lineage"),
         }
     )
-    assert "background" in platform.one("transport", LOSES).what
+    assert "background" in examined.one("transport", LOSES).what
 
 
 # Names, rules, time and passwords.
 
 
-def test_no_namespace(platform: Examined) -> None:
-    assert platform.findings("namespace") == []
-    platform.set({}, without=("AIRFLOW__OPENLINEAGE__NAMESPACE",))
-    assert "'default'" in platform.one("namespace", LOSES).found
-    platform.set({"OPENLINEAGE_NAMESPACE": "airflow-prod"})
-    assert platform.findings("namespace") == []
+def test_no_namespace(examined: Examined) -> None:
+    assert examined.findings("namespace") == []
+    examined.set({}, without=("AIRFLOW__OPENLINEAGE__NAMESPACE",))
+    assert "'default'" in examined.one("namespace", LOSES).found
+    examined.set({"OPENLINEAGE_NAMESPACE": "airflow-prod"})
+    assert examined.findings("namespace") == []
 
 
 TRAIN = "mlops.operators.train.TrainOperator"
@@ -652,11 +654,11 @@ def rule(scope: dict[str, str], mode: str = "exact", **controls: bool) -> dict[s
     ],
 )
 def test_rules_that_silence_our_operators(
-    platform: Examined, variables: dict[str, str], said: str
+    examined: Examined, variables: dict[str, str], said: str
 ) -> None:
-    assert platform.findings("silence") == []
-    platform.set(variables)
-    assert said in platform.one("silence", LOSES).found
+    assert examined.findings("silence") == []
+    examined.set(variables)
+    assert said in examined.one("silence", LOSES).found
 
 
 @pytest.mark.parametrize(
@@ -669,9 +671,9 @@ def test_rules_that_silence_our_operators(
         [rule({}, include_source_code=False)],
     ],
 )
-def test_rules_that_do_not(platform: Examined, rules: list[dict[str, Any]]) -> None:
-    platform.set(settings(openlineage__emission_policy=rules))
-    assert platform.findings("silence") == []
+def test_rules_that_do_not(examined: Examined, rules: list[dict[str, Any]]) -> None:
+    examined.set(settings(openlineage__emission_policy=rules))
+    assert examined.findings("silence") == []
 
 
 @pytest.mark.parametrize(
@@ -681,23 +683,25 @@ def test_rules_that_do_not(platform: Examined, rules: list[dict[str, Any]]) -> N
         settings(openlineage__emission_policy=[rule({}, include_full_task_info=True)]),
     ],
 )
-def test_events_with_every_attribute(platform: Examined, variables: dict[str, str]) -> None:
-    platform.set(variables)
-    assert platform.one("silence", UNSAFE).check == "full_task_info"
+def test_events_with_every_attribute(examined: Examined, variables: dict[str, str]) -> None:
+    examined.set(variables)
+    assert examined.one("silence", UNSAFE).check == "full_task_info"
 
 
-def test_rules_that_are_none(platform: Examined) -> None:
-    platform.set(settings(openlineage__emission_policy={"scope": {}}))
-    assert "JSON array" in platform.one("silence", ADVICE).expected
+def test_rules_that_are_none(examined: Examined) -> None:
+    examined.set(settings(openlineage__emission_policy={"scope": {}}))
+    assert "JSON array" in examined.one("silence", ADVICE).expected
 
 
-def test_the_doctor_knows_all_operators_and_all_tasks(platform: Examined, include: Path) -> None:
+def test_the_doctor_knows_all_operators_and_all_tasks(
+    examined: Examined, small_include: Path
+) -> None:
     from mlops.lifecycle import build_dags
     from mlops.operators.names import OPERATOR_NAMES
 
     known = {name for _, name in emission_policy.operators()}
     assert known >= OPERATOR_NAMES | {"AlarmOperator", "GovernanceOperator"}
-    for dag in build_dags(include):
+    for dag in build_dags(small_include):
         tasks = {
             "sign_off.seat" if task_id.startswith("sign_off.") else task_id
             for task_id in dag.task_ids
@@ -706,27 +710,27 @@ def test_the_doctor_knows_all_operators_and_all_tasks(platform: Examined, includ
         assert set(emission_policy.TASKS[dag.dag_id.removeprefix("late_")]) - {"alarm"} == tasks
 
 
-def test_time_to_send(platform: Examined) -> None:
-    assert platform.findings("timing") == []
-    platform.set(settings(openlineage__execute_in_thread="False"))
-    assert "forked" in platform.one("timing", ADVICE).what
-    platform.set(settings(openlineage__execute_in_thread="True"))
+def test_time_to_send(examined: Examined) -> None:
+    assert examined.findings("timing") == []
+    examined.set(settings(openlineage__execute_in_thread="False"))
+    assert "forked" in examined.one("timing", ADVICE).what
+    examined.set(settings(openlineage__execute_in_thread="True"))
     for seconds in ("1", "30"):
-        platform.set(settings(openlineage__execution_timeout=seconds))
-        assert f"{seconds} s" in platform.one("timing", ADVICE).found
-    platform.set(settings(core__task_success_overtime="40"))
-    assert platform.findings("timing") == []
+        examined.set(settings(openlineage__execution_timeout=seconds))
+        assert f"{seconds} s" in examined.one("timing", ADVICE).found
+    examined.set(settings(core__task_success_overtime="40"))
+    assert examined.findings("timing") == []
 
 
 @pytest.mark.parametrize("password", ["postgres", "warehouse", "flights", "lage"])
-def test_a_password_that_is_a_word_of_our_names(platform: Examined, password: str) -> None:
-    assert platform.findings("words") == []
+def test_a_password_that_is_a_word_of_our_names(examined: Examined, password: str) -> None:
+    assert examined.findings("words") == []
     url = f"postgres://loader:{password}@village.example.com/flights_warehouse"
-    platform.set({"AIRFLOW_CONN_WAREHOUSE": url})
+    examined.set({"AIRFLOW_CONN_WAREHOUSE": url})
     if len(password) < 5:
-        assert platform.findings("words") == [], "Airflow masks none that is so short"
+        assert examined.findings("words") == [], "Airflow masks none that is so short"
     else:
-        found = platform.one("words", LOSES)
+        found = examined.one("words", LOSES)
         assert "'warehouse'" in found.what
         assert password not in found.found + found.expected + found.action
 

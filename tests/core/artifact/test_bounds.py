@@ -26,7 +26,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_limits
 
 from mlops.core.artifact import model_file
 from mlops.core.artifact.audit import SCHEMA
@@ -158,11 +157,8 @@ def refused(estimator: Any, change: Change, match: str) -> None:
         model_file.load(edited(written, change))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """More threads than processors make these small models slow."""
-    with threadpool_limits(1):
-        yield
+# More threads than processors make these small models slow.
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @cache

@@ -558,7 +558,7 @@ UNREADABLE_AS_WRITTEN = {"a star over a function"}
 
 
 @pytest.fixture(scope="module")
-def url(module_database: str) -> str:
+def tables_url(module_database: str) -> str:
     with psycopg.connect(module_database) as connection:
         connection.execute(TABLES)
     return module_database
@@ -583,9 +583,9 @@ def sources(lineage: ColumnLineage) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_edge_and_no_other(url, name):
+def test_every_edge_and_no_other(tables_url, name):
     case = CASES[name]
-    catalog = read_query(url, case.sql)
+    catalog = read_query(tables_url, case.sql)
     assert catalog.referee == ""
     found = column_lineage(case.sql, catalog)
     direct = {column: said(edges, "DIRECT") for column, edges in found.columns.items()}
@@ -602,8 +602,8 @@ def test_every_edge_and_no_other(url, name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_walk_alone_finds_nothing_that_postgres_does_not_name(url, name):
-    catalog = read_query(url, CASES[name].sql)
+def test_the_walk_alone_finds_nothing_that_postgres_does_not_name(tables_url, name):
+    catalog = read_query(tables_url, CASES[name].sql)
     texts = [] if name in UNREADABLE_AS_WRITTEN else [CASES[name].sql]
     texts += [] if name in UNREADABLE_AS_POSTGRES_WRITES_IT else [catalog.definition]
     for sql in texts:
@@ -614,9 +614,9 @@ def test_the_walk_alone_finds_nothing_that_postgres_does_not_name(url, name):
 
 
 @pytest.mark.parametrize("name", sorted(CASES.keys() - UNREADABLE_AS_POSTGRES_WRITES_IT))
-def test_postgres_own_writing_of_the_query_gives_the_same(url, name):
+def test_postgres_own_writing_of_the_query_gives_the_same(tables_url, name):
     case = CASES[name]
-    catalog = read_query(url, case.sql)
+    catalog = read_query(tables_url, case.sql)
     as_written = column_lineage(case.sql, catalog)
     by_postgres = column_lineage(catalog.definition, catalog)
     for column, edges in as_written.columns.items():
@@ -697,7 +697,7 @@ START, END = datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 7, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def flights(module_database: str) -> str:
+def empty_flights(module_database: str) -> str:
     """A database with the demo's tables, and no rows."""
     script = (PROJECT / "demo/sql/flights_tables.sql").read_text()
     with psycopg.connect(module_database) as connection:
@@ -706,10 +706,10 @@ def flights(module_database: str) -> str:
     return module_database
 
 
-def test_the_demo_trains_on(flights):
+def test_the_demo_trains_on(empty_flights):
     spec = Include(PROJECT / "include").spec("flight_delay")
     query = training_query(spec, start=START, end=END, as_of=END)
-    catalog = read_query(flights, query)
+    catalog = read_query(empty_flights, query)
     found = column_lineage(query, catalog)
     direct = {column: said(edges, "DIRECT") for column, edges in found.columns.items()}
     assert direct == {c: listed(t) for c, t in {**FLIGHT_DELAY, "late": LATE}.items()}
@@ -735,10 +735,10 @@ def test_the_demo_trains_on(flights):
     }
 
 
-def test_the_demo_scores(flights):
+def test_the_demo_scores(empty_flights):
     spec = Include(PROJECT / "include").spec("flight_delay")
     query = scoring_query(spec, Period(START, END))
-    catalog = read_query(flights, query)
+    catalog = read_query(empty_flights, query)
     found = column_lineage(query, catalog)
     direct = {column: said(edges, "DIRECT") for column, edges in found.columns.items()}
     assert direct == {column: listed(text) for column, text in FLIGHT_DELAY.items()}
@@ -747,10 +747,10 @@ def test_the_demo_scores(flights):
     assert edge.description == "sum(dep_delay) OVER origin_3h"
 
 
-def test_the_example_trains_on(flights):
+def test_the_example_trains_on(empty_flights):
     spec = Include(PROJECT / "docs/example").spec("cancellation")
     query = training_query(spec, start=START, end=END, as_of=END)
-    catalog = read_query(flights, query)
+    catalog = read_query(empty_flights, query)
     found = column_lineage(query, catalog)
     direct = {column: said(edges, "DIRECT") for column, edges in found.columns.items()}
     assert direct == {c: listed(t) for c, t in {**CANCELLATION, "cancelled": CANCELLED}.items()}
@@ -761,9 +761,9 @@ def test_the_example_trains_on(flights):
     assert sources(found) == catalog.used
 
 
-def test_an_edge_that_postgres_does_not_vouch_for_is_left_out_and_said(url):
+def test_an_edge_that_postgres_does_not_vouch_for_is_left_out_and_said(tables_url):
     sql = "SELECT amount + token_count AS x, order_id FROM orders WHERE status = 'a'"
-    catalog = read_query(url, sql)
+    catalog = read_query(tables_url, sql)
     less = catalog.used - {("public", "orders", "token_count"), ("public", "orders", "status")}
     found = column_lineage(sql, replace(catalog, used=frozenset(less)))
     assert said(found.columns["x"], "DIRECT") == {"TRANSFORMATION orders.amount"}
@@ -773,17 +773,17 @@ def test_an_edge_that_postgres_does_not_vouch_for_is_left_out_and_said(url):
     assert "rows seemed to depend on public.orders.status" in found.unknown[1]
 
 
-def test_a_column_that_no_output_claims_concerns_the_whole_query(url):
+def test_a_column_that_no_output_claims_concerns_the_whole_query(tables_url):
     sql = "SELECT order_id FROM orders"
-    catalog = read_query(url, sql)
+    catalog = read_query(tables_url, sql)
     more = catalog.used | {("public", "orders", "amount")}
     found = column_lineage(sql, replace(catalog, used=more))
     assert said(found.dataset, "INDIRECT") == {"OTHER orders.amount"}
 
 
-def test_sql_that_cannot_be_parsed_gives_every_used_column_to_every_output(url):
+def test_sql_that_cannot_be_parsed_gives_every_used_column_to_every_output(tables_url):
     sql = "SELECT o.amount, i.sku FROM orders o JOIN items i USING (order_id) AS j WHERE qty > 1"
-    catalog = read_query(url, sql)
+    catalog = read_query(tables_url, sql)
     found = column_lineage(sql, catalog)
     used = "OTHER orders.amount, OTHER items.sku, OTHER orders.order_id, OTHER items.order_id, "
     for column in ("amount", "sku"):
@@ -794,9 +794,9 @@ def test_sql_that_cannot_be_parsed_gives_every_used_column_to_every_output(url):
     assert "\x1b" not in sentence
 
 
-def test_without_a_referee_the_walk_stands_alone_and_it_is_said(url):
+def test_without_a_referee_the_walk_stands_alone_and_it_is_said(tables_url):
     sql = CASES["join and aggregate"].sql
-    with_referee = read_query(url, sql)
+    with_referee = read_query(tables_url, sql)
     catalog = replace(
         with_referee, referee="permission denied", used=frozenset(), definition="", functions=()
     )
@@ -829,59 +829,59 @@ def test_without_a_referee_the_walk_stands_alone_and_it_is_said(url):
         "SELECT " + "(" * 3000 + "amount" + ")" * 3000 + " FROM orders",
     ],
 )
-def test_nothing_is_raised_and_nothing_guessed(url, sql):
-    catalog = replace(read_query(url, "SELECT amount FROM orders"), definition="")
+def test_nothing_is_raised_and_nothing_guessed(tables_url, sql):
+    catalog = replace(read_query(tables_url, "SELECT amount FROM orders"), definition="")
     found = column_lineage(sql, catalog)
     assert said(found.columns["amount"], "DIRECT") == set()
     assert said(found.columns["amount"], "INDIRECT") == {"OTHER orders.amount"}
     assert "cannot be followed" in found.unknown[0]
 
 
-def test_functions_that_may_read_tables_are_said(url):
+def test_functions_that_may_read_tables_are_said(tables_url):
     sql = "SELECT spent(customer_id) AS s, plus_one(amount) AS p, upper(status) AS u FROM orders"
-    found = column_lineage(sql, read_query(url, sql))
+    found = column_lineage(sql, read_query(tables_url, sql))
     assert said(found.columns["s"], "DIRECT") == {"TRANSFORMATION orders.customer_id"}
     # plus_one calls itself immutable, and nobody holds a function in SQL to that.
     named = [re.search(r"The function (\S+)\(", sentence)[1] for sentence in found.unknown]
     assert named == ["public.plus_one", "public.spent"]
     sql = "SELECT query_to_xml('SELECT * FROM orders', true, true, '')::text AS x"
-    (sentence,) = column_lineage(sql, read_query(url, sql)).unknown
+    (sentence,) = column_lineage(sql, read_query(tables_url, sql)).unknown
     assert "query_to_xml runs SQL from a text" in sentence
 
 
-def test_two_columns_of_one_name_are_said(url):
+def test_two_columns_of_one_name_are_said(tables_url):
     sql = "SELECT amount AS x, order_id AS x FROM orders"
-    found = column_lineage(sql, read_query(url, sql))
+    found = column_lineage(sql, read_query(tables_url, sql))
     assert said(found.columns["x"], "DIRECT") == listed(
         "IDENTITY orders.amount, IDENTITY orders.order_id"
     )
     assert "Two columns are called x" in found.unknown[0]
 
 
-def test_every_aggregate_of_the_server_is_known_as_one(url):
-    with psycopg.connect(url) as connection:
+def test_every_aggregate_of_the_server_is_known_as_one(tables_url):
+    with psycopg.connect(tables_url) as connection:
         found = connection.execute(
             "SELECT proname, pronargs FROM pg_proc JOIN pg_aggregate ON aggfnoid = pg_proc.oid "
             "WHERE aggkind = 'n' AND pronargs > 0 AND provariadic = 0 ORDER BY 1, 2"
         ).fetchall()
     assert len(found) > 50
-    catalog = read_query(url, "SELECT amount FROM orders")
+    catalog = read_query(tables_url, "SELECT amount FROM orders")
     for name, count in found:
         call = f"{name}({', '.join(['amount'] * count)})"
         lineage = column_lineage(f"SELECT {call} FROM orders", catalog)
         assert said(lineage.columns["amount"], "DIRECT") == {"AGGREGATION orders.amount"}, call
 
 
-def test_a_description_is_the_sql_on_one_line_and_short(url):
+def test_a_description_is_the_sql_on_one_line_and_short(tables_url):
     long = " + ".join(["amount"] * 100)
     sql = f"SELECT sum(amount\n  * 2) OVER () AS s, -- said\n {long} AS l FROM orders"
-    found = column_lineage(sql, read_query(url, sql))
+    found = column_lineage(sql, read_query(tables_url, sql))
     assert found.columns["s"][0].description == "sum(amount * 2) OVER ()"
     assert len(found.columns["l"][0].description) == 200
 
 
-def test_the_same_question_has_the_same_answer(url):
+def test_the_same_question_has_the_same_answer(tables_url):
     sql = CASES["set operations"].sql
-    first, second = (column_lineage(sql, read_query(url, sql)) for _ in range(2))
+    first, second = (column_lineage(sql, read_query(tables_url, sql)) for _ in range(2))
     assert first == second
     assert list(first.columns) == ["id", "v", "k"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,12 +16,6 @@ LIMIT_S = 0.4
 # What the machine itself may add to the limit before a test says that there is none.
 SLACK_S = 1.5
 EVENT = json.dumps({"eventType": "COMPLETE", "name": "ä"})
-
-
-@pytest.fixture
-def server() -> Iterator[FaultyServer]:
-    with FaultyServer() as made:
-        yield made
 
 
 @pytest.fixture

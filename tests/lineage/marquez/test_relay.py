@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,17 +41,10 @@ ORIGIN = Origin(
 
 
 @pytest.fixture
-def store(database: str) -> Store:
+def relay_store(database: str) -> Store:
     """A store of its own for each test."""
     upgrade(database)
     return Store(database)
-
-
-@pytest.fixture
-def server() -> Iterator[FaultyServer]:
-    """A server that is well until it is told otherwise."""
-    with FaultyServer() as found:
-        yield found
 
 
 def told(model: str, name: str, runs: int = 1) -> GovernedRuns:
@@ -110,13 +102,13 @@ def both(*jobs: str) -> list[tuple[str, str]]:
     return [(job, stage) for job in jobs for stage in ("START", "COMPLETE")]
 
 
-def test_events_are_written_with_the_fact_and_its_entry_or_not_at_all(store: Store):
-    with pytest.raises(RuntimeError), store.transaction() as transaction:
+def test_events_are_written_with_the_fact_and_its_entry_or_not_at_all(relay_store: Store):
+    with pytest.raises(RuntimeError), relay_store.transaction() as transaction:
         record(transaction, "x")
         raise RuntimeError
-    fact(store, "one", runs=2)
-    fact(store, "one", runs=2)  # the same fact again: no second entry, no second event
-    with store.transaction() as transaction:
+    fact(relay_store, "one", runs=2)
+    fact(relay_store, "one", runs=2)  # the same fact again: no second entry, no second event
+    with relay_store.transaction() as transaction:
         entries = transaction.session.scalars(select(LedgerRow)).all()
         events = transaction.session.scalars(
             select(LineageEventRow).order_by(LineageEventRow.position)
@@ -132,63 +124,63 @@ def test_events_are_written_with_the_fact_and_its_entry_or_not_at_all(store: Sto
     assert events[0].run_id == events[1].run_id != events[2].run_id
 
 
-def test_all_is_delivered_in_order_and_nothing_twice(store: Store, server: FaultyServer):
+def test_all_is_delivered_in_order_and_nothing_twice(relay_store: Store, server: FaultyServer):
     for name in ("one", "two", "three"):
-        fact(store, name)
-    found = send(store, server)
+        fact(relay_store, name)
+    found = send(relay_store, server)
     assert (found.delivered, found.waiting) == (6, 0)
     assert kept(server) == both("churn.one.0", "churn.two.0", "churn.three.0")
-    assert send(store, server).delivered == 0
-    fact(store, "four")
-    assert send(store, server).delivered == 2
+    assert send(relay_store, server).delivered == 0
+    fact(relay_store, "four")
+    assert send(relay_store, server).delivered == 2
     assert kept(server)[6:] == both("churn.four.0")
 
 
-def test_more_than_a_chunk_is_delivered_in_one_round(store: Store, server: FaultyServer):
+def test_more_than_a_chunk_is_delivered_in_one_round(relay_store: Store, server: FaultyServer):
     for number in range(4):
-        fact(store, f"n{number}", runs=20)
-    found = send(store, server)
+        fact(relay_store, f"n{number}", runs=20)
+    found = send(relay_store, server)
     assert (found.delivered, found.waiting) == (160, 0)
     assert kept(server) == both(*(f"churn.n{n}.{m}" for n in range(4) for m in range(20)))
 
 
 @pytest.mark.parametrize("mode", [Mode.ERROR, Mode.HANG, Mode.DROP, Mode.TRICKLE, Mode.DEAF])
 def test_a_server_that_is_away_gets_everything_afterwards(
-    store: Store, server: FaultyServer, mode: Mode
+    relay_store: Store, server: FaultyServer, mode: Mode
 ):
-    fact(store, "one")
+    fact(relay_store, "one")
     server.mode = mode
-    found = send(store, server)
+    found = send(relay_store, server)
     assert found.unreachable
     assert (found.delivered, found.waiting) == (0, 2)
-    fact(store, "two")
+    fact(relay_store, "two")
     server.heal()
-    assert send(store, server).delivered == 4
+    assert send(relay_store, server).delivered == 4
     assert kept(server) == both("churn.one.0", "churn.two.0")
 
 
 def test_a_server_that_refuses_connections_gets_everything_afterwards(
-    store: Store, server: FaultyServer
+    relay_store: Store, server: FaultyServer
 ):
-    fact(store, "one")
+    fact(relay_store, "one")
     server.refuse()
-    assert send(store, server).unreachable
+    assert send(relay_store, server).unreachable
     server.heal()
-    assert send(store, server).delivered == 2
+    assert send(relay_store, server).delivered == 2
     assert kept(server) == both("churn.one.0")
 
 
 @pytest.mark.parametrize("mode", [Mode.AFTERWARDS, Mode.HALF])
 def test_a_server_that_dies_in_the_middle_is_told_that_part_again(
-    store: Store, server: FaultyServer, mode: Mode
+    relay_store: Store, server: FaultyServer, mode: Mode
 ):
     for name in ("one", "two", "three"):
-        fact(store, name)
+        fact(relay_store, name)
     server.first(Mode.HEALTHY, Mode.HEALTHY, mode)
-    found = send(store, server)
+    found = send(relay_store, server)
     assert found.unreachable
     assert (found.delivered, found.waiting) == (2, 4)
-    assert send(store, server).delivered == 4
+    assert send(relay_store, server).delivered == 4
     # At least once: the event whose answer was lost came a second time, in its place.
     assert kept(server) == [
         *both("churn.one.0"),
@@ -197,68 +189,74 @@ def test_a_server_that_dies_in_the_middle_is_told_that_part_again(
     ]
 
 
-def test_a_refused_event_holds_back_its_model_and_no_other(store: Store, server: FaultyServer):
-    fact(store, "one", model="churn")
-    fact(store, "one", model="fraud")
-    fact(store, "two", model="churn")
+def test_a_refused_event_holds_back_its_model_and_no_other(
+    relay_store: Store, server: FaultyServer
+):
+    fact(relay_store, "one", model="churn")
+    fact(relay_store, "one", model="fraud")
+    fact(relay_store, "two", model="churn")
     server.first(Mode.HEALTHY, Mode.BAD_REQUEST)
-    found = send(store, server)
+    found = send(relay_store, server)
     assert kept(server) == [("churn.one.0", "START"), *both("fraud.one.0")]
     assert (found.delivered, found.waiting) == (3, 3)
     (line,) = found.refused
     assert "churn.one.0" in line
     assert "400" in line
-    assert send(store, server).delivered == 3
+    assert send(relay_store, server).delivered == 3
     assert kept(server)[3:] == [("churn.one.0", "COMPLETE"), *both("churn.two.0")]
 
 
-def test_a_server_that_refuses_everything_is_not_asked_for_ever(store: Store, server: FaultyServer):
+def test_a_server_that_refuses_everything_is_not_asked_for_ever(
+    relay_store: Store, server: FaultyServer
+):
     for number in range(30):
-        fact(store, "one", model=f"m{number}")
+        fact(relay_store, "one", model=f"m{number}")
     server.mode = Mode.HEALTHY
     server.status = 400
-    found = send(store, server)
+    found = send(relay_store, server)
     assert "refuses everything" in found.unreachable
     assert len([r for r in server.requests if r[0] == "POST"]) == 10
     for _ in range(3):
-        send(store, server)
-    with store.transaction() as transaction:
+        send(relay_store, server)
+    with relay_store.transaction() as transaction:
         noted = transaction.session.scalar(select(func.count()).select_from(LineageDeliveryRow))
     assert noted == 10  # what was said before is not noted again
     server.heal()
-    assert send(store, server).waiting == 0
+    assert send(relay_store, server).waiting == 0
     assert kept(server) == both(*(f"m{number}.one.0" for number in range(30)))
 
 
-def test_a_server_that_was_emptied_is_told_everything_again(store: Store, server: FaultyServer):
+def test_a_server_that_was_emptied_is_told_everything_again(
+    relay_store: Store, server: FaultyServer
+):
     for name in ("one", "two"):
-        fact(store, name)
-    assert send(store, server).delivered == 4
+        fact(relay_store, name)
+    assert send(relay_store, server).delivered == 4
     server.status = 404  # it knows no run any more
-    assert send(store, server).again
+    assert send(relay_store, server).again
     server.heal()
     server.kept.clear()
-    found = send(store, server)
+    found = send(relay_store, server)
     assert (found.delivered, found.waiting) == (4, 0)
     assert kept(server) == both("churn.one.0", "churn.two.0")
-    assert send(store, server).delivered == 0
+    assert send(relay_store, server).delivered == 0
 
 
-def test_two_destinations_know_nothing_of_one_another(store: Store, server: FaultyServer):
-    fact(store, "one")
-    assert send(store, server).delivered == 2
+def test_two_destinations_know_nothing_of_one_another(relay_store: Store, server: FaultyServer):
+    fact(relay_store, "one")
+    assert send(relay_store, server).delivered == 2
     with FaultyServer() as other:
-        assert waiting(store, Marquez(other.url).url) == 2
-        assert send(store, other).delivered == 2
-    assert waiting(store, Marquez(server.url).url) == 0
+        assert waiting(relay_store, Marquez(other.url).url) == 2
+        assert send(relay_store, other).delivered == 2
+    assert waiting(relay_store, Marquez(server.url).url) == 0
 
 
-def test_one_delivers_at_a_time(store: Store, server: FaultyServer):
-    fact(store, "one")
-    with store.try_lock(f"mlops.lineage.{Marquez(server.url).url}") as alone:
+def test_one_delivers_at_a_time(relay_store: Store, server: FaultyServer):
+    fact(relay_store, "one")
+    with relay_store.try_lock(f"mlops.lineage.{Marquez(server.url).url}") as alone:
         assert alone
-        assert send(store, server) == Delivery(busy=True)
-    assert send(store, server).delivered == 2
+        assert send(relay_store, server) == Delivery(busy=True)
+    assert send(relay_store, server).delivered == 2
 
 
 def test_the_tasks_role_can_deliver_and_cannot_change_what_was_told(
@@ -290,28 +288,28 @@ def test_the_tasks_role_can_deliver_and_cannot_change_what_was_told(
         ),
     ],
 )
-def test_an_outbox_that_was_edited_shows(store: Store, statement: str, said: str):
+def test_an_outbox_that_was_edited_shows(relay_store: Store, statement: str, said: str):
     for name in ("one", "two", "three"):
-        fact(store, name)
-    found = compare_outbox(store)
+        fact(relay_store, name)
+    found = compare_outbox(relay_store)
     assert (found.entries, found.runs, found.problems) == (3, 3, ())
-    with store.transaction() as transaction:
+    with relay_store.transaction() as transaction:
         transaction.session.execute(text(statement))
-    (problem,) = compare_outbox(store).problems
+    (problem,) = compare_outbox(relay_store).problems
     assert said in problem
 
 
-def test_the_courier_delivers_right_after_the_commit(store: Store, server: FaultyServer):
-    fact(store, "before")
-    end = start(store, server.url)
+def test_the_courier_delivers_right_after_the_commit(relay_store: Store, server: FaultyServer):
+    fact(relay_store, "before")
+    end = start(relay_store, server.url)
     try:
         _until(lambda: len(kept(server)) == 2)
-        fact(store, "after")
+        fact(relay_store, "after")
         committed = time.monotonic()
         _until(lambda: len(kept(server)) == 4)
         assert time.monotonic() - committed < 5
         server.refuse()
-        fact(store, "during")
+        fact(relay_store, "during")
         time.sleep(0.3)
         server.heal()
         _until(lambda: len(kept(server)) == 6, seconds=30)

@@ -31,9 +31,9 @@ from demo.rest import AirflowRefused
 from demo.tasks import HumanRequest, TaskRef
 from mlops.approvals.eligibility import Person
 from mlops.store.migrate import upgrade
-from tests.approvals.small import MODELS, fill, sign, small_life, write_include
-from tests.flow.life import PROJECT, Life, Release
-from tests.parking import wait_until_parked
+from tests.fixtures.life import PROJECT, Life, Release
+from tests.fixtures.parking import wait_until_parked
+from tests.fixtures.visits import MODELS, fill, sign, visits_life, write_include
 
 ROLES = {
     "admin": "admin",
@@ -132,7 +132,7 @@ class Site:
 
     def life(self, model: str) -> Life:
         """The steps of a model's life, in this process."""
-        return small_life(model, self.database, folder=self.folder, store_url=self.store_url)
+        return visits_life(model, self.database, folder=self.folder, store_url=self.store_url)
 
     def release(self, model: str) -> Release:
         """A version that nobody has signed yet, on data of another day than any before."""

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from demo.tasks import TaskRef
 from tests.system.governance.site import Site, deploy_of
@@ -17,16 +17,6 @@ pytestmark = [
 ]
 SECONDS = 60_000
 Open = Callable[[str, TaskRef, str], Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        yield made
-        made.close()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from demo.tasks import TaskRef
 from mlops.core.artifact import model_file
 from mlops.core.artifact.package import PackageParts, build, read
 from mlops.store.tables import ReportRow, VersionRow
-from tests.approvals.small import sign
+from tests.fixtures.visits import sign
 from tests.flow.factories import HomeMade
 from tests.system.governance.site import Site, deploy_of
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from tests.flow.life import PROJECT
+from tests.fixtures.life import PROJECT
 from tests.system.governance.site import Site
 
 pytestmark = pytest.mark.system

@@ -60,56 +60,56 @@ class FabPlatform(GovernedPlatform):
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
+def fab_site() -> Iterator[Site]:
     """Airflow with FAB; nobody reads its mail."""
     with sites.running(1, FabPlatform) as made:
         yield made
 
 
-def test_ids_decide_who_holds_a_seat_and_names_who_may_not_sign(site: Site) -> None:
+def test_ids_decide_who_holds_a_seat_and_names_who_may_not_sign(fab_site: Site) -> None:
     """One gate: a stranger, the developer, whoever started it, and at last a member."""
-    ids = site.ids
+    ids = fab_site.ids
     assert all(id_.isdecimal() for id_ in ids.values())
-    version = site.version("late")
-    gate = site.ask("late", version)
+    version = fab_site.version("late")
+    gate = fab_site.ask("late", version)
     for user, status, why in (
         ("eve", 403, "eve does not hold the seat Owner"),
         ("sam", 460, f"sam developed late v{version} and cannot sign it"),
         ("dora", 460, f"dora started the release of late v{version} and cannot sign it"),
     ):
         with pytest.raises(AirflowRefused) as refusal:
-            site.sign(gate, user)
+            fab_site.sign(gate, user)
         assert (refusal.value.status, refusal.value.detail) == (status, why)
-    site.sign(gate, "bea")
-    assert site.deployed(gate) == "success"
-    said = site.entries(f"late/v{version}", "signature.refused", "signature.given")
+    fab_site.sign(gate, "bea")
+    assert fab_site.deployed(gate) == "success"
+    said = fab_site.entries(f"late/v{version}", "signature.refused", "signature.given")
     assert [(actor, payload["user_name"]) for actor, _, payload in said] == [
         (ids[user], user) for user in ("eve", "sam", "dora", "bea")
     ]
 
 
-def test_marks_by_hand(site: Site) -> None:
-    version = site.version("late")
-    gate = site.ask("late", version)
-    site.client.mark("admin", gate, "success", note="urgent")
-    assert site.deployed(gate) == "failed"
-    assert "admin marked the gate as a success" in site.log(deploy_of(gate))
-    site.client.wait_run(gate.dag_id, gate.run_id)
-    site.client.clear(gate.dag_id, gate.run_id, [gate.task_id, "deploy"])
-    site.asked(gate)
-    site.client.mark("bea", gate, "success", note="I read the report")
-    assert site.deployed(gate) == "success"
-    ((actor, _, payload),) = site.entries(f"late/v{version}", "signature.given")
-    assert (actor, payload["method"]) == (site.ids["bea"], "mark_success")
+def test_marks_by_hand(fab_site: Site) -> None:
+    version = fab_site.version("late")
+    gate = fab_site.ask("late", version)
+    fab_site.client.mark("admin", gate, "success", note="urgent")
+    assert fab_site.deployed(gate) == "failed"
+    assert "admin marked the gate as a success" in fab_site.log(deploy_of(gate))
+    fab_site.client.wait_run(gate.dag_id, gate.run_id)
+    fab_site.client.clear(gate.dag_id, gate.run_id, [gate.task_id, "deploy"])
+    fab_site.asked(gate)
+    fab_site.client.mark("bea", gate, "success", note="I read the report")
+    assert fab_site.deployed(gate) == "success"
+    ((actor, _, payload),) = fab_site.entries(f"late/v{version}", "signature.given")
+    assert (actor, payload["method"]) == (fab_site.ids["bea"], "mark_success")
 
 
-def test_a_seat_is_revoked_by_its_holder_though_runs_name_names(site: Site) -> None:
-    version = site.go_live("late")
+def test_a_seat_is_revoked_by_its_holder_though_runs_name_names(fab_site: Site) -> None:
+    version = fab_site.go_live("late")
     conf = {"action": "revoke", "seat": "owner", "reason": "it harms people"}
-    assert site.control("late", "eve", **conf) == "failed"
-    site.life("late").deploy(version)
-    assert site.control("late", "bea", **conf) == "success"
+    assert fab_site.control("late", "eve", **conf) == "failed"
+    fab_site.life("late").deploy(version)
+    assert fab_site.control("late", "bea", **conf) == "success"
     with pytest.raises(NotSigned, match="bea revoked the signature: it harms people"):
-        site.life("late").deploy(version)
-    ((actor, _, _),) = site.entries(f"late/v{version}", "signature.revoked")
-    assert actor == site.ids["bea"]
+        fab_site.life("late").deploy(version)
+    ((actor, _, _),) = fab_site.entries(f"late/v{version}", "signature.revoked")
+    assert actor == fab_site.ids["bea"]

@@ -50,16 +50,16 @@ ALL_OF_ORDERS = {("public", "orders", column.name) for column in ORDERS.columns}
 
 
 @pytest.fixture(scope="module")
-def url(module_database: str) -> str:
+def catalog_url(module_database: str) -> str:
     with psycopg.connect(module_database) as connection:
         connection.execute(TABLES)
     return module_database
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays(url):
+def _no_relation_stays(catalog_url):
     def relations() -> list[tuple[str]]:
-        with psycopg.connect(url) as connection:
+        with psycopg.connect(catalog_url) as connection:
             return connection.execute("SELECT relname FROM pg_class ORDER BY oid").fetchall()
 
     before = relations()
@@ -68,11 +68,11 @@ def _nothing_stays(url):
 
 
 @pytest.fixture
-def reader(url: str) -> Iterator[str]:
+def reader(catalog_url: str) -> Iterator[str]:
     """The URL of a role that may read every table and make none, not even a temporary one."""
-    database = sql.Identifier(urlsplit(url).path.lstrip("/"))
+    database = sql.Identifier(urlsplit(catalog_url).path.lstrip("/"))
     role = sql.Identifier(ROLE)
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(catalog_url, autocommit=True) as connection:
 
         def run(text: str) -> None:
             connection.execute(
@@ -84,7 +84,7 @@ def reader(url: str) -> Iterator[str]:
         run("GRANT SELECT ON ALL TABLES IN SCHEMA public, other TO {role}")
         run("REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC")
         try:
-            parts = urlsplit(url)
+            parts = urlsplit(catalog_url)
             at = f"{parts.hostname}:{parts.port}{parts.path}"
             yield f"postgresql://{ROLE}:{quote(PASSWORD)}@{at}"
         finally:
@@ -99,9 +99,9 @@ def used(url: str, query: str) -> set[str]:
     return {f"{schema}.{table}.{column}" for schema, table, column in found.used}
 
 
-def test_a_query_of_two_tables(url):
+def test_a_query_of_two_tables(catalog_url):
     found = read_query(
-        url,
+        catalog_url,
         "SELECT o.amount, max(i.qty) AS most -- of each\n"
         "FROM orders o JOIN items i USING (order_id)\nWHERE status = 'a' GROUP BY 1 ORDER BY 2;",
     )
@@ -129,18 +129,18 @@ def test_a_query_of_two_tables(url):
     assert "public.orders o" in found.definition
 
 
-def test_the_state_that_was_read_moves_on(url):
-    before = read_query(url, "SELECT 1 AS one")
+def test_the_state_that_was_read_moves_on(catalog_url):
+    before = read_query(catalog_url, "SELECT 1 AS one")
     assert before.tables == ()
     assert before.used == frozenset()
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(catalog_url) as connection:
         connection.execute("CREATE TABLE passing (x int)")
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(catalog_url) as connection:
         connection.execute("DROP TABLE passing")
-    after = read_query(url, "SELECT 1 AS one")
+    after = read_query(catalog_url, "SELECT 1 AS one")
     low, high, _ = before.snapshot.split(":")
     assert int(low) <= int(high) < int(after.snapshot.split(":")[1])
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(catalog_url) as connection:
         (written,) = connection.execute(
             "SELECT %s::pg_lsn - %s::pg_lsn", [after.lsn, before.lsn]
         ).fetchone()
@@ -159,33 +159,33 @@ def test_the_state_that_was_read_moves_on(url):
         ("SELECT (o).amount FROM orders o", {"amount"}),
     ],
 )
-def test_used_columns(url, query, expected):
-    assert used(url, query) == {f"public.orders.{column}" for column in expected}
+def test_used_columns(catalog_url, query, expected):
+    assert used(catalog_url, query) == {f"public.orders.{column}" for column in expected}
 
 
-def test_a_table_without_a_used_column_is_read_all_the_same(url):
-    assert read_query(url, "SELECT count(*) FROM orders").tables == (ORDERS,)
+def test_a_table_without_a_used_column_is_read_all_the_same(catalog_url):
+    assert read_query(catalog_url, "SELECT count(*) FROM orders").tables == (ORDERS,)
 
 
-def test_tables_of_one_name_in_two_schemas(url):
+def test_tables_of_one_name_in_two_schemas(catalog_url):
     query = "SELECT a.amount, b.extra FROM orders a, other.orders b"
-    assert used(url, query) == {"public.orders.amount", "other.orders.extra"}
-    names = [(table.schema, table.table) for table in read_query(url, query).tables]
+    assert used(catalog_url, query) == {"public.orders.amount", "other.orders.extra"}
+    names = [(table.schema, table.table) for table in read_query(catalog_url, query).tables]
     assert names == [("other", "orders"), ("public", "orders")]
 
 
-def test_a_query_may_return_two_columns_of_one_name_and_some_without(url):
-    found = read_query(url, 'SELECT amount AS x, status AS x, 1, "Id" FROM orders, "Mixed"')
+def test_a_query_may_return_two_columns_of_one_name_and_some_without(catalog_url):
+    found = read_query(catalog_url, 'SELECT amount AS x, status AS x, 1, "Id" FROM orders, "Mixed"')
     assert [column.name for column in found.outputs] == ["x", "x", "?column?", "Id"]
     assert found.referee == ""
 
 
-def test_quoted_names(url):
-    assert used(url, 'SELECT m."a ""b"" c" AS x FROM "Mixed" m') == {'public.Mixed.a "b" c'}
+def test_quoted_names(catalog_url):
+    assert used(catalog_url, 'SELECT m."a ""b"" c" AS x FROM "Mixed" m') == {'public.Mixed.a "b" c'}
 
 
-def test_a_view_is_not_followed(url):
-    found = read_query(url, "SELECT b.amount, h.sku, p.x FROM big b, held h, parts p")
+def test_a_view_is_not_followed(catalog_url):
+    found = read_query(catalog_url, "SELECT b.amount, h.sku, p.x FROM big b, held h, parts p")
     assert [(table.table, table.kind) for table in found.tables] == [
         ("big", "view"),
         ("held", "materialized view"),
@@ -195,9 +195,9 @@ def test_a_view_is_not_followed(url):
     assert not any(table == "orders" for _, table, _ in found.used)
 
 
-def test_functions_that_may_read_tables(url):
+def test_functions_that_may_read_tables(catalog_url):
     found = read_query(
-        url,
+        catalog_url,
         "SELECT spent(order_id) AS s, qty === 1 AS e, upper(sku) AS u, root(qty) AS r,"
         " product(qty) OVER () AS p FROM items",
     )
@@ -209,7 +209,7 @@ def test_functions_that_may_read_tables(url):
     )
 
 
-def test_a_role_without_the_right_to_temporary_tables(url, reader):
+def test_a_role_without_the_right_to_temporary_tables(catalog_url, reader):
     query = (
         "WITH items AS (SELECT * FROM other.orders) "
         'SELECT a.amount, b.extra, m."Id" FROM ORDERS a, items b, "Mixed" m'
@@ -231,10 +231,10 @@ def test_a_role_without_the_right_to_temporary_tables(url, reader):
     assert found.lsn
 
 
-def test_a_role_that_reads_only_by_default(url, reader):
-    with psycopg.connect(url, autocommit=True) as connection:
+def test_a_role_that_reads_only_by_default(catalog_url, reader):
+    with psycopg.connect(catalog_url, autocommit=True) as connection:
         role = sql.Identifier(ROLE)
-        database = sql.Identifier(urlsplit(url).path.lstrip("/"))
+        database = sql.Identifier(urlsplit(catalog_url).path.lstrip("/"))
         for text in (
             "ALTER ROLE {role} SET default_transaction_read_only = on",
             "ALTER ROLE {role} SET search_path = other, public",
@@ -246,17 +246,17 @@ def test_a_role_that_reads_only_by_default(url, reader):
     assert path.index("other") < path.index("public")
 
 
-def test_a_query_that_no_view_can_hold(url):
-    found = read_query(url, "SELECT ROW(o.amount, 1) AS r FROM orders o")
+def test_a_query_that_no_view_can_hold(catalog_url):
+    found = read_query(catalog_url, "SELECT ROW(o.amount, 1) AS r FROM orders o")
     assert "pseudo-type record" in found.referee
     assert found.tables == (ORDERS,)
 
 
-def test_sql_that_does_not_run(url):
+def test_sql_that_does_not_run(catalog_url):
     with pytest.raises(QueryError, match="line 2: FROM nowhere"):
-        read_query(url, "SELECT 1\nFROM nowhere")
+        read_query(catalog_url, "SELECT 1\nFROM nowhere")
 
 
-def test_no_connection(url):
+def test_no_connection(catalog_url):
     with pytest.raises(WarehouseUnreachable):
         read_query("postgresql://nobody:word@127.0.0.1:9/none", "SELECT 1 AS one")

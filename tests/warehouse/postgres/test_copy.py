@@ -33,7 +33,7 @@ def shared(module_database):
 
 
 @pytest.fixture
-def connection(shared):
+def kept_rows(shared):
     shared.execute('TRUNCATE kept."The Rows"')
     return shared
 
@@ -51,7 +51,7 @@ def stored(connection, *columns) -> list[tuple]:
     return connection.execute(f'SELECT {names} FROM kept."The Rows" ORDER BY ctid').fetchall()
 
 
-def test_every_type(connection):
+def test_every_type(kept_rows):
     token = UUID("6a2f41a3-c54c-fce8-32d2-0324e1c32e22")
     written = records(
         i2=[-5, 5], i4=[-(2**31), 2**31 - 1], i8=[-(2**63), 2**63 - 1],
@@ -60,9 +60,9 @@ def test_every_type(connection):
         d=np.array(["1999-12-31", "NaT"], "M8[D]"), s=["é", ""], v=np.array([b"abc", b"d"]),
         u=np.frombuffer(token.bytes * 2, "V16"),
     )  # fmt: skip
-    assert copy_records(connection, TABLE, written) == 2
+    assert copy_records(kept_rows, TABLE, written) == 2
     columns = ("i2", "i4", "i8", "f4", "f8", "b", "t::text", "d::text", "s", "v", "u")
-    assert stored(connection, *columns) == [
+    assert stored(kept_rows, *columns) == [
         (-5, -(2**31), -(2**63), 1.5, -0.1, True, "2013-01-01 05:00:00.000001+00", "1999-12-31",
          "é", "abc", token),
         (5, 2**31 - 1, 2**63 - 1, float("inf"), None, False, None, None, "", "d", token),
@@ -84,8 +84,8 @@ def test_every_type(connection):
     ),
     st.sampled_from([1, 64, 8 << 20]),
 )
-def test_any_values_in_blocks_of_any_size(connection, rows, block_bytes):
-    connection.execute('TRUNCATE kept."The Rows"')
+def test_any_values_in_blocks_of_any_size(kept_rows, rows, block_bytes):
+    kept_rows.execute('TRUNCATE kept."The Rows"')
     columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
     written = records(
         i8=np.array(columns[0], np.int64),
@@ -96,17 +96,17 @@ def test_any_values_in_blocks_of_any_size(connection, rows, block_bytes):
     before = copy_module._BLOCK_BYTES
     try:
         copy_module._BLOCK_BYTES = block_bytes
-        copy_records(connection, TABLE, written)
+        copy_records(kept_rows, TABLE, written)
     finally:
         copy_module._BLOCK_BYTES = before
-    found = stored(connection, "i8", "f8", "s", "t AT TIME ZONE 'UTC'")
+    found = stored(kept_rows, "i8", "f8", "s", "t AT TIME ZONE 'UTC'")
     expected = [(i, None if math.isnan(x) else x, s, t) for i, x, s, t in rows]
     assert found == expected
 
 
-def test_integers_are_written_into_columns_of_other_widths(connection):
-    copy_records(connection, TABLE, records(i2=np.array([1], np.int64), i8=np.array([2], np.int8)))
-    assert stored(connection, "i2", "i8") == [(1, 2)]
+def test_integers_are_written_into_columns_of_other_widths(kept_rows):
+    copy_records(kept_rows, TABLE, records(i2=np.array([1], np.int64), i8=np.array([2], np.int8)))
+    assert stored(kept_rows, "i2", "i8") == [(1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ def test_integers_are_written_into_columns_of_other_widths(connection):
         (records(v=[b"longer than ten"]), "too long"),
     ],
 )
-def test_values_that_do_not_fit_are_refused(connection, written, message):
-    with pytest.raises(QueryError, match=message), connection.transaction():
-        copy_records(connection, TABLE, written)
-    assert stored(connection, "i2") == []
+def test_values_that_do_not_fit_are_refused(kept_rows, written, message):
+    with pytest.raises(QueryError, match=message), kept_rows.transaction():
+        copy_records(kept_rows, TABLE, written)
+    assert stored(kept_rows, "i2") == []
 
 
-def test_a_table_that_is_not_there(connection):
+def test_a_table_that_is_not_there(kept_rows):
     with pytest.raises(QueryError, match=r'"kept"."nowhere".*does not exist'):
-        copy_records(connection, sql.Identifier("kept", "nowhere"), records(a=[1]))
+        copy_records(kept_rows, sql.Identifier("kept", "nowhere"), records(a=[1]))
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))

@@ -25,16 +25,10 @@ from mlops.warehouse.postgres.predictions import (
     publish_batch,
 )
 from mlops.warehouse.postgres.shard import replacing_shard
+from tests.warehouse.postgres.conftest import NAMES
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-NAMES = {"schema": "ml", "model": "delay"}
-
-
-@pytest.fixture
-def url(database: str) -> str:
-    ensure_tables(database, **NAMES, key="id", key_type="bigint")
-    return database
 
 
 def keys(ids, *, at: datetime = START, name: str = "id") -> pa.RecordBatch:
@@ -78,14 +72,14 @@ def shown(url) -> list[tuple]:
     return read(url, "SELECT id, score, batch FROM ml.delay ORDER BY id")
 
 
-def test_making_the_tables_again_changes_nothing(url):
-    write(url, [1], [0.1])
-    publish(url, rows=1)
-    with psycopg.connect(url, autocommit=True) as connection:
+def test_making_the_tables_again_changes_nothing(predictions_url):
+    write(predictions_url, [1], [0.1])
+    publish(predictions_url, rows=1)
+    with psycopg.connect(predictions_url, autocommit=True) as connection:
         connection.execute("CREATE ROLE clerk")
         connection.execute("GRANT USAGE ON SCHEMA ml TO clerk")
         connection.execute("GRANT SELECT ON ml.delay TO clerk")
-        ensure_tables(url, **NAMES, key="id", key_type="bigint")
+        ensure_tables(predictions_url, **NAMES, key="id", key_type="bigint")
         connection.execute("SET ROLE clerk")
         assert connection.execute("SELECT id FROM ml.delay").fetchall() == [(1,)]
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -95,11 +89,11 @@ def test_making_the_tables_again_changes_nothing(url):
         connection.execute("DROP ROLE clerk")
 
 
-def test_making_the_tables_again_waits_for_no_reader(url):
-    with psycopg.connect(url) as reader, psycopg.connect(url) as writer:
+def test_making_the_tables_again_waits_for_no_reader(predictions_url):
+    with psycopg.connect(predictions_url) as reader, psycopg.connect(predictions_url) as writer:
         reader.execute("SELECT * FROM ml.delay")
         writer.execute("LOCK TABLE ml.delay_predictions IN ROW EXCLUSIVE MODE")
-        impatient = f"{url}?options=-c%20lock_timeout%3D2000"
+        impatient = f"{predictions_url}?options=-c%20lock_timeout%3D2000"
         ensure_tables(impatient, **NAMES, key="id", key_type="bigint")
 
 
@@ -135,62 +129,72 @@ def test_a_role_that_owns_the_schema_needs_no_right_on_the_database(database):
             connection.execute("DROP ROLE scorer")
 
 
-def test_what_is_written(url):
-    assert write(url, [2, 1], [0.9, 0.1], shard=3, version=7) == 2
+def test_what_is_written(predictions_url):
+    assert write(predictions_url, [2, 1], [0.9, 0.1], shard=3, version=7) == 2
     columns = "id, event_time, score, decision, model_version, batch, shard"
-    assert read(url, f"SELECT {columns} FROM ml.delay_predictions ORDER BY id") == [
+    assert read(predictions_url, f"SELECT {columns} FROM ml.delay_predictions ORDER BY id") == [
         (1, START, 0.1, False, 7, "b1", 3),
         (2, START, 0.9, True, 7, "b1", 3),
     ]
 
 
-def test_a_score_at_the_threshold_is_a_yes_and_no_threshold_is_no_decision(url):
-    write(url, [1, 2], [0.5, 0.4999])
-    write(url, [3], [0.5], batch="b2", threshold=None)
-    found = read(url, "SELECT decision FROM ml.delay_predictions ORDER BY id")
+def test_a_score_at_the_threshold_is_a_yes_and_no_threshold_is_no_decision(predictions_url):
+    write(predictions_url, [1, 2], [0.5, 0.4999])
+    write(predictions_url, [3], [0.5], batch="b2", threshold=None)
+    found = read(predictions_url, "SELECT decision FROM ml.delay_predictions ORDER BY id")
     assert found == [(True,), (False,), (None,)]
 
 
-def test_writing_a_shard_again_replaces_it_and_no_other(url):
-    write(url, [1, 2, 3], [0.1, 0.2, 0.3], shard=0)
-    write(url, [4], [0.4], shard=1)
-    write(url, [5], [0.5], batch="b2", shard=0)
-    write(url, [1, 9], [0.7, 0.8], shard=0)
+def test_writing_a_shard_again_replaces_it_and_no_other(predictions_url):
+    write(predictions_url, [1, 2, 3], [0.1, 0.2, 0.3], shard=0)
+    write(predictions_url, [4], [0.4], shard=1)
+    write(predictions_url, [5], [0.5], batch="b2", shard=0)
+    write(predictions_url, [1, 9], [0.7, 0.8], shard=0)
     sql = "SELECT id, score, batch, shard FROM ml.delay_predictions ORDER BY id"
-    assert read(url, sql) == [
+    assert read(predictions_url, sql) == [
         (1, 0.7, "b1", 0), (4, 0.4, "b1", 1), (5, 0.5, "b2", 0), (9, 0.8, "b1", 0),
     ]  # fmt: skip
 
 
-def test_an_error_leaves_what_stood_there(url):
-    write(url, [1, 2], [0.1, 0.2])
+def test_an_error_leaves_what_stood_there(predictions_url):
+    write(predictions_url, [1, 2], [0.1, 0.2])
     with (
         pytest.raises(KeyError),
         replacing_shard(
-            url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
+            predictions_url,
+            **NAMES,
+            key="id",
+            batch="b1",
+            shard=0,
+            shards=4,
+            version=1,
+            threshold=0.5,
         ) as writer,
     ):
         writer.write(keys([7, 8]), np.array([0.7, 0.8]))
         raise KeyError("the model")
-    assert read(url, "SELECT id FROM ml.delay_predictions ORDER BY id") == [(1,), (2,)]
+    assert read(predictions_url, "SELECT id FROM ml.delay_predictions ORDER BY id") == [(1,), (2,)]
 
 
-def test_a_key_that_comes_twice_is_named(url):
+def test_a_key_that_comes_twice_is_named(predictions_url):
     with pytest.raises(QueryError, match=r"Key \(id, batch\)=\(5, b1\) already exists"):
-        write(url, [4, 5, 5], [0.1, 0.2, 0.3])
-    write(url, [5], [0.5], shard=0)
+        write(predictions_url, [4, 5, 5], [0.1, 0.2, 0.3])
+    write(predictions_url, [5], [0.5], shard=0)
     with pytest.raises(DuplicateKey, match=r"Key \(id, batch\)=\(5, b1\) already exists"):
-        write(url, [5], [0.6], shard=1)
-    assert read(url, "SELECT score FROM ml.delay_predictions") == [(0.5,)]
+        write(predictions_url, [5], [0.6], shard=1)
+    assert read(predictions_url, "SELECT score FROM ml.delay_predictions") == [(0.5,)]
 
 
-def test_keys_are_taken_from_the_shards_that_have_them(url):
+def test_keys_are_taken_from_the_shards_that_have_them(predictions_url):
     for shard in (0, 1):
-        write(url, [shard, 2 + shard], [0.1, 0.1], shard=shard)
-    write(url, [1, 3], [0.7, 0.7], batch="b2", shard=1)
+        write(predictions_url, [shard, 2 + shard], [0.1, 0.1], shard=shard)
+    write(predictions_url, [1, 3], [0.7, 0.7], batch="b2", shard=1)
     taking_over = "SELECT id, '100 %' AS share FROM (VALUES (0), (1)) AS rows (id); -- ours"
-    write(url, [0, 1], [0.2, 0.2], shard=0, taking_over=taking_over)
-    found = read(url, "SELECT batch, id, score, shard FROM ml.delay_predictions ORDER BY batch, id")
+    write(predictions_url, [0, 1], [0.2, 0.2], shard=0, taking_over=taking_over)
+    found = read(
+        predictions_url,
+        "SELECT batch, id, score, shard FROM ml.delay_predictions ORDER BY batch, id",
+    )
     assert found == [
         ("b1", 0, 0.2, 0),
         ("b1", 1, 0.2, 0),
@@ -199,89 +203,99 @@ def test_keys_are_taken_from_the_shards_that_have_them(url):
         ("b2", 3, 0.7, 1),
     ]
     with pytest.raises(DuplicateKey, match=r"Key \(id, batch\)=\(4, b1\) already exists"):
-        write(url, [4, 4], [0.2, 0.2], shard=2, taking_over="SELECT 4 AS id")
+        write(predictions_url, [4, 4], [0.2, 0.2], shard=2, taking_over="SELECT 4 AS id")
     with pytest.raises(WarehouseError, match=r"b1 is not complete.* found 3 rows"):
-        publish(url, rows=4)
+        publish(predictions_url, rows=4)
 
 
-def test_shards_of_a_finer_cut_go(url):
+def test_shards_of_a_finer_cut_go(predictions_url):
     for shard in range(4):
-        write(url, [shard], [0.1], shard=shard)
-    write(url, [0], [0.2], shard=0, shards=2)
-    assert read(url, "SELECT id, shard FROM ml.delay_predictions ORDER BY id") == [(0, 0), (1, 1)]
+        write(predictions_url, [shard], [0.1], shard=shard)
+    write(predictions_url, [0], [0.2], shard=0, shards=2)
+    assert read(predictions_url, "SELECT id, shard FROM ml.delay_predictions ORDER BY id") == [
+        (0, 0),
+        (1, 1),
+    ]
 
 
-def test_missing_keys_and_times_are_refused(url):
+def test_missing_keys_and_times_are_refused(predictions_url):
     with pytest.raises(DataRefused, match=r"column id must have a value.*1 rows without"):
-        write(url, [1, None], [0.1, 0.2])
+        write(predictions_url, [1, None], [0.1, 0.2])
     batch = pa.record_batch({"id": [1], "at": pa.array([None], pa.timestamp("us", "UTC"))})
     with (
         pytest.raises(DataRefused, match="column at must have a value"),
         replacing_shard(
-            url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
+            predictions_url,
+            **NAMES,
+            key="id",
+            batch="b1",
+            shard=0,
+            shards=4,
+            version=1,
+            threshold=0.5,
         ) as writer,
     ):
         writer.write(batch, np.array([0.5]))
-    assert read(url, "SELECT count(*) FROM ml.delay_predictions") == [(0,)]
+    assert read(predictions_url, "SELECT count(*) FROM ml.delay_predictions") == [(0,)]
 
 
-def test_a_batch_shows_when_it_is_published_and_at_once(url):
-    write(url, [1, 2], [0.1, 0.2], shard=0)
-    write(url, [3], [0.3], shard=1)
-    assert shown(url) == []
-    first = publish(url, rows=3)
-    assert shown(url) == [(1, 0.1, "b1"), (2, 0.2, "b1"), (3, 0.3, "b1")]
-    assert publish(url, rows=3) == first
-    assert read(url, "SELECT published_at, window_end FROM ml.delay LIMIT 1") == [
+def test_a_batch_shows_when_it_is_published_and_at_once(predictions_url):
+    write(predictions_url, [1, 2], [0.1, 0.2], shard=0)
+    write(predictions_url, [3], [0.3], shard=1)
+    assert shown(predictions_url) == []
+    first = publish(predictions_url, rows=3)
+    assert shown(predictions_url) == [(1, 0.1, "b1"), (2, 0.2, "b1"), (3, 0.3, "b1")]
+    assert publish(predictions_url, rows=3) == first
+    assert read(predictions_url, "SELECT published_at, window_end FROM ml.delay LIMIT 1") == [
         (first.published_at, START + DAY)
     ]
 
 
-def test_a_batch_that_is_not_complete_is_not_published(url):
-    write(url, [1, 2], [0.1, 0.2])
+def test_a_batch_that_is_not_complete_is_not_published(predictions_url):
+    write(predictions_url, [1, 2], [0.1, 0.2])
     for rows, version in ((3, 1), (1, 1), (2, 9)):
         with pytest.raises(WarehouseError, match="b1 is not complete"):
-            publish(url, rows=rows, version=version)
-    assert shown(url) == []
-    assert read(url, "SELECT count(*) FROM ml.delay_batches") == [(0,)]
+            publish(predictions_url, rows=rows, version=version)
+    assert shown(predictions_url) == []
+    assert read(predictions_url, "SELECT count(*) FROM ml.delay_batches") == [(0,)]
 
 
-def test_a_batch_without_rows_is_published(url):
-    assert publish(url, rows=0).rows == 0
-    assert shown(url) == []
+def test_a_batch_without_rows_is_published(predictions_url):
+    assert publish(predictions_url, rows=0).rows == 0
+    assert shown(predictions_url) == []
 
 
-def test_the_newest_window_is_shown_whatever_was_published_last(url):
-    write(url, [1, 2], [0.1, 0.2], batch="monday")
-    write(url, [1], [0.9], batch="tuesday")
-    publish(url, batch="tuesday", rows=1, day=1)
-    publish(url, batch="monday", rows=2, day=0)
-    assert shown(url) == [(1, 0.9, "tuesday"), (2, 0.2, "monday")]
+def test_the_newest_window_is_shown_whatever_was_published_last(predictions_url):
+    write(predictions_url, [1, 2], [0.1, 0.2], batch="monday")
+    write(predictions_url, [1], [0.9], batch="tuesday")
+    publish(predictions_url, batch="tuesday", rows=1, day=1)
+    publish(predictions_url, batch="monday", rows=2, day=0)
+    assert shown(predictions_url) == [(1, 0.9, "tuesday"), (2, 0.2, "monday")]
 
 
-def test_a_batch_of_an_old_plan_hides_nothing(url):
-    write(url, [1], [0.7], batch="monday/v7", version=7)
-    publish(url, batch="monday/v7", rows=1, version=7)
-    write(url, [1, 2], [0.6, 0.5], batch="monday/v6", version=6)
+def test_a_batch_of_an_old_plan_hides_nothing(predictions_url):
+    write(predictions_url, [1], [0.7], batch="monday/v7", version=7)
+    publish(predictions_url, batch="monday/v7", rows=1, version=7)
+    write(predictions_url, [1, 2], [0.6, 0.5], batch="monday/v6", version=6)
     for _ in range(2):
-        publish(url, batch="monday/v6", rows=2, version=6, over_others=False)
-        assert shown(url) == [(1, 0.7, "monday/v7")]
+        publish(predictions_url, batch="monday/v6", rows=2, version=6, over_others=False)
+        assert shown(predictions_url) == [(1, 0.7, "monday/v7")]
 
 
-def test_a_batch_is_published_again_over_another_one_of_its_window(url):
+def test_a_batch_is_published_again_over_another_one_of_its_window(predictions_url):
     for batch, version in (("monday/v7", 7), ("monday/v8", 8)):
-        write(url, [1], [version / 10], batch=batch, version=version)
-        first = publish(url, batch=batch, rows=1, version=version)
-    write(url, [1], [0.1], batch="tuesday/v8", version=8)
-    publish(url, batch="tuesday/v8", rows=1, version=8, day=1)
-    before = publish(url, batch="monday/v7", rows=1, version=7, over_others=False)
-    assert shown_of(url, "monday") == "monday/v8"
-    again = publish(url, batch="monday/v7", rows=1, version=7)
-    assert shown_of(url, "monday") == "monday/v7"
+        write(predictions_url, [1], [version / 10], batch=batch, version=version)
+        first = publish(predictions_url, batch=batch, rows=1, version=version)
+    write(predictions_url, [1], [0.1], batch="tuesday/v8", version=8)
+    publish(predictions_url, batch="tuesday/v8", rows=1, version=8, day=1)
+    before = publish(predictions_url, batch="monday/v7", rows=1, version=7, over_others=False)
+    assert shown_of(predictions_url, "monday") == "monday/v8"
+    again = publish(predictions_url, batch="monday/v7", rows=1, version=7)
+    assert shown_of(predictions_url, "monday") == "monday/v7"
     assert before.published_at < first.published_at < again.published_at
     # Nothing of its window hides it any more, so that a second time changes nothing.
-    assert publish(url, batch="monday/v7", rows=1, version=7) == again
-    assert shown(url) == [(1, 0.1, "tuesday/v8")]
+    assert publish(predictions_url, batch="monday/v7", rows=1, version=7) == again
+    assert shown(predictions_url) == [(1, 0.1, "tuesday/v8")]
 
 
 def shown_of(url, window: str) -> str:
@@ -290,34 +304,34 @@ def shown_of(url, window: str) -> str:
     return read(url, query.format(window))[0][0]
 
 
-def test_the_digest_of_a_batch_is_of_what_its_rows_say(url):
-    write(url, [1, 2], [0.1, 0.2])
-    write(url, [3], [0.3], shard=1)
-    first = publish(url, rows=3).content
-    write(url, [2], [0.2])
-    write(url, [3, 1], [0.3, 0.1], shard=1)
-    assert publish(url, rows=3).content == first, "other shards, in another order"
-    write(url, [2], [0.20000000000000004])
-    assert publish(url, rows=3).content != first, "one bit of one score"
+def test_the_digest_of_a_batch_is_of_what_its_rows_say(predictions_url):
+    write(predictions_url, [1, 2], [0.1, 0.2])
+    write(predictions_url, [3], [0.3], shard=1)
+    first = publish(predictions_url, rows=3).content
+    write(predictions_url, [2], [0.2])
+    write(predictions_url, [3, 1], [0.3, 0.1], shard=1)
+    assert publish(predictions_url, rows=3).content == first, "other shards, in another order"
+    write(predictions_url, [2], [0.20000000000000004])
+    assert publish(predictions_url, rows=3).content != first, "one bit of one score"
 
 
-def test_a_published_batch_stays_whole_while_it_is_scored_again(url):
-    write(url, [1, 2], [0.1, 0.2])
-    publish(url, rows=2)
+def test_a_published_batch_stays_whole_while_it_is_scored_again(predictions_url):
+    write(predictions_url, [1, 2], [0.1, 0.2])
+    publish(predictions_url, rows=2)
     with replacing_shard(
-        url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
+        predictions_url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
     ) as writer:
         writer.write(keys([1]), np.array([0.9]))
-        assert shown(url) == [(1, 0.1, "b1"), (2, 0.2, "b1")]
-    assert shown(url) == [(1, 0.9, "b1")]
+        assert shown(predictions_url) == [(1, 0.1, "b1"), (2, 0.2, "b1")]
+    assert shown(predictions_url) == [(1, 0.9, "b1")]
 
 
-def test_one_key_is_looked_up_through_the_index(url):
+def test_one_key_is_looked_up_through_the_index(predictions_url):
     count = 20_000
     for day in range(3):
-        write(url, list(range(count)), np.linspace(0, 1, count), batch=f"day {day}")
-        publish(url, batch=f"day {day}", rows=count, day=day)
-    with psycopg.connect(url, autocommit=True) as connection:
+        write(predictions_url, list(range(count)), np.linspace(0, 1, count), batch=f"day {day}")
+        publish(predictions_url, batch=f"day {day}", rows=count, day=day)
+    with psycopg.connect(predictions_url, autocommit=True) as connection:
         connection.execute("ANALYZE ml.delay_predictions")
         connection.execute("ANALYZE ml.delay_batches")
         plan = str(connection.execute("EXPLAIN SELECT * FROM ml.delay WHERE id = 77").fetchall())
@@ -350,17 +364,24 @@ def test_keys_of_every_type(database, key_type, values):
     assert [row[0] for row in found] == values.to_pylist()
 
 
-def test_dates_are_times(url):
+def test_dates_are_times(predictions_url):
     batch = pa.record_batch({"id": [1], "at": pa.array([START.date()])})
     with replacing_shard(
-        url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
+        predictions_url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
     ) as writer:
         writer.write(batch, np.array([0.5]))
-    assert read(url, "SELECT event_time FROM ml.delay_predictions") == [(START,)]
+    assert read(predictions_url, "SELECT event_time FROM ml.delay_predictions") == [(START,)]
     with (
         pytest.raises(DataRefused, match="column at holds no times"),
         replacing_shard(
-            url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
+            predictions_url,
+            **NAMES,
+            key="id",
+            batch="b1",
+            shard=0,
+            shards=4,
+            version=1,
+            threshold=0.5,
         ) as writer,
     ):
         writer.write(pa.record_batch({"id": [1], "at": [1]}), np.array([0.5]))
@@ -402,18 +423,25 @@ def test_tables_that_are_not_there(database):
         publish(database, rows=1)
 
 
-def test_a_connection_that_breaks_while_writing(url):
+def test_a_connection_that_breaks_while_writing(predictions_url):
     with (
         pytest.raises(WarehouseUnreachable, match=r"written to .*server closed the connection"),
         replacing_shard(
-            url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
+            predictions_url,
+            **NAMES,
+            key="id",
+            batch="b1",
+            shard=0,
+            shards=4,
+            version=1,
+            threshold=0.5,
         ) as writer,
     ):
         read(
-            url,
+            predictions_url,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE pid <> pg_backend_pid() AND datname = current_database()",
         )
         for _ in range(200):
             writer.write(keys(list(range(10_000))), np.zeros(10_000))
-    assert read(url, "SELECT count(*) FROM ml.delay_predictions") == [(0,)]
+    assert read(predictions_url, "SELECT count(*) FROM ml.delay_predictions") == [(0,)]

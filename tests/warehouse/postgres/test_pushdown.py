@@ -37,7 +37,7 @@ KNOWN = st.lists(st.sampled_from(["", "a", "b", "'", "\\", "é", ":x", "%s", "z"
 
 
 @pytest.fixture(scope="module")
-def url(module_database: str) -> str:
+def points_url(module_database: str) -> str:
     with psycopg.connect(module_database) as connection:
         connection.execute(
             "CREATE TABLE points (x float8, s real, n bigint, b boolean, t text, v varchar)"
@@ -46,8 +46,8 @@ def url(module_database: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def connection(url: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(url, autocommit=True) as connection:
+def points(points_url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(points_url, autocommit=True) as connection:
         yield connection
 
 
@@ -102,32 +102,32 @@ def assert_equal_sums(ours: Profile, theirs: Profile, edges: dict) -> None:
     known=["a"],
 )
 @example(rows=[(0.5, 0.5, 1, True, None, None)], edges=(-1.0, 0.0, 0.1, 1.0), known=[])
-def test_equals_the_profile_in_memory(url, connection, rows, edges, known):
-    fill(connection, rows)
+def test_equals_the_profile_in_memory(points_url, points, rows, edges, known):
+    fill(points, rows)
     by_name = dict.fromkeys(("x", "s", "n", "b"), edges)
     categories = {"t": tuple(known), "v": tuple(known)}
     query = "SELECT * FROM points"
-    pushed = profile_rows(url, query, edges=by_name, categories=categories)
-    counted = in_memory(url, query, by_name, categories)
+    pushed = profile_rows(points_url, query, edges=by_name, categories=categories)
+    counted = in_memory(points_url, query, by_name, categories)
     assert pushed == counted
     assert_equal_sums(pushed, counted, by_name)
 
 
 @pytest.mark.parametrize("edges", [0, 1, 2, 3, 4, 5, 10, 11, 512])
-def test_any_number_of_edges(url, connection, edges):
-    fill(connection, [(float(i % 600), None, i, None, None, None) for i in range(2_000)])
+def test_any_number_of_edges(points_url, points, edges):
+    fill(points, [(float(i % 600), None, i, None, None, None) for i in range(2_000)])
     by_name = dict.fromkeys(("x", "n"), tuple(float(i) for i in range(edges)))
-    pushed = profile_rows(url, "SELECT * FROM points", edges=by_name, categories={})
-    assert pushed == in_memory(url, "SELECT * FROM points", by_name, {})
+    pushed = profile_rows(points_url, "SELECT * FROM points", edges=by_name, categories={})
+    assert pushed == in_memory(points_url, "SELECT * FROM points", by_name, {})
     assert len(pushed.numeric["x"].bin_counts) == edges + 1
     assert sum(pushed.numeric["x"].bin_counts) == 2_000
 
 
-def test_categories_of_booleans_and_integers_are_their_text(url, connection):
-    fill(connection, [(None, None, i % 4, i % 3 == 0, None, None) for i in range(24)])
+def test_categories_of_booleans_and_integers_are_their_text(points_url, points):
+    fill(points, [(None, None, i % 4, i % 3 == 0, None, None) for i in range(24)])
     categories = {"b": ("false", "true", "maybe"), "n": ("0", "1", "01", "one", "3", "-0", " 2")}
-    pushed = profile_rows(url, "SELECT * FROM points", edges={}, categories=categories)
-    assert pushed == in_memory(url, "SELECT * FROM points", {}, categories)
+    pushed = profile_rows(points_url, "SELECT * FROM points", edges={}, categories=categories)
+    assert pushed == in_memory(points_url, "SELECT * FROM points", {}, categories)
     assert pushed.categories["b"].counts == {"false": 16, "true": 8, "maybe": 0}
     assert pushed.categories["n"].counts == {
         "0": 6,
@@ -141,62 +141,67 @@ def test_categories_of_booleans_and_integers_are_their_text(url, connection):
     assert pushed.categories["n"].other == 6
 
 
-def test_many_categories_are_counted_by_grouping(url, connection):
+def test_many_categories_are_counted_by_grouping(points_url, points):
     words = [f"c{i % 60}" if i % 7 else None for i in range(1_000)]
-    fill(connection, [(None, None, i % 90, None, w, w) for i, w in enumerate(words)])
+    fill(points, [(None, None, i % 90, None, w, w) for i, w in enumerate(words)])
     many = tuple(f"c{i}" for i in range(50))
     categories = {"t": many, "v": many, "n": tuple(str(i) for i in range(30)), "b": ("true",)}
     assert len(many) > pushdown_sql.FEW_CATEGORIES
-    pushed = profile_rows(url, "SELECT * FROM points", edges={}, categories=categories)
-    assert pushed == in_memory(url, "SELECT * FROM points", {}, categories)
+    pushed = profile_rows(points_url, "SELECT * FROM points", edges={}, categories=categories)
+    assert pushed == in_memory(points_url, "SELECT * FROM points", {}, categories)
     assert pushed.categories["t"].other == sum(word not in (None, *many) for word in words)
 
 
-def test_an_enum_and_a_numeric_column(url, connection):
-    connection.execute("CREATE TYPE mood AS ENUM ('low', 'high')")
+def test_an_enum_and_a_numeric_column(points_url, points):
+    points.execute("CREATE TYPE mood AS ENUM ('low', 'high')")
     query = "SELECT 'low'::mood AS m, 2.5::numeric AS d FROM generate_series(1, 3)"
-    found = profile_rows(url, query, edges={"d": (2.0, 2.5)}, categories={"m": ("high", "sad")})
+    found = profile_rows(
+        points_url, query, edges={"d": (2.0, 2.5)}, categories={"m": ("high", "sad")}
+    )
     assert found.categories["m"].counts == {"high": 0, "sad": 0}
     assert found.categories["m"].other == 3
     assert found.numeric["d"].bin_counts == (0, 0, 3)
     assert found.numeric["d"].mean == 2.5
 
 
-def test_a_window_is_profiled_on_the_edges_of_its_reference(url, connection):
+def test_a_window_is_profiled_on_the_edges_of_its_reference(points_url, points):
     rng = np.random.default_rng(3)
     records = np.zeros(5_000, dtype=[("x", "f8"), ("n", "i8"), ("t", "S2")])
     records["x"] = rng.normal(size=5_000)
     records["n"] = np.arange(5_000)
     records["t"] = rng.choice(np.array([b"a", b"b", b"c"]), 5_000)
-    connection.execute("TRUNCATE points")
-    copy_records(connection, sql.Identifier("points"), records)
+    points.execute("TRUNCATE points")
+    copy_records(points, sql.Identifier("points"), records)
     edges = {"x": reference_edges(records["x"])}
     categories = {"t": ("a", "b")}
     reference = profile_rows(
-        url, "SELECT * FROM points WHERE n < 1000", edges=edges, categories=categories
+        points_url, "SELECT * FROM points WHERE n < 1000", edges=edges, categories=categories
     )
-    whole = window_profile(url, "SELECT * FROM points -- all\n;", reference)
-    assert whole == in_memory(url, "SELECT * FROM points", edges, categories)
+    whole = window_profile(points_url, "SELECT * FROM points -- all\n;", reference)
+    assert whole == in_memory(points_url, "SELECT * FROM points", edges, categories)
     assert whole.rows == 5_000
     assert whole.numeric["x"].mean == pytest.approx(records["x"].mean(), abs=1e-6)
     assert whole.numeric["x"].std == pytest.approx(records["x"].std(), rel=1e-6)
-    assert window_profile(url, "SELECT x FROM points", reference, columns=["x"]).categories == {}
+    assert (
+        window_profile(points_url, "SELECT x FROM points", reference, columns=["x"]).categories
+        == {}
+    )
 
 
-def test_parallel_workers_and_one_process_find_the_same(url, connection):
-    connection.execute("TRUNCATE points")
-    connection.execute(
+def test_parallel_workers_and_one_process_find_the_same(points_url, points):
+    points.execute("TRUNCATE points")
+    points.execute(
         "INSERT INTO points SELECT 1e6 + random() * i, i, i, true, 'a', 'b' "
         "FROM generate_series(1, 500000) i"
     )
-    connection.execute("ANALYZE points")
+    points.execute("ANALYZE points")
     edges = {"x": tuple(1e6 + 50_000.0 * i for i in range(11)), "s": (1.0, 5e4)}
-    plan = connection.execute("EXPLAIN SELECT count(*) FROM points").fetchall()
+    plan = points.execute("EXPLAIN SELECT count(*) FROM points").fetchall()
     assert "Parallel" in str(plan)
     texts = {
         canonical_json(
             profile_rows(
-                url, "SELECT * FROM points", edges=edges, categories={}, workers=n
+                points_url, "SELECT * FROM points", edges=edges, categories={}, workers=n
             ).to_json()
         )
         for n in (0, 2, 2, 1)
@@ -204,46 +209,48 @@ def test_parallel_workers_and_one_process_find_the_same(url, connection):
     assert len(texts) == 1
 
 
-def test_a_column_of_another_kind_is_refused(url):
+def test_a_column_of_another_kind_is_refused(points_url):
     query = "SELECT 'a' AS x, 1.5::float8 AS t, now() AS w"
     with pytest.raises(DataRefused, match=r"x cannot be profiled.*found text"):
-        profile_rows(url, query, edges={"x": (1.0,)}, categories={})
+        profile_rows(points_url, query, edges={"x": (1.0,)}, categories={})
     with pytest.raises(DataRefused, match=r"t cannot be profiled.*found double precision"):
-        profile_rows(url, query, edges={}, categories={"t": ("a",)})
+        profile_rows(points_url, query, edges={}, categories={"t": ("a",)})
     with pytest.raises(DataRefused, match="w cannot be profiled"):
-        profile_rows(url, query, edges={}, categories={"w": ("a",)})
+        profile_rows(points_url, query, edges={}, categories={"w": ("a",)})
 
 
-def test_a_missing_column_and_broken_sql_are_named(url):
+def test_a_missing_column_and_broken_sql_are_named(points_url):
     with pytest.raises(QueryError, match="does not return nope"):
-        profile_rows(url, "SELECT 1 AS x", edges={"nope": ()}, categories={})
+        profile_rows(points_url, "SELECT 1 AS x", edges={"nope": ()}, categories={})
     with pytest.raises(QueryError, match='column "nope" does not exist'):
-        profile_rows(url, "SELECT nope", edges={}, categories={})
+        profile_rows(points_url, "SELECT nope", edges={}, categories={})
     with pytest.raises(QueryError, match="out of range"):
-        profile_rows(url, "SELECT 1e200::float8 ^ i AS x FROM generate_series(1, 2) i",
+        profile_rows(points_url, "SELECT 1e200::float8 ^ i AS x FROM generate_series(1, 2) i",
                      edges={"x": (1.0,)}, categories={})  # fmt: skip
 
 
-def test_too_many_rows_for_one_pass_are_refused(url, connection, monkeypatch):
-    fill(connection, [(1.0, None, 1, None, None, None)] * 5)
+def test_too_many_rows_for_one_pass_are_refused(points_url, points, monkeypatch):
+    fill(points, [(1.0, None, 1, None, None, None)] * 5)
     monkeypatch.setattr("mlops.warehouse.postgres.pushdown.MOST_ROWS", 4)
     with pytest.raises(QueryError, match="more rows than are profiled at once; found 5"):
-        profile_rows(url, "SELECT * FROM points", edges={"x": (1.0,)}, categories={})
+        profile_rows(points_url, "SELECT * FROM points", edges={"x": (1.0,)}, categories={})
 
 
-def test_nothing_is_written_by_profiling(url, connection):
-    connection.execute("CREATE SEQUENCE written")
+def test_nothing_is_written_by_profiling(points_url, points):
+    points.execute("CREATE SEQUENCE written")
     with pytest.raises(QueryError, match="read-only"):
-        profile_rows(url, "SELECT nextval('written') AS x", edges={"x": (1.0,)}, categories={})
+        profile_rows(
+            points_url, "SELECT nextval('written') AS x", edges={"x": (1.0,)}, categories={}
+        )
 
 
-def test_keys_are_counted(url, connection):
-    fill(connection, [(None, None, i % 4 or None, None, None, None) for i in range(10)])
+def test_keys_are_counted(points_url, points):
+    fill(points, [(None, None, i % 4 or None, None, None, None) for i in range(10)])
     query = "SELECT n, timestamptz '2013-01-01 03:00+03' + n * interval '1 day' AS at FROM points"
-    found = count_keys(url, query, "n", time="at")
+    found = count_keys(points_url, query, "n", time="at")
     assert (found.rows, found.distinct) == (10, 3)
     assert found.newest == datetime(2013, 1, 4, tzinfo=UTC)
     assert found.newest.tzinfo is UTC
-    nothing = count_keys(url, query + " WHERE false", "n", time="at")
+    nothing = count_keys(points_url, query + " WHERE false", "n", time="at")
     assert (nothing.rows, nothing.distinct, nothing.newest) == (0, 0, None)
-    assert count_keys(url, query, "n").newest is None
+    assert count_keys(points_url, query, "n").newest is None

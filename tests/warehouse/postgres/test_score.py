@@ -9,8 +9,8 @@ import pytest
 
 from mlops.core.encode import Feature, FeatureEncoder
 from mlops.errors import DataRefused, MlopsError, PredictionError, QueryError
-from mlops.warehouse.postgres.predictions import ensure_tables
 from mlops.warehouse.postgres.score import score_shard, score_stream
+from tests.warehouse.postgres.conftest import NAMES
 
 ROWS = 10_000
 SQL = (
@@ -18,13 +18,6 @@ SQL = (
     "n::float8 AS x, CASE n % 3 WHEN 0 THEN 'a' WHEN 1 THEN 'b' END AS carrier "
     f"FROM generate_series(1, {ROWS}) n ORDER BY n"
 )
-NAMES = {"schema": "ml", "model": "delay"}
-
-
-@pytest.fixture
-def url(database: str) -> str:
-    ensure_tables(database, **NAMES, key="id", key_type="bigint")
-    return database
 
 
 @pytest.fixture
@@ -51,20 +44,20 @@ def stored(url) -> list[tuple]:
         ).fetchall()
 
 
-def test_every_row_is_scored_once(url, encoder):
-    scored = score(url, encoder)
+def test_every_row_is_scored_once(predictions_url, encoder):
+    scored = score(predictions_url, encoder)
     assert scored.rows == ROWS
     assert scored.unseen == {"carrier": 3_334}
     expected = [(n, n / (2 * ROWS), n >= ROWS / 2) for n in range(1, ROWS + 1)]
-    assert stored(url) == expected
-    assert score(url, encoder).rows == ROWS
-    assert stored(url) == expected
+    assert stored(predictions_url) == expected
+    assert score(predictions_url, encoder).rows == ROWS
+    assert stored(predictions_url) == expected
 
 
-def test_batches_come_in_order_and_of_the_size_that_was_asked_for(url):
+def test_batches_come_in_order_and_of_the_size_that_was_asked_for(predictions_url):
     written = []
     rows, state = score_stream(
-        url, SQL, keys=("id",), batch_rows=3_000, what="the rows",
+        predictions_url, SQL, keys=("id",), batch_rows=3_000, what="the rows",
         encode=lambda batch: batch.column("x").to_numpy().reshape(-1, 1),
         predict=lambda matrix: matrix[:, 0] / ROWS,
         write=lambda keys, scores: written.append((keys.to_pydict()["id"], scores.tolist())),
@@ -77,29 +70,31 @@ def test_batches_come_in_order_and_of_the_size_that_was_asked_for(url):
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, -0.01, 1.01])
-def test_a_score_that_is_no_probability_is_named_and_nothing_is_written(url, encoder, wrong):
+def test_a_score_that_is_no_probability_is_named_and_nothing_is_written(
+    predictions_url, encoder, wrong
+):
     def broken(matrix):
         scores = predict(matrix)
         scores[matrix[:, 0] > 7_776] = wrong
         return scores
 
-    score(url, encoder, sql=SQL.replace("ORDER BY", "WHERE n < 3 ORDER BY"))
-    before = stored(url)
+    score(predictions_url, encoder, sql=SQL.replace("ORDER BY", "WHERE n < 3 ORDER BY"))
+    before = stored(predictions_url)
     with pytest.raises(PredictionError, match="where id is 7777") as caught:
-        score(url, encoder, predict=broken)
+        score(predictions_url, encoder, predict=broken)
     assert "shard 0 of batch b1" in str(caught.value)
     assert "2224 such scores among 10,000 rows" in str(caught.value)
-    assert stored(url) == before
+    assert stored(predictions_url) == before
     assert len(before) == 2
 
 
 @pytest.mark.parametrize(
     "broken", [lambda m: m, lambda m: m[1:, 0], lambda m: np.column_stack([m[:, 0], m[:, 0]])]
 )
-def test_not_one_score_for_each_row_is_refused(url, encoder, broken):
+def test_not_one_score_for_each_row_is_refused(predictions_url, encoder, broken):
     with pytest.raises(PredictionError, match="one score for each row"):
-        score(url, encoder, predict=broken)
-    assert stored(url) == []
+        score(predictions_url, encoder, predict=broken)
+    assert stored(predictions_url) == []
 
 
 @pytest.mark.parametrize(
@@ -114,21 +109,26 @@ def test_not_one_score_for_each_row_is_refused(url, encoder, broken):
         (SQL.replace("n::bigint", "n::text"), QueryError, "cannot hold the values"),
     ],
 )
-def test_rows_that_cannot_be_scored_leave_nothing(url, encoder, sql, error, message):
+def test_rows_that_cannot_be_scored_leave_nothing(predictions_url, encoder, sql, error, message):
     with pytest.raises(error, match=message) as caught:
-        score(url, encoder, sql=sql)
+        score(predictions_url, encoder, sql=sql)
     assert isinstance(caught.value, MlopsError)
-    assert stored(url) == []
+    assert stored(predictions_url) == []
 
 
-def test_no_rows(url, encoder):
-    score(url, encoder)
-    scored = score(url, encoder, sql=SQL.replace("ORDER BY", "WHERE false ORDER BY"))
+def test_no_rows(predictions_url, encoder):
+    score(predictions_url, encoder)
+    scored = score(predictions_url, encoder, sql=SQL.replace("ORDER BY", "WHERE false ORDER BY"))
     assert (scored.rows, dict(scored.unseen)) == (0, {})
-    assert stored(url) == []
+    assert stored(predictions_url) == []
 
 
-def test_shards_are_written_side_by_side(url, encoder):
+def test_shards_are_written_side_by_side(predictions_url, encoder):
     for shard in range(3):
-        score(url, encoder, sql=SQL.replace("ORDER", f"WHERE n % 3 = {shard} ORDER"), shard=shard)
-    assert [row[0] for row in stored(url)] == list(range(1, ROWS + 1))
+        score(
+            predictions_url,
+            encoder,
+            sql=SQL.replace("ORDER", f"WHERE n % 3 = {shard} ORDER"),
+            shard=shard,
+        )
+    assert [row[0] for row in stored(predictions_url)] == list(range(1, ROWS + 1))

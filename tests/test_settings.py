@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.lifecycle.conftest import Run
+    from tests.fixtures.airflow import Run
 
 CODE = """
 import json

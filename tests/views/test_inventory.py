@@ -19,15 +19,15 @@ from mlops.store.tables import ReportRow
 from mlops.views.history import ModelHistory, model_history
 from mlops.views.inventory import ModelSummary, model_of_dag, registered_models, summaries
 from mlops.views.records import find_report
-from tests.web.model_life import Life, moment
-from tests.web.model_story import write_story
+from tests.fixtures.stored_life import Life, moment
+from tests.fixtures.story import write_story
 
 NOW = datetime(2013, 11, 10, tzinfo=UTC)
 NAMES = ["churn_b2b", "claim_fraud", "flight_delay", "parcel_eta"]
 
 
 @pytest.fixture(scope="module")
-def story(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def four_lives(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The store of the four lives, only to be read."""
     upgrade(module_database)
     write_story(module_database, Artifacts(tmp_path_factory.mktemp("artifacts")))
@@ -35,7 +35,7 @@ def story(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Sto
 
 
 @pytest.fixture
-def life(database: str, tmp_path: Path) -> Iterator[Life]:
+def risk(database: str, tmp_path: Path) -> Iterator[Life]:
     """A model in a store of its own, registered and with a first documented version."""
     upgrade(database)
     store = Store(database)
@@ -66,8 +66,8 @@ def states(store: Store, model: str, *, at: datetime = NOW) -> dict[str, str]:
     return {seat.seat: seat.state for seat in of.seats}
 
 
-def test_every_model_is_told_in_order_of_its_name(story: Store) -> None:
-    with story.transaction() as transaction:
+def test_every_model_is_told_in_order_of_its_name(four_lives: Store) -> None:
+    with four_lives.transaction() as transaction:
         assert list(registered_models(transaction)) == NAMES
         found = summaries(transaction, NAMES, at=NOW)
         assert [item.model for item in found] == NAMES
@@ -76,8 +76,8 @@ def test_every_model_is_told_in_order_of_its_name(story: Store) -> None:
         assert summaries(transaction, [], at=NOW) == ()
 
 
-def test_a_model_in_production_with_a_version_that_waits(story: Store) -> None:
-    found = summary(story, "flight_delay")
+def test_a_model_in_production_with_a_version_that_waits(four_lives: Store) -> None:
+    found = summary(four_lives, "flight_delay")
     assert found.title.startswith("Will this flight arrive")
     assert found.live is not None
     assert (found.live.version, found.live.since) == (2, moment("2013-09-02T08:01"))
@@ -100,8 +100,8 @@ def test_a_model_in_production_with_a_version_that_waits(story: Store) -> None:
     ]
 
 
-def test_the_newest_verdict_on_the_last_window_counts(story: Store) -> None:
-    window = summary(story, "flight_delay").window
+def test_the_newest_verdict_on_the_last_window_counts(four_lives: Store) -> None:
+    window = summary(four_lives, "flight_delay").window
     assert window is not None
     assert (window.label, window.result.state) == ("2013-10", "warn")
     assert window.result.performance.measured == 0.752
@@ -109,34 +109,34 @@ def test_the_newest_verdict_on_the_last_window_counts(story: Store) -> None:
     assert window.report.title == "Monitoring report 2013-10"
 
 
-def test_an_expired_signature_of_the_live_version_is_told(story: Store) -> None:
-    live = summary(story, "churn_b2b").live
+def test_an_expired_signature_of_the_live_version_is_told(four_lives: Store) -> None:
+    live = summary(four_lives, "churn_b2b").live
     assert live is not None
     assert not live.holds
     assert [seat.state for seat in live.seats] == ["signed", "signed", "void"]
     assert live.seats[2].reason == "the signature of max expired on 2013-08-03"
-    before = summary(story, "churn_b2b", at=moment("2013-08-02T00:00")).live
+    before = summary(four_lives, "churn_b2b", at=moment("2013-08-02T00:00")).live
     assert before is not None
     assert before.holds
 
 
-def test_a_rejected_version_is_told_with_the_reason(story: Store) -> None:
-    found = summary(story, "claim_fraud")
+def test_a_rejected_version_is_told_with_the_reason(four_lives: Store) -> None:
+    found = summary(four_lives, "claim_fraud")
     assert found.live is found.batch is found.window is None
     assert found.upcoming is not None
     assert found.upcoming.state == "rejected"
     assert "Claims above 50,000" in found.upcoming.seats[2].reason
 
 
-def test_a_registered_model_without_a_version(story: Store) -> None:
-    found = summary(story, "parcel_eta")
+def test_a_registered_model_without_a_version(four_lives: Store) -> None:
+    found = summary(four_lives, "parcel_eta")
     assert found.live is found.upcoming is found.batch is found.window is None
     assert found.reports == ()
-    assert history(story, "parcel_eta").versions == ()
+    assert history(four_lives, "parcel_eta").versions == ()
 
 
-def test_versions_tell_what_became_of_them(story: Store) -> None:
-    found = history(story, "flight_delay")
+def test_versions_tell_what_became_of_them(four_lives: Store) -> None:
+    found = history(four_lives, "flight_delay")
     assert [(item.number, item.state) for item in found.versions] == [
         (3, "upcoming"),
         (2, "live"),
@@ -159,8 +159,8 @@ def test_versions_tell_what_became_of_them(story: Store) -> None:
     ]
 
 
-def test_lists_are_cut_and_say_so(story: Store) -> None:
-    found = history(story, "flight_delay", at_most=2)
+def test_lists_are_cut_and_say_so(four_lives: Store) -> None:
+    found = history(four_lives, "flight_delay", at_most=2)
     assert [item.number for item in found.versions] == [3, 2]
     assert [item.label for item in found.windows] == ["2013-10", "2013-09"]
     assert [item.period.label() for item in found.batches] == ["2013-10", "2013-09"]
@@ -172,33 +172,33 @@ def test_lists_are_cut_and_say_so(story: Store) -> None:
     assert (totals.versions, totals.windows, totals.batches, totals.reports) == (3, 4, 4, 7)
 
 
-def test_findings_are_told_with_their_owner(story: Store) -> None:
-    (finding,) = history(story, "churn_b2b").findings
+def test_findings_are_told_with_their_owner(four_lives: Store) -> None:
+    (finding,) = history(four_lives, "churn_b2b").findings
     assert (finding.cause, finding.owner, finding.version) == ("performance", "sam", 1)
 
 
-def test_an_unknown_model_is_an_error_that_says_what_to_do(story: Store) -> None:
+def test_an_unknown_model_is_an_error_that_says_what_to_do(four_lives: Store) -> None:
     with pytest.raises(RecordMissing, match=r"model 'nobody'.*trigger nobody_release"):
-        history(story, "nobody")
+        history(four_lives, "nobody")
 
 
-def test_a_dag_is_about_the_longest_name_that_fits(story: Store, life: Life) -> None:
-    with story.transaction() as transaction:
+def test_a_dag_is_about_the_longest_name_that_fits(four_lives: Store, risk: Life) -> None:
+    with four_lives.transaction() as transaction:
         for phase in ("release", "score", "monitor", "rehearsal"):
             assert model_of_dag(transaction, f"flight_delay_{phase}") == "flight_delay"
         assert model_of_dag(transaction, "churn_b2b") == "churn_b2b"
         assert model_of_dag(transaction, "flight_delays_release") is None
         assert model_of_dag(transaction, "flight") is None
-    longer = Life(life.store, life.artifacts, "risk_b", title="B", decision="?")
+    longer = Life(risk.store, risk.artifacts, "risk_b", title="B", decision="?")
     longer.register("2013-01-03T08:00")
-    with life.store.transaction() as transaction:
+    with risk.store.transaction() as transaction:
         assert model_of_dag(transaction, "risk_b_score") == "risk_b"
         assert model_of_dag(transaction, "risk_score") == "risk"
 
 
-def test_only_reports_of_known_kinds_are_found(life: Life) -> None:
-    secret = life.report(1, "2013-01-03T08:00", kind="evidence")
-    with life.store.transaction() as transaction:
+def test_only_reports_of_known_kinds_are_found(risk: Life) -> None:
+    secret = risk.report(1, "2013-01-03T08:00", kind="evidence")
+    with risk.store.transaction() as transaction:
         known = transaction.find(ReportRow, kind="validation")[0].sha256
         found = find_report(transaction, known)
         assert found is not None
@@ -207,17 +207,17 @@ def test_only_reports_of_known_kinds_are_found(life: Life) -> None:
         assert find_report(transaction, "0" * 64) is None
 
 
-def test_a_version_that_was_rolled_back_is_not_upcoming(life: Life) -> None:
-    life.deploy(1, "2013-01-05T08:00")
-    life.package(2, "2013-02-02T08:00", auc=0.81, months=("2012-12", "2013-01"))
-    life.package(3, "2013-03-02T08:00", auc=0.82, months=("2013-01", "2013-02"))
-    life.deploy(3, "2013-03-05T08:00")
-    life.deploy(1, "2013-03-06T08:00", action="rollback")
-    found = summary(life.store, "risk")
+def test_a_version_that_was_rolled_back_is_not_upcoming(risk: Life) -> None:
+    risk.deploy(1, "2013-01-05T08:00")
+    risk.package(2, "2013-02-02T08:00", auc=0.81, months=("2012-12", "2013-01"))
+    risk.package(3, "2013-03-02T08:00", auc=0.82, months=("2013-01", "2013-02"))
+    risk.deploy(3, "2013-03-05T08:00")
+    risk.deploy(1, "2013-03-06T08:00", action="rollback")
+    found = summary(risk.store, "risk")
     assert found.upcoming is None
     assert found.live is not None
     assert (found.live.version, found.live.action) == (1, "rollback")
-    told = history(life.store, "risk")
+    told = history(risk.store, "risk")
     assert [(item.number, item.state) for item in told.versions] == [
         (3, "retired"),
         (2, "passed over"),
@@ -230,47 +230,47 @@ def test_a_version_that_was_rolled_back_is_not_upcoming(life: Life) -> None:
     ]
 
 
-def test_a_version_without_its_report_waits_for_it(life: Life) -> None:
-    life.package(2, "2013-02-02T08:00", auc=0.81, months=("2012-12", "2013-01"))
-    found = summary(life.store, "risk").upcoming
+def test_a_version_without_its_report_waits_for_it(risk: Life) -> None:
+    risk.package(2, "2013-02-02T08:00", auc=0.81, months=("2012-12", "2013-01"))
+    found = summary(risk.store, "risk").upcoming
     assert found is not None
     assert found.state == "waiting"
     assert {seat.reason for seat in found.seats} == {"there is no validation report yet"}
 
 
-def test_what_seats_go_through(life: Life) -> None:
+def test_what_seats_go_through(risk: Life) -> None:
     seats = {"business_owner": "bea", "lead_data_scientist": "lin", "model_risk": "max"}
-    assert set(states(life.store, "risk").values()) == {"open"}
+    assert set(states(risk.store, "risk").values()) == {"open"}
     for seat, user in seats.items():
-        life.sign(1, seat, user, "2013-01-03T08:00")
-    signed = summary(life.store, "risk").upcoming
+        risk.sign(1, seat, user, "2013-01-03T08:00")
+    signed = summary(risk.store, "risk").upcoming
     assert signed is not None
     assert signed.state == "signed"
-    life.sign(1, "model_risk", "max", "2013-01-04T08:00", answer=REVOKE, reason="New facts.")
-    assert states(life.store, "risk")["model_risk"] == "revoked"
-    assert states(life.store, "risk", at=moment("2013-01-03T12:00"))["model_risk"] == "signed"
-    life.sign(1, "business_owner", "bea", "2013-01-05T08:00", answer=LAPSE, method="timeout")
-    assert states(life.store, "risk")["business_owner"] == "lapsed"
-    late = summary(life.store, "risk").upcoming
+    risk.sign(1, "model_risk", "max", "2013-01-04T08:00", answer=REVOKE, reason="New facts.")
+    assert states(risk.store, "risk")["model_risk"] == "revoked"
+    assert states(risk.store, "risk", at=moment("2013-01-03T12:00"))["model_risk"] == "signed"
+    risk.sign(1, "business_owner", "bea", "2013-01-05T08:00", answer=LAPSE, method="timeout")
+    assert states(risk.store, "risk")["business_owner"] == "lapsed"
+    late = summary(risk.store, "risk").upcoming
     assert late is not None
     assert late.state == "lapsed"
-    life.sign(1, "business_owner", "bea", "2013-01-06T08:00")
-    life.sign(1, "model_risk", "max", "2013-01-06T08:00")
-    assert set(states(life.store, "risk").values()) == {"signed"}
+    risk.sign(1, "business_owner", "bea", "2013-01-06T08:00")
+    risk.sign(1, "model_risk", "max", "2013-01-06T08:00")
+    assert set(states(risk.store, "risk").values()) == {"signed"}
 
 
-def test_a_signature_of_other_bytes_is_void(life: Life) -> None:
-    life.sign(1, "model_risk", "max", "2013-01-03T08:00", package="f" * 64)
-    assert states(life.store, "risk")["model_risk"] == "void"
+def test_a_signature_of_other_bytes_is_void(risk: Life) -> None:
+    risk.sign(1, "model_risk", "max", "2013-01-03T08:00", package="f" * 64)
+    assert states(risk.store, "risk")["model_risk"] == "void"
 
 
-def test_a_window_that_is_judged_again_is_told_once(life: Life) -> None:
-    life.deploy(1, "2013-01-05T08:00")
-    life.score(1, "2013-01", rows=1_000)
+def test_a_window_that_is_judged_again_is_told_once(risk: Life) -> None:
+    risk.deploy(1, "2013-01-05T08:00")
+    risk.score(1, "2013-01", rows=1_000)
     for look, auc in ((1, None), (2, 0.78)):
-        life.monitor(1, "2013-01", rows=1_000, auc=auc, kpi=40.0, state="ok", psi=[], look=look)
-        life.report(1, f"2013-02-0{look}T08:00", kind="monitoring", period="2013-01", note=look)
-    found = history(life.store, "risk")
+        risk.monitor(1, "2013-01", rows=1_000, auc=auc, kpi=40.0, state="ok", psi=[], look=look)
+        risk.report(1, f"2013-02-0{look}T08:00", kind="monitoring", period="2013-01", note=look)
+    found = history(risk.store, "risk")
     assert [item.result.performance.measured for item in found.windows] == [0.78]
     assert found.totals.windows == 1
     assert found.windows[0].judged_at == datetime(2013, 2, 1, tzinfo=UTC) + timedelta(days=2)

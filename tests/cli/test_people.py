@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from mlops.cli.main import main
-from tests.approvals.conftest import LifeOf
-from tests.approvals.small import sign
+from tests.fixtures.lives import LifeOf
+from tests.fixtures.visits import sign
 
 SHARED = """\
 policy: shared

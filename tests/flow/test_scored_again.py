@@ -18,9 +18,9 @@ from mlops.flow.publish import publish
 from mlops.flow.score import score
 from mlops.store import ledger
 from mlops.warehouse.postgres.predictions import PublishedBatch, publish_batch
-from tests.approvals.conftest import LifeOf
-from tests.approvals.small import sign
-from tests.flow.life import Life, added, elsewhere
+from tests.fixtures.life import Life, added, elsewhere
+from tests.fixtures.lives import LifeOf
+from tests.fixtures.visits import sign
 
 DAY = parse("2026-02-01", "day")
 SHOWN = "SELECT visit_id, score FROM ml.late ORDER BY visit_id"

@@ -20,9 +20,9 @@ from mlops.lineage.trace.graph import load
 from mlops.lineage.trace.trace import trace
 from mlops.store import ledger
 from mlops.workspace.results import Controlled
-from tests.approvals.conftest import LifeOf
-from tests.approvals.small import sign
-from tests.flow.life import Life, elsewhere
+from tests.fixtures.life import Life, elsewhere
+from tests.fixtures.lives import LifeOf
+from tests.fixtures.visits import sign
 from tests.lineage.openlineage_schema import faults
 
 DAY, NEXT = parse("2026-02-01", "day"), parse("2026-02-02", "day")
@@ -38,7 +38,7 @@ WHERE started >= :window_start
 
 
 @pytest.fixture
-def life(life_of: LifeOf) -> Life:
+def ruled(life_of: LifeOf) -> Life:
     """A model with a rule, and a policy that falls back to it."""
     life = life_of("late")
     life.edit(
@@ -51,13 +51,13 @@ def life(life_of: LifeOf) -> Life:
 
 
 @pytest.fixture
-def live(life: Life) -> Life:
+def ruled_live(ruled: Life) -> Life:
     """The same, with a version that is live and has scored a day."""
-    version = life.release("2026-01-05").packaged.version
-    sign(life, version, "owner", "bea")
-    life.deploy(version)
-    life.window(DAY)
-    return life
+    version = ruled.release("2026-01-05").packaged.version
+    sign(ruled, version, "owner", "bea")
+    ruled.deploy(version)
+    ruled.window(DAY)
+    return ruled
 
 
 def act(life: Life, action: str, **kwargs: str) -> Controlled:
@@ -71,66 +71,68 @@ def verified(life: Life) -> bool:
         return ledger.verify(transaction.session.connection())[1] is None
 
 
-def test_a_stopped_model_is_scored_by_its_rule_until_it_is_resumed(live: Life) -> None:
-    act(live, "stop")
-    ruled = live.window(NEXT)
+def test_a_stopped_model_is_scored_by_its_rule_until_it_is_resumed(ruled_live: Life) -> None:
+    act(ruled_live, "stop")
+    ruled = ruled_live.window(NEXT)
     assert (ruled.plan.batch, ruled.plan.by_rule) == ("late/2026-02-02/v1/rule", True)
-    found = live.rows(
+    found = ruled_live.rows(
         "SELECT p.model_version, p.score, p.decision, count(*) FROM ml.late AS p"
         " JOIN visits AS v USING (visit_id) WHERE batch = 'late/2026-02-02/v1/rule'"
         " AND p.score = CASE WHEN v.guests > 4 THEN 0.9 ELSE 0.1 END GROUP BY 1, 2, 3 ORDER BY 2"
     )
     assert [row[:3] for row in found] == [(0, 0.1, False), (0, 0.9, True)]
     assert sum(row[3] for row in found) == ruled.published.rows == 96
-    before = live.content()
-    assert live.window(NEXT).published == ruled.published
-    assert live.content() == before
-    act(live, "resume")
-    again = live.window(NEXT)
+    before = ruled_live.content()
+    assert ruled_live.window(NEXT).published == ruled.published
+    assert ruled_live.content() == before
+    act(ruled_live, "resume")
+    again = ruled_live.window(NEXT)
     assert again.plan.batch == "late/2026-02-02/v1"
-    assert live.rows("SELECT DISTINCT model_version FROM ml.late") == [(1,)]
-    assert verified(live)
+    assert ruled_live.rows("SELECT DISTINCT model_version FROM ml.late") == [(1,)]
+    assert verified(ruled_live)
 
 
-def test_a_window_of_the_rule_is_no_verdict_on_the_model(live: Life) -> None:
-    act(live, "stop")
-    ruled = live.window(NEXT)
+def test_a_window_of_the_rule_is_no_verdict_on_the_model(ruled_live: Life) -> None:
+    act(ruled_live, "stop")
+    ruled = ruled_live.window(NEXT)
     words = "scored by the rule of v1, so the model itself is not judged"
     assert words in ruled.judged.reasons
-    performance, drifted = live.rows(
+    performance, drifted = ruled_live.rows(
         "SELECT result->'performance'->>'state', result->'drift' FROM mlops.monitor_result"
         " WHERE period = '2026-02-02'"
     )[0]
     assert performance == "not_enough_data"
     assert {item["feature"] for item in drifted} == {"hour", "guests"}
-    report = live.workspace.artifacts.read(ruled.documented.report_sha256).decode()
+    report = ruled_live.workspace.artifacts.read(ruled.documented.report_sha256).decode()
     assert words in report
     assert "The rule scored this window, so the model&#39;s performance is not judged." in report
 
 
-def test_a_revoked_signature_lets_the_rule_score_and_opens_a_case(live: Life) -> None:
-    act(live, "revoke", seat="owner")
-    assert live.window(NEXT).plan.by_rule
-    assert live.rows('SELECT id, owner FROM mlops."case" WHERE cause = %s', "signature") == [
+def test_a_revoked_signature_lets_the_rule_score_and_opens_a_case(ruled_live: Life) -> None:
+    act(ruled_live, "revoke", seat="owner")
+    assert ruled_live.window(NEXT).plan.by_rule
+    assert ruled_live.rows('SELECT id, owner FROM mlops."case" WHERE cause = %s', "signature") == [
         ("late/v1/signature", "bea")
     ]
 
 
-def test_a_plan_of_the_rule_scores_nothing_once_the_model_is_back(live: Life) -> None:
-    act(live, "stop")
-    plan = live.plan(NEXT)
-    act(live, "resume")
+def test_a_plan_of_the_rule_scores_nothing_once_the_model_is_back(ruled_live: Life) -> None:
+    act(ruled_live, "stop")
+    plan = ruled_live.plan(NEXT)
+    act(ruled_live, "resume")
     with pytest.raises(NotSigned, match=r"a plan of the rule, .* clear the task 'check_input'"):
-        score(live.workspace, plan=plan, shard=plan.shards[0])
-    assert live.rows("SELECT count(*) FROM ml.late_predictions WHERE model_version = 0") == [(0,)]
+        score(ruled_live.workspace, plan=plan, shard=plan.shards[0])
+    assert ruled_live.rows("SELECT count(*) FROM ml.late_predictions WHERE model_version = 0") == [
+        (0,)
+    ]
 
 
-def test_the_rule_that_scores_is_the_one_that_was_signed(live: Life) -> None:
-    act(live, "stop")
-    file = live.include / "sql" / "late" / "rule.sql"
+def test_the_rule_that_scores_is_the_one_that_was_signed(ruled_live: Life) -> None:
+    act(ruled_live, "stop")
+    file = ruled_live.include / "sql" / "late" / "rule.sql"
     file.write_text(RULE.replace("0.9", "0.5"))
-    live.window(NEXT)
-    assert live.rows("SELECT max(score) FROM ml.late") == [(0.9,)]
+    ruled_live.window(NEXT)
+    assert ruled_live.rows("SELECT max(score) FROM ml.late") == [(0.9,)]
 
 
 @pytest.mark.parametrize(
@@ -138,23 +140,23 @@ def test_the_rule_that_scores_is_the_one_that_was_signed(live: Life) -> None:
     [("1.2", "score, range: 0.1 to 1.2"), ("NULL", "score, missing"), ("'NaN'", "score")],
 )
 def test_a_rule_whose_scores_are_none_is_refused_before_anything_is_written(
-    life: Life, scores: str, check: str
+    ruled: Life, scores: str, check: str
 ) -> None:
-    rule = life.include / "sql" / "late" / "rule.sql"
+    rule = ruled.include / "sql" / "late" / "rule.sql"
     rule.write_text(RULE.replace("0.9", scores))
-    version = life.release("2026-01-05").packaged.version
-    sign(life, version, "owner", "bea")
-    life.deploy(version)
-    act(life, "stop")
+    version = ruled.release("2026-01-05").packaged.version
+    sign(ruled, version, "owner", "bea")
+    ruled.deploy(version)
+    act(ruled, "stop")
     with pytest.raises(DataRefused, match=check):
-        life.plan(NEXT)
-    assert life.rows("SELECT to_regclass('ml.late_predictions')") == [(None,)]
+        ruled.plan(NEXT)
+    assert ruled.rows("SELECT to_regclass('ml.late_predictions')") == [(None,)]
 
 
-def test_lineage_says_which_columns_the_rule_reads_and_no_model(live: Life) -> None:
-    act(live, "stop")
-    live.window(NEXT)
-    with live.workspace.store.transaction() as transaction:
+def test_lineage_says_which_columns_the_rule_reads_and_no_model(ruled_live: Life) -> None:
+    act(ruled_live, "stop")
+    ruled_live.window(NEXT)
+    with ruled_live.workspace.store.transaction() as transaction:
         graph = load(transaction)
         found = trace(graph, "late/2026-02-02/v1/rule", upstream=True)
     (run,) = (run for run in graph.runs if run.job == "late.v1.rule")
@@ -163,33 +165,33 @@ def test_lineage_says_which_columns_the_rule_reads_and_no_model(live: Life) -> N
         sources = {(name.rpartition(".")[2], column) for _, name, column in output.columns["score"]}
         assert ("visits", "guests") in sources
     assert run in found.runs
-    events = live.rows("SELECT body FROM mlops.lineage_event WHERE job LIKE 'late.v1.%'")
+    events = ruled_live.rows("SELECT body FROM mlops.lineage_event WHERE job LIKE 'late.v1.%'")
     assert [fault for (body,) in events for fault in faults(json.loads(body))] == []
 
 
 @pytest.mark.parametrize("reads", ["check", "intake", "dags"])
 def test_a_policy_that_falls_back_to_a_rule_needs_one(
-    life: Life, reads: str, capsys: pytest.CaptureFixture[str]
+    ruled: Life, reads: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    life.edit("models/late.yml", {"  rule_sql: rule.sql\n": ""})
+    ruled.edit("models/late.yml", {"  rule_sql: rule.sql\n": ""})
     words = "policy 'quick' falls back to a rule, and model 'late' has none"
     ways: dict[str, Callable[[Path], object]] = {
-        "intake": lambda _: life.release("2026-01-05"),
+        "intake": lambda _: ruled.release("2026-01-05"),
         "dags": report_broken_specs,
     }
     if reads == "check":
-        assert main(["check", "--include", str(life.include)]) == 1
+        assert main(["check", "--include", str(ruled.include)]) == 1
         assert words in capsys.readouterr().err
         return
     with pytest.raises(SpecError, match=words):
-        ways[reads](life.include)
+        ways[reads](ruled.include)
 
 
-def test_a_rule_that_lacks_the_score_is_refused_with_its_file(life: Life) -> None:
-    rule = life.include / "sql" / "late" / "rule.sql"
+def test_a_rule_that_lacks_the_score_is_refused_with_its_file(ruled: Life) -> None:
+    rule = ruled.include / "sql" / "late" / "rule.sql"
     rule.write_text(RULE.replace("AS score", "AS guess"))
     with pytest.raises(SpecError, match=r"rule\.sql.*score"):
-        life.release("2026-01-05")
+        ruled.release("2026-01-05")
 
 
 @pytest.mark.parametrize(
@@ -205,9 +207,9 @@ def test_a_rule_that_lacks_the_score_is_refused_with_its_file(life: Life) -> Non
     ],
 )
 def test_a_rule_that_could_never_score_is_refused_before_anything_is_trained(
-    life: Life, old: str, new: str, words: str
+    ruled: Life, old: str, new: str, words: str
 ) -> None:
-    life.edit("sql/late/rule.sql", {old: new})
+    ruled.edit("sql/late/rule.sql", {old: new})
     with pytest.raises((QueryError, SpecError), match=words):
-        life.release("2026-01-05")
-    assert life.rows("SELECT count(*) FROM mlops.snapshot") == [(0,)]
+        ruled.release("2026-01-05")
+    assert ruled.rows("SELECT count(*) FROM mlops.snapshot") == [(0,)]
