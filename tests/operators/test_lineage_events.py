@@ -24,14 +24,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.postgres import EmbeddedPostgres
-from mlops.errors import StoreUnreachable
-from mlops.lineage.events.datasets import Dataset, Names
+from mlops.lineage.events.datasets import Dataset, DatasetNames
+from mlops.lineage.events.operational import operational
 from mlops.lineage.node_ids import dataset_id, original_name, safe_name
-from mlops.operators.lineage import READS, known_inputs, operator_lineage
-from mlops.operators.names import OPERATOR_NAMES
+from mlops.operators.lineage import known_inputs, operator_lineage
 from mlops.operators.release import DeployOperator
 from mlops.store.migrate import upgrade
-from mlops.workspace.results import Deployed
 from tests.fixtures.life import PROJECT
 from tests.fixtures.small import keep_two_weeks, write_include
 from tests.lineage.openlineage_schema import faults
@@ -306,23 +304,25 @@ MODEL = "airflow/models/late/versions/1"
 SNAPSHOT, TRAINING = "airflow/snapshots/late/<id>", "airflow/trainings/late/<id>"
 VALIDATION, APPROVAL = "airflow/validations/late/<id>", "airflow/approvals/late/1"
 SLOT, FLIGHTS, SCORES = "airflow/deployments/late/prod", "public.flights", "ml.late_predictions"
-SCORED = ([FLIGHTS, MODEL, SLOT], [SCORES])
-SIGNED = ([MODEL], [APPROVAL])
+SPEC, OWN_SCORES = "airflow/specs/late/<id>", "airflow/predictions/late/versions/1"
+REPORT = "/artifacts/reports/late/v1/validation-<id>.html"
+SCORED = ([MODEL, SLOT, FLIGHTS], [OWN_SCORES, SCORES])
+SIGNED = ([MODEL, REPORT], [APPROVAL])
 
 COMPLETE: dict[str, list[tuple[list[str], list[str]]]] = {
-    "late_release.intake": [(["/include/models/late.yml"], ["airflow/specs/late/<id>"])],
+    "late_release.intake": [(["/include/models/late.yml"], [SPEC])],
     "late_release.snapshot": [([FLIGHTS], [SNAPSHOT])],
     "late_release.check_data": [([SNAPSHOT], ["airflow/checks/late/<id>"])],
-    "late_release.train": [([SNAPSHOT], [TRAINING])],
+    "late_release.train": [([SNAPSHOT, SPEC], [TRAINING])],
     "late_release.validate": [([TRAINING, SNAPSHOT], [VALIDATION])],
     "late_release.package": [([TRAINING, VALIDATION], [MODEL])],
-    "late_release.document": [([MODEL], ["/artifacts/reports/late/v1/validation-<id>.html"])],
+    "late_release.document": [([MODEL, VALIDATION], [REPORT])],
     "late_release.sign_off.business_owner": [SIGNED],
     "late_release.sign_off.lead_data_scientist": [SIGNED],
     "late_release.deploy": [([MODEL, APPROVAL], [SLOT])],
-    "late_score.check_input": [([FLIGHTS, MODEL], ["airflow/plans/late/2013-07-02"])],
+    "late_score.check_input": [([MODEL, FLIGHTS], ["airflow/checks/late/versions/1"])],
     "late_score.score": [SCORED, SCORED],
-    "late_score.publish": [([SCORES], ["ml.late"])],
+    "late_score.publish": [([OWN_SCORES, SCORES], ["ml.late"])],
 }
 RELEASE, SCORE, FAULTY, STOPPED = "2013-07-01", "2013-07-03", "2013-07-04", "2013-07-05"
 
@@ -407,12 +407,14 @@ def test_a_task_that_failed_tells_what_it_was_to_read(events_story: Story) -> No
     assert "RecordMissing" in failed["run"]["facets"]["errorMessage"]["message"]
 
 
-@pytest.mark.parametrize("task", ["no_spec", "torn"])
-def test_a_task_that_failed_tells_of_no_file_that_it_began(events_story: Story, task: str) -> None:
-    """Its query stands in a spec, so its inputs are not known either."""
+@pytest.mark.parametrize(("task", "read"), [("no_spec", []), ("torn", [FLIGHTS])])
+def test_a_task_that_failed_names_what_it_had_read_and_no_file_that_it_began(
+    events_story: Story, task: str, read: list[str]
+) -> None:
+    """What its query reads is in a spec: it is known as soon as the step has read it."""
     _, failed = events_story.of(f"late_faults.{task}")
     assert failed["eventType"] == "FAIL"
-    assert (failed["inputs"], failed["outputs"]) == ([], [])
+    assert (names(failed, "inputs"), failed["outputs"]) == (read, [])
 
 
 def test_a_second_try_is_another_run(events_story: Story) -> None:
@@ -422,7 +424,8 @@ def test_a_second_try_is_another_run(events_story: Story) -> None:
     assert [event["run"]["runId"] for event in told].count(first["run"]["runId"]) == 2
     assert first["run"]["runId"] != second["run"]["runId"]
     assert (names(first, "inputs"), first["outputs"]) == ([SNAPSHOT], [])
-    assert (names(second, "inputs"), names(second, "outputs")) == ([SNAPSHOT], [TRAINING])
+    # The training was recorded by the release already; the step found it and trained nothing.
+    assert (names(second, "inputs"), names(second, "outputs")) == ([SNAPSHOT, SPEC], [TRAINING])
 
 
 def test_a_skipped_task_claims_nothing(events_story: Story) -> None:
@@ -468,7 +471,7 @@ def test_the_listener_has_nothing_to_complain_of(events_story: Story) -> None:
 
 # The mapping itself.
 
-NAMES = Names(warehouse_url="postgresql://u:p@db:5432/shop", store_place="db:5432/mlops")
+NAMES = DatasetNames(warehouse_url="postgresql://u:p@db:5432/shop", store_place="db:5432/mlops")
 
 
 def columns(*pairs: tuple[str, Any]) -> list[tuple[str, str]]:
@@ -478,7 +481,7 @@ def columns(*pairs: tuple[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_names_are_such_as_marquez_can_take_apart() -> None:
-    items = [NAMES.table("public", "a:b#c"), NAMES.ours("30d"), NAMES.airflow("models/x")]
+    items = [NAMES.table("public", "a:b#c"), NAMES.ours("30d"), operational(NAMES.ours("models/x"))]
     found = operator_lineage(items, []).inputs
     assert [item.name for item in found] == [
         "shop.public.a%3Ab%23c",
@@ -509,25 +512,8 @@ def test_a_column_always_has_a_type() -> None:
 
 
 def test_what_an_operator_is_given_to_read() -> None:
-    assert set(READS) <= OPERATOR_NAMES
     deploy = DeployOperator(task_id="deploy", model="late", version="7")
     assert [item.name for item in known_inputs(deploy, NAMES)] == ["airflow/models/late/versions/7"]
     for nothing in ("", "None"):
         deploy.version = nothing
         assert list(known_inputs(deploy, NAMES)) == []
-
-
-def test_lineage_that_cannot_be_told_fails_no_task(caplog: pytest.LogCaptureFixture) -> None:
-    class Away:
-        names = NAMES
-
-        @property
-        def store(self) -> Any:
-            raise StoreUnreachable("the store")
-
-    operator = DeployOperator(task_id="deploy", model="late", version="7")
-    operator.begin(Away())  # type: ignore[arg-type]
-    operator.finish(Away(), Deployed("late", 7, "0" * 64, 6, 7, ""))  # type: ignore[arg-type]
-    assert "stays empty" in caplog.text
-    told = operator.get_openlineage_facets_on_complete(None)
-    assert (told.inputs, told.outputs) == ([], [])

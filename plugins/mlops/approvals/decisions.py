@@ -11,9 +11,10 @@ from mlops.core.answers import APPROVALS, LAPSE, REJECT, as_text
 from mlops.digests import digest_json
 from mlops.lineage.events.deploy import decided
 from mlops.lineage.events.origin import Origin
+from mlops.lineage.events.run import GovernedRuns
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, ReportRow, VersionRow
-from mlops.workspace.workspace import RunIdentity, registered_spec
+from mlops.workspace.workspace import RunIdentity, Workspace, registered_spec
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,22 @@ def decision_row(
     )
 
 
-def record_decision(transaction: Transaction, origin: Origin, row: DecisionRow) -> None:
-    """Insert a decision with its ledger entry, named for what became of it."""
+def decision_events(transaction: Transaction, origin: Origin, row: DecisionRow) -> GovernedRuns:
+    """The lineage of a decision, from the version and the report that it binds."""
     version = transaction.get(VersionRow, row.model, row.version)
+    return decided(
+        origin,
+        row,
+        version,
+        registered_spec(transaction, version.spec_digest),
+        transaction.find(
+            ReportRow, model=row.model, version=row.version, sha256=row.evidence_digest
+        ),
+    )
+
+
+def record_decision(transaction: Transaction, workspace: Workspace, row: DecisionRow) -> None:
+    """Insert a decision with its ledger entry, named for what became of it."""
     kept = ("id", "seat", "answer", "user_id", "user_name", "reason", "method", "counted")
     digests = ("package", "spec", "snapshot", "evidence", "criteria")
     action = "signature.given" if row.counted else "signature.refused"
@@ -90,13 +104,5 @@ def record_decision(transaction: Transaction, origin: Origin, row: DecisionRow) 
             "valid_until": row.valid_until,
             "run": row.run,
         },
-        lineage=decided(
-            origin,
-            row,
-            version,
-            registered_spec(transaction, version.spec_digest),
-            transaction.find(
-                ReportRow, model=row.model, version=row.version, sha256=row.evidence_digest
-            ),
-        ),
+        lineage=workspace.emit(decision_events(transaction, workspace.origin, row)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlops.approvals.decisions import Answer, decision_row, record_decision
+from mlops.approvals.decisions import Answer, decision_events, decision_row, record_decision
 from mlops.approvals.eligibility import Person, refusal, seat_now
 from mlops.approvals.reminders import Notice
 from mlops.approvals.requests import (
@@ -77,7 +77,7 @@ def refusal_of_response(workspace: Workspace, *, gate: GateRow, answer: Answer) 
             bound = signed_bytes(transaction, row)
             record_decision(
                 transaction,
-                workspace.origin,
+                workspace,
                 decision_row(
                     row, gate.seat, answer, bound, gate=gate.id, run=workspace.run, refused=why
                 ),
@@ -109,7 +109,7 @@ def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> Noti
             bound = signed_bytes(transaction, row)
             record_decision(
                 transaction,
-                workspace.origin,
+                workspace,
                 decision_row(row, seat, answer, bound, gate=gate.id, run=workspace.run),
             )
     return Notice(
@@ -161,8 +161,10 @@ def _record_answer(
             known[0].refusal if known else _why_not(transaction, version, seat, entry, answer, gate)
         )
         row.counted, row.refusal = not why, why
-        if not known:
-            record_decision(transaction, workspace.origin, row)
+        if known:
+            workspace.emit(decision_events(transaction, workspace.origin, known[0]))
+        else:
+            record_decision(transaction, workspace, row)
         (standing,) = (
             item for item in seat_statuses(transaction, version, at=now()) if item.seat == seat
         )

@@ -43,7 +43,7 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
         workspace,
         f"{spec.model}/snapshot/{snapshot_id[:12]}",
         checks,
-        emit=lambda row: snapshot_checked(workspace.origin, row, snapshot),
+        runs_of=lambda row: snapshot_checked(workspace.origin, row, snapshot),
     )
     return Checked(snapshot_id=snapshot_id, checks=len(checks))
 
@@ -78,11 +78,11 @@ def record_checks(
     subject: str,
     checks: Sequence[Check],
     *,
-    emit: Callable[[CheckRow], GovernedRuns],
+    runs_of: Callable[[CheckRow], GovernedRuns],
 ) -> None:
     """Record all checks of a subject, then refuse it if one failed.
 
-    :param emit: gives the lineage of the recorded row.
+    :param runs_of: gives the lineage of the recorded row.
     :raises DataRefused: with every check that failed.
     """
     passed = all_passed(checks)
@@ -100,7 +100,7 @@ def record_checks(
                 "passed": passed,
                 "failed": [check.name for check in checks if not check.passed],
             },
-            lineage=emit(row),
+            lineage=workspace.emit(runs_of(row)),
         )
     if not passed:
         raise contract_error(subject, checks)

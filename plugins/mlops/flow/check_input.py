@@ -90,7 +90,7 @@ def _record(
         workspace,
         f"{batch}/input",
         checks,
-        emit=lambda row: input_checked(workspace.origin, row, batch, version, spec, known),
+        runs_of=lambda row: input_checked(workspace.origin, row, batch, version, spec, known),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from mlops.approvals.decisions import Answer, decision_row, record_decision
+from mlops.approvals.decisions import Answer, decision_events, decision_row, record_decision
 from mlops.approvals.eligibility import Person, refusal, seat_now
 from mlops.approvals.signatures import require_signed, signed_bytes
 from mlops.core.answers import REVOKE, as_text
@@ -19,6 +19,7 @@ from mlops.flow.deployments import change_in_turn, current_deployment
 from mlops.flow.fallback import STOP, previous_version
 from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
+from mlops.lineage.events.run import GovernedRuns
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, DeploymentRow, LedgerRow, VersionRow
 from mlops.workspace.results import Controlled
@@ -98,6 +99,8 @@ def _change(
         key = digest_json([action, model, workspace.run.dag_id, workspace.run.run_id])
         done = transaction.find(DeploymentRow, key=key)
         if done:
+            version_row = transaction.get(VersionRow, model, done[0].version)
+            workspace.emit(_changed(transaction, workspace, done[0], version_row, replaced=0))
             return _controlled(done[0], replaced=done[0].version)
         before = _live(transaction, model)
         target = _TARGETS[action](transaction, before, version)
@@ -129,15 +132,23 @@ def _change(
                 "valid_from": row.valid_from,
                 "run": workspace.run.to_json(),
             },
-            lineage=deployment_changed(
-                workspace.origin,
-                row,
-                target,
-                registered_spec(transaction, target.spec_digest),
-                replaced=before.version,
+            lineage=workspace.emit(
+                _changed(transaction, workspace, row, target, replaced=before.version)
             ),
         )
         return _controlled(row, replaced=before.version)
+
+
+def _changed(
+    transaction: Transaction,
+    workspace: Workspace,
+    row: DeploymentRow,
+    version: VersionRow,
+    *,
+    replaced: int,
+) -> GovernedRuns:
+    spec = registered_spec(transaction, version.spec_digest)
+    return deployment_changed(workspace.origin, row, version, spec, replaced=replaced)
 
 
 def _revoke(
@@ -151,6 +162,7 @@ def _revoke(
         done = transaction.find(DecisionRow, gate=gate, answer=REVOKE, counted=True)
         if done:
             # Cleared much later, the task must not take back what was signed since.
+            workspace.emit(decision_events(transaction, workspace.origin, done[0]))
             return _revoked(done[0])
         answer = Answer(person=person, choice=REVOKE, reason=reason, at=now(), method="api")
         entry = seat_now(workspace, version, seat)
@@ -166,7 +178,7 @@ def _revoke(
             run=workspace.run,
             refused=why,
         )
-        record_decision(transaction, workspace.origin, row)
+        record_decision(transaction, workspace, row)
     if why:
         raise SignOffError(f"{model} v{target}: the signature stands", found=why)
     return _revoked(row)

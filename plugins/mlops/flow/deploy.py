@@ -10,6 +10,7 @@ from mlops.flow.deployments import change_in_turn, current_deployment
 from mlops.flow.fallback import ROLLBACK, STOP
 from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
+from mlops.lineage.events.run import GovernedRuns
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, LedgerRow, VersionRow
 from mlops.workspace.results import Deployed
@@ -41,23 +42,38 @@ def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
             _confirm(transaction, workspace, row)
         elif not _confirmed(transaction, workspace, row):
             _make_live(transaction, workspace, row, before)
-        return _told(transaction, workspace, row)
+        return _deployed(transaction, workspace, row)
 
 
-def _told(transaction: Transaction, workspace: Workspace, version: VersionRow) -> Deployed:
-    """What is so now, whichever of the release's tries asks."""
+def _deployed(transaction: Transaction, workspace: Workspace, version: VersionRow) -> Deployed:
+    """What is live now, whichever of the release's tries asks."""
     every = sorted(transaction.find(DeploymentRow, model=version.model), key=lambda row: row.id)
     live, key = every[-1], _key(workspace, version)
     own = next((place for place, row in enumerate(every) if row.key == key), None)
+    replaced = every[own - 1].version if own else 0
+    deployment = live if own is None else every[own]
+    if deployment.version == version.number:
+        workspace.emit(_changed(transaction, workspace, deployment, version, replaced))
     return Deployed(
         model=version.model,
         version=version.number,
         package_digest=version.package_digest,
-        replaced=every[own - 1].version if own else 0,
+        replaced=replaced,
         live=live.version,
         live_since=live.valid_from.isoformat(),
         superseded=_superseded(version, live),
     )
+
+
+def _changed(
+    transaction: Transaction,
+    workspace: Workspace,
+    row: DeploymentRow,
+    version: VersionRow,
+    replaced: int,
+) -> GovernedRuns:
+    spec = registered_spec(transaction, version.spec_digest)
+    return deployment_changed(workspace.origin, row, version, spec, replaced=replaced)
 
 
 def _superseded(version: VersionRow, live: DeploymentRow) -> str:
@@ -109,6 +125,7 @@ def _make_live(
     before: DeploymentRow | None,
 ) -> None:
     run = workspace.run
+    replaced = before.version if before is not None else 0
     row = DeploymentRow(
         key=_key(workspace, version),
         model=version.model,
@@ -127,15 +144,9 @@ def _make_live(
         subject=f"{version.model}/v{version.number}",
         payload={
             "package": version.package_digest,
-            "replaced": before.version if before is not None else None,
+            "replaced": replaced or None,
             "valid_from": row.valid_from,
             "run": run.to_json(),
         },
-        lineage=deployment_changed(
-            workspace.origin,
-            row,
-            version,
-            registered_spec(transaction, version.spec_digest),
-            replaced=before.version if before is not None else 0,
-        ),
+        lineage=_changed(transaction, workspace, row, version, replaced),
     )

@@ -47,12 +47,14 @@ def keep_report(
             action="report.written",
             subject=f"{model}/v{version}",
             payload={"kind": kind, "period": period, "sha256": sha256, "location": location},
-            lineage=report_written(
-                workspace.origin,
-                row,
-                about,
-                transaction.get(TrainingRow, about.training_id),
-                registered_spec(transaction, about.spec_digest),
+            lineage=workspace.emit(
+                report_written(
+                    workspace.origin,
+                    row,
+                    about,
+                    transaction.get(TrainingRow, about.training_id),
+                    registered_spec(transaction, about.spec_digest),
+                )
             ),
         )
     return Documented(model=model, version=version, report_sha256=sha256, location=location)

@@ -38,8 +38,8 @@ def intake(workspace: Workspace, *, model: str) -> Intake:
             action="spec.registered",
             subject=f"{model}/spec/{spec.digest[:12]}",
             payload={"spec": spec.digest, "criteria": spec.criteria_digest, "tier": tier.name},
-            lineage=spec_registered(
-                workspace.origin, row, file=str(workspace.include.spec_file(model))
+            lineage=workspace.emit(
+                spec_registered(workspace.origin, row, file=str(workspace.include.spec_file(model)))
             ),
         )
     return Intake(

@@ -56,7 +56,7 @@ def judge(workspace: Workspace, *, measurement: str) -> Judged:
                 "state": result.state,
                 "reasons": list(result.reasons),
             },
-            lineage=window_judged(workspace.origin, row, result),
+            lineage=workspace.emit(window_judged(workspace.origin, row, result)),
         )
         for cause, severity in _causes(result):
             _open_case(

@@ -77,12 +77,14 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
             action="window.measured",
             subject=batch.id,
             payload={"measurement": digest, "rows": batch.rows, "labels": content["labels"]},
-            lineage=window_measured(
-                workspace.origin,
-                row,
-                batch,
-                transaction.get(SnapshotRow, version.snapshot_id),
-                workspace.names.tables_of(spec.sql[spec.content.develop.outcomes_sql]),
+            lineage=workspace.emit(
+                window_measured(
+                    workspace.origin,
+                    row,
+                    batch,
+                    transaction.get(SnapshotRow, version.snapshot_id),
+                    workspace.names.tables_of(spec.sql[spec.content.develop.outcomes_sql]),
+                )
             ),
         )
     return Measured(measurement=digest, batch=batch.id, rows=batch.rows, labels=content["labels"])

@@ -75,7 +75,9 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
                 "triggered_by": row.triggered_by,
                 "run": workspace.run.to_json(),
             },
-            lineage=version_packaged(workspace.origin, row, training, snapshot, spec),
+            lineage=workspace.emit(
+                version_packaged(workspace.origin, row, training, snapshot, spec)
+            ),
         )
     return Packaged(model=spec.model, version=number, package_digest=built.digest, tier=tier.name)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mlops.errors import WarehouseError
 from mlops.flow.publications import chosen_last, publications, published_before
 from mlops.flow.source_access import record_scored
-from mlops.lineage.events.deploy import batch_published
+from mlops.lineage.events.deploy import batch_published, batch_shown
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, VersionRow
@@ -64,6 +64,7 @@ def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Pu
             over_others=chosen_last(plan, known),
         )
         row = _record(transaction, workspace, plan, scored, version, spec, written, known)
+        workspace.emit(batch_shown(workspace.origin, row, version, spec))
     return Published(
         batch=row.id,
         model=plan.model,

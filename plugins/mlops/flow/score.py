@@ -7,11 +7,13 @@ from mlops.errors import NotSigned
 from mlops.flow.deployments import current_deployment
 from mlops.flow.fallback import ROLLBACK, STOP, choose
 from mlops.flow.scorer import scorer_of
+from mlops.flow.source_access import newest_reading
+from mlops.lineage.events.deploy import shard_scored
 from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
 from mlops.warehouse.postgres.score import score_shard
 from mlops.workspace.plan import Plan, Scored, Shard
-from mlops.workspace.workspace import Workspace, now
+from mlops.workspace.workspace import Workspace, now, registered_spec
 
 
 def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
@@ -30,7 +32,11 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
         if not plan.by_rule:
             require_signed(transaction, version, at=now())
         _require_chosen(transaction, plan)
-    spec = workspace.spec(version.spec_digest)
+        read = newest_reading(transaction, plan.batch)
+        spec = registered_spec(transaction, version.spec_digest)
+    workspace.emit(
+        shard_scored(workspace.origin, version, spec, read, by_rule=plan.by_rule, at=now())
+    )
     scorer = scorer_of(workspace, version, by_rule=plan.by_rule)
     scored = score_shard(
         workspace.warehouse_url,

@@ -88,7 +88,7 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
                 "rows": file.rows,
                 "run": workspace.run.to_json(),
             },
-            lineage=snapshot_taken(workspace.origin, row, known),
+            lineage=workspace.emit(snapshot_taken(workspace.origin, row, known)),
         )
     return Snapshot(
         snapshot_id=identity,

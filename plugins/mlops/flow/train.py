@@ -38,7 +38,11 @@ def train(workspace: Workspace, *, snapshot_id: str) -> Training:
     training_id = digest_json({"spec": spec.digest, "snapshot": snapshot_id, "code": code})
     with workspace.store.transaction() as transaction:
         known = transaction.find(TrainingRow, id=training_id)
-    row = known[0] if known else _fit(workspace, spec, snapshot, training_id, code)
+    if known:
+        row = known[0]
+        workspace.emit(model_trained(workspace.origin, row, snapshot, spec))
+    else:
+        row = _fit(workspace, spec, snapshot, training_id, code)
     results = [result for result in row.candidates if result["chosen"]]
     return Training(
         training_id=training_id,
@@ -101,7 +105,7 @@ def _fit(
                 "model_sha256": sha256,
                 "run": workspace.run.to_json(),
             },
-            lineage=model_trained(workspace.origin, row, snapshot, spec),
+            lineage=workspace.emit(model_trained(workspace.origin, row, snapshot, spec)),
         )
     return row
 

@@ -71,7 +71,9 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
                 "passed": passed,
                 "gates": row.gates,
             },
-            lineage=model_validated(workspace.origin, row, training, snapshot, spec),
+            lineage=workspace.emit(
+                model_validated(workspace.origin, row, training, snapshot, spec)
+            ),
         )
     if not passed:
         raise gate_error(f"{spec.model}: training {training_id[:12]}", gates)

@@ -87,9 +87,8 @@ class StepOperator(EmitsLineage, BaseOperator):
                 warehouse_conn_id=self.warehouse_conn_id,
                 store_conn_id=self.store_conn_id or store_conn_id(),
             )
-            self.begin(workspace)
-            result = self.step(workspace, context)
-            self.finish(workspace, result)
+            with self.noting_lineage(workspace):
+                result = self.step(workspace, context)
         self.log.info("%s", result)
         return plain(result)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlops.lineage.events import dataset_names
 from mlops.operators.base import StepOperator
+from mlops.operators.lineage import Reads
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,6 +24,7 @@ class ControlOperator(StepOperator):
     :param seat: whose signature is revoked (templated).
     """
 
+    reads = (Reads("version", dataset_names.version),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "action",

@@ -1,60 +1,55 @@
-"""What our operators tell Airflow's OpenLineage listener: the operational lineage.
+"""What our operators give Airflow's OpenLineage listener: the operational lineage.
 
 It may be lost, and nothing depends on it: the governed lineage goes its own way, see
-:mod:`mlops.lineage.marquez.relay`. So nothing here may fail a task, and nothing opens a
-connection: the listener asks in a process that it forked from the task's.
+:mod:`mlops.lineage.marquez.relay`. It is derived from the governed runs that the step emitted, so
+each step is mapped once. Nothing here may fail a task, and nothing opens a connection: the listener
+calls these methods in a process that it forked from the task's.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlops.errors import LineageError, MlopsError
-from mlops.lineage.events import dataset_names
+from mlops.errors import LineageError
 
 if TYPE_CHECKING:
-    from mlops.lineage.events.datasets import Dataset, Names, ReadAndWritten
+    from mlops.lineage.events.datasets import Dataset, DatasetNames
+    from mlops.lineage.events.operational import TaskDatasets
     from mlops.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-# An operator's fields that name what it reads, as they stand in what the step tells when it is
-# done. What a query reads stands in a spec, and so not in a field.
-READS: Mapping[str, tuple[str, ...]] = {
-    "CheckDataOperator": ("snapshot_id",),
-    "TrainOperator": ("snapshot_id",),
-    "ValidateOperator": ("training_id",),
-    "PackageOperator": ("training_id",),
-    "DocumentOperator": ("version",),
-    "ApprovalSensor": ("version",),
-    "DeployOperator": ("version",),
-    "ControlOperator": ("version",),
-    "JudgeOperator": ("measurement",),
-}
-_CALLED: Mapping[str, Callable[[str, str], str]] = {
-    "snapshot_id": dataset_names.snapshot,
-    "training_id": dataset_names.training,
-    "measurement": dataset_names.measurement,
-    "version": dataset_names.version,
-}
 # Marquez stores a column without a type anew with each event.
 _NO_TYPE = "unknown"
+
+
+class Reads(NamedTuple):
+    """A field of an operator that names what it reads.
+
+    :ivar field: name of the operator's field.
+    :ivar dataset_name: gives the dataset's name, from the model and the field's value.
+    """
+
+    field: str
+    dataset_name: Callable[[str, str], str]
 
 
 class EmitsLineage:
     """Mix-in of the operators: what is known of their datasets at each stage of a task.
 
     ======== ============ =====================================================================
-    event    tells        why
+    event    datasets     why
     ======== ============ =====================================================================
-    START    nothing      names hold the place of the store or the warehouse, and the ids that
+    START    none         names hold the place of the store or the warehouse, and the ids that
                           the step is about to make: neither is known without a connection
     COMPLETE both sides   what the finished step read and wrote
-    COMPLETE nothing      of a skipped task: it is told as a success, and wrote nothing
-    FAIL     inputs       as far as the task's own fields name them; whatever was written before
-                          the step failed was undone, or will be written again
+    COMPLETE none         of a skipped task: Airflow reports a success, and it wrote nothing
+    FAIL     inputs       what the step had read so far, or what the task's own fields name;
+                          whatever was written before the step failed was undone, or will be
+                          written again
     ======== ============ =====================================================================
 
     Marquez takes an event with an empty side for the job's present state and drops the edges of the
@@ -62,24 +57,33 @@ class EmitsLineage:
     named after what that very run works on, so the edges that would stay are those of another
     snapshot or another version; and a task may wait for days, or be killed and never end. A START
     with a part of them, or without the columns that COMPLETE has, would leave a version of the
-    dataset that nobody wrote.
+    dataset that no run wrote.
+
+    :cvar reads: the fields that name what the operator reads. What a query reads is in a spec, and
+        so in no field.
     """
 
-    _datasets: ReadAndWritten | None = None
-    _names: Names | None = None
+    reads: tuple[Reads, ...] = ()
+
+    _datasets: TaskDatasets | None = None
+    _names: DatasetNames | None = None
+    _finished = False
 
     def begin(self, workspace: Workspace) -> None:
-        """Remember how things are named, and nothing of an earlier try."""
-        self._names, self._datasets = workspace.names, None
+        """Keep how datasets are named, and nothing of an earlier try."""
+        self._names, self._datasets, self._finished = workspace.names, None, False
 
-    def finish(self, workspace: Workspace, result: Any) -> None:
-        """Work out what the finished step read and wrote, once, while its task still runs."""
-        from mlops.flow.task_datasets import read_and_written
+    @contextmanager
+    def noting_lineage(self, workspace: Workspace) -> Iterator[None]:
+        """Keep what the step inside the block reads and writes, also where it fails half-way."""
+        from mlops.lineage.events.operational import task_datasets
 
+        self.begin(workspace)
         try:
-            self._datasets = read_and_written(workspace, result)
-        except MlopsError as error:
-            log.warning("Airflow's own lineage of this task stays empty: %s", error)
+            yield
+            self._finished = True
+        finally:
+            self._datasets = task_datasets(workspace.emitted)
 
     def get_openlineage_facets_on_start(self) -> Any:
         """Nothing yet; see the class."""
@@ -87,22 +91,24 @@ class EmitsLineage:
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002
         """What the step read and wrote; nothing where it did not finish, as in a skipped task."""
-        found = self._datasets
+        found = self._datasets if self._finished else None
         return operator_lineage(found.inputs, found.outputs) if found else operator_lineage((), ())
 
     def get_openlineage_facets_on_failure(self, task_instance: Any) -> Any:  # noqa: ARG002
-        """What the step was given to read, and no outputs."""
-        if self._datasets is not None:
+        """What the step read or was given to read, and no outputs."""
+        if self._datasets is not None and self._datasets.inputs:
             return operator_lineage(self._datasets.inputs, ())
         return operator_lineage(known_inputs(self, self._names) if self._names else (), ())
 
 
-def known_inputs(operator: Any, names: Names) -> Iterator[Dataset]:
+def known_inputs(operator: Any, names: DatasetNames) -> Iterator[Dataset]:
     """The inputs that an operator's own, rendered fields name."""
-    for field in READS.get(type(operator).__name__, ()):
+    from mlops.lineage.events.operational import operational
+
+    for field, dataset_name in operator.reads:
         value = str(getattr(operator, field, None) or "")
         if value not in ("", "None"):
-            yield names.airflow(_CALLED[field](operator.model, value))
+            yield operational(names.ours(dataset_name(operator.model, value)))
 
 
 def operator_lineage(inputs: Iterable[Dataset], outputs: Iterable[Dataset]) -> Any:
@@ -116,10 +122,10 @@ def operator_lineage(inputs: Iterable[Dataset], outputs: Iterable[Dataset]) -> A
 
 
 def _forget_files() -> None:
-    """Where we name nothing, the provider would name each file that the task opened by itself.
+    """Clear the files that Airflow noted for hooks.
 
-    Airflow notes them for hooks: so a step that failed, or was skipped, would claim the parts of
-    artifacts that it began to write to a bucket.
+    Where we name nothing, the provider would name each file that the task opened: a step that
+    failed or was skipped would claim the parts of artifacts that it began to write to a bucket.
     """
     from airflow.sdk import lineage
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlops.lineage.events import dataset_names
 from mlops.operators.base import StepOperator
+from mlops.operators.lineage import Reads
 from mlops.operators.run_params import moment
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class CheckDataOperator(StepOperator):
     :param snapshot_id: the snapshot (templated).
     """
 
+    reads = (Reads("snapshot_id", dataset_names.snapshot),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "snapshot_id",
@@ -88,6 +91,7 @@ class TrainOperator(StepOperator):
     :param snapshot_id: the snapshot (templated).
     """
 
+    reads = (Reads("snapshot_id", dataset_names.snapshot),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "snapshot_id",
@@ -115,6 +119,7 @@ class ValidateOperator(StepOperator):
     :param training_id: the training (templated).
     """
 
+    reads = (Reads("training_id", dataset_names.training),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "training_id",
@@ -143,6 +148,7 @@ class PackageOperator(StepOperator):
     :param champion: the version that validation compared with, 0 for none (templated).
     """
 
+    reads = (Reads("training_id", dataset_names.training),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "training_id",
@@ -173,6 +179,7 @@ class DocumentOperator(StepOperator):
     :param version: number of the version (templated).
     """
 
+    reads = (Reads("version", dataset_names.version),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "version",
@@ -200,6 +207,7 @@ class DeployOperator(StepOperator):
     :param version: number of the version (templated).
     """
 
+    reads = (Reads("version", dataset_names.version),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "version",

@@ -13,8 +13,9 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from mlops.connections import open_workspace, pages_address, run_identity
 from mlops.core.answers import APPROVE, APPROVE_WITH_CONDITIONS, REJECT
+from mlops.lineage.events import dataset_names
 from mlops.operators.base import plain, translated
-from mlops.operators.lineage import EmitsLineage
+from mlops.operators.lineage import EmitsLineage, Reads
 from mlops.settings import store_conn_id
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
     :param seat: the seat of the policy that signs (templated).
     """
 
+    reads = (Reads("version", dataset_names.version),)
     template_fields: Sequence[str] = (*ApprovalOperator.template_fields, "model", "version", "seat")
     ui_color = "#fff4e5"
 
@@ -117,7 +119,7 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
             at=event["responded_at"],
         )
         workspace = self._workspace(context)
-        with translated():
+        with translated(), self.noting_lineage(workspace):
             decision = record_response(
                 workspace,
                 model=self.model,
@@ -127,7 +129,6 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
                 gate=gate,
             )
             acknowledge(workspace, decision=decision, gate=gate)
-            self.finish(workspace, decision)
         self.log.info("%s", decision)
         if not decision.enough:
             raise AnswerNotEnough(decision.why)

@@ -13,7 +13,7 @@ from mlops.core.records import (
     Metrics,
     from_json,
 )
-from mlops.lineage.events.datasets import Names
+from mlops.lineage.events.datasets import DatasetNames
 from mlops.reports.context import (
     DataWindow,
     Identity,
@@ -36,7 +36,7 @@ from mlops.workspace.workspace import registered_spec
 
 
 def validation_context(
-    transaction: Transaction, version: VersionRow, names: Names
+    transaction: Transaction, version: VersionRow, names: DatasetNames
 ) -> ValidationContext:
     """What the validation report and the evidence at the gates show of a version.
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from mlops.core.records import to_json
 from mlops.errors import StoreError
-from mlops.lineage.events.datasets import Names
+from mlops.lineage.events.datasets import DatasetNames
 from mlops.lineage.events.origin import Origin
+from mlops.lineage.events.run import GovernedRuns
 from mlops.spec.load import Include, Spec
 from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store, Transaction
@@ -49,6 +50,7 @@ class Workspace:
     :param run: who asks.
     :param job_namespace: of our jobs in the lineage.
     :param canonical: for ``host:port`` as connections spell it, the one that the lineage names.
+    :param emitted: the governed runs that the steps of this workspace have emitted so far.
     """
 
     store: Store
@@ -58,11 +60,12 @@ class Workspace:
     run: RunIdentity
     job_namespace: str = "mlops"
     canonical: Mapping[str, str] = field(default_factory=dict)
+    emitted: list[GovernedRuns] = field(default_factory=list, repr=False, compare=False)
 
     @property
-    def names(self) -> Names:
+    def names(self) -> DatasetNames:
         """How the lineage names things."""
-        return Names(
+        return DatasetNames(
             warehouse_url=self.warehouse_url,
             store_place=self.store.place,
             canonical=self.canonical,
@@ -72,6 +75,14 @@ class Workspace:
     def origin(self) -> Origin:
         """Where the lineage of this step is told from."""
         return Origin(names=self.names, namespace=self.job_namespace, run=self.run.to_json())
+
+    def emit(self, runs: GovernedRuns) -> GovernedRuns:
+        """Keep a step's runs for Airflow's own lineage of the task, and return them.
+
+        A step that finds its fact recorded already emits the runs of that fact all the same.
+        """
+        self.emitted.append(runs)
+        return runs
 
     def spec(self, digest: str) -> Spec:
         """The spec as it was registered, whatever its file says now."""

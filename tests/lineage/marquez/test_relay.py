@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from mlops.digests import canonical_json
 from mlops.errors import StoreError
 from mlops.lineage.events import facets
-from mlops.lineage.events.datasets import Dataset, Names
+from mlops.lineage.events.datasets import Dataset, DatasetNames
 from mlops.lineage.events.origin import Origin
 from mlops.lineage.events.run import GovernedRuns, Port, Run
 from mlops.lineage.marquez.client import Marquez
@@ -27,7 +27,9 @@ from tests.lineage.faulty import FaultyServer, Mode
 
 AT = datetime(2026, 3, 14, 1, 59, 26, tzinfo=UTC)
 ORIGIN = Origin(
-    names=Names(warehouse_url="postgresql://u:secret@db:5432/shop", store_place="db:5432/mlops"),
+    names=DatasetNames(
+        warehouse_url="postgresql://u:secret@db:5432/shop", store_place="db:5432/mlops"
+    ),
     namespace="mlops",
     run={
         "dag_id": "d",

@@ -1,6 +1,6 @@
-"""What each of our own things is called: the governed lineage and Airflow's own say it alike.
+"""Names of our own things, the same in the governed lineage and in Airflow's own.
 
-Plain text and nothing to import, since an operator says it as well.
+Plain text without imports, since operators use it when DAGs are parsed.
 """
 
 from __future__ import annotations
@@ -53,19 +53,9 @@ def deployment(model: str) -> str:
     return f"deployments/{model}/prod"
 
 
-def plan(model: str, window: str) -> str:
-    """What is to be scored."""
-    return f"plans/{model}/{window}"
-
-
 def scores(model: str, number: int) -> str:
     """The rows of the predictions table that one version made."""
     return f"predictions/{model}/versions/{number}"
-
-
-def measurement(model: str, digest: str) -> str:
-    """What was measured of one window."""
-    return f"measurements/{model}/{digest[:SHORT]}"
 
 
 def measurements(model: str, number: int) -> str:

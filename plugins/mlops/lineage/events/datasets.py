@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.optimizer.scope import traverse_scope
+OWN_SCHEME = "mlops://"  # of the namespace of our own things
 
 
 @dataclass(frozen=True, order=True)
@@ -24,16 +22,8 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class ReadAndWritten:
-    """What a step read and what it wrote."""
-
-    inputs: tuple[Dataset, ...]
-    outputs: tuple[Dataset, ...]
-
-
-@dataclass(frozen=True)
-class Names:
-    """Where things are, for their names.
+class DatasetNames:
+    """Names datasets by where they are.
 
     :param warehouse_url: Postgres URL of the customer's data.
     :param store_place: ``host:port/database`` of our own tables.
@@ -56,6 +46,11 @@ class Names:
 
     def tables_of(self, query: str) -> tuple[Dataset, ...]:
         """Every table that a query reads, also inside CTEs and subqueries; public by default."""
+        # Imported here, since most steps parse no query and sqlglot is slow to import.
+        import sqlglot  # noqa: PLC0415
+        from sqlglot import exp  # noqa: PLC0415
+        from sqlglot.optimizer.scope import traverse_scope  # noqa: PLC0415
+
         found = {
             (source.db or "public", source.name)
             for scope in traverse_scope(sqlglot.parse_one(query, read="postgres"))
@@ -67,15 +62,7 @@ class Names:
     def ours(self, name: str, columns: tuple[tuple[str, str], ...] = ()) -> Dataset:
         """A thing of our own, of the governed lineage: ``models/churn/versions/7``."""
         server, _, database = self.store_place.partition("/")
-        return Dataset(f"mlops://{self._server(server)}/{database}", name, columns)
-
-    def airflow(self, name: str, columns: tuple[tuple[str, str], ...] = ()) -> Dataset:
-        """The same thing as Airflow's own lineage tells of it.
-
-        It has a name of its own: where two tell of one dataset, Marquez takes whoever told last
-        for the one that made it.
-        """
-        return self.ours(f"airflow/{name}", columns)
+        return Dataset(f"{OWN_SCHEME}{self._server(server)}/{database}", name, columns)
 
     def _server(self, address: str) -> str:
         return self.canonical.get(address, address)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from mlops.lineage.events import dataset_names, facets
+from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.events.facets import From
 from mlops.lineage.events.origin import PREDICTION, SCORE, Origin, from_columns, same_columns
 from mlops.lineage.events.run import Facets, GovernedRuns, Port, Run
@@ -149,11 +151,97 @@ def input_checked(
     )
 
 
+def shard_scored(
+    origin: Origin,
+    version: VersionRow,
+    spec: Spec,
+    read: ReadingRow,
+    *,
+    by_rule: bool,
+    at: datetime,
+) -> GovernedRuns:
+    """What one shard reads and writes; the fact is the publication of the whole batch."""
+    return origin.events_for(
+        version.model,
+        Run(
+            job=_scoring_job(version.model, version.number, by_rule=by_rule),
+            at=at,
+            inputs=_scoring_inputs(origin, version, spec, read, by_rule=by_rule),
+            outputs=tuple(map(Port, _predictions(origin, version, spec))),
+        ),
+    )
+
+
 def batch_published(
     origin: Origin, row: BatchRow, version: VersionRow, spec: Spec, read: ReadingRow
 ) -> GovernedRuns:
     """Version or rule, slot and tables → scores; and scores → the view that applications read."""
-    batch = facets.batch(
+    if row.by_rule:
+        score_from = columns_from(origin, read).get(SCORE[0], [])
+    else:
+        score_from = _score_from(origin, version, spec, read)
+    made_of = facets.column_lineage(dict.fromkeys(_COLUMNS, score_from), rows_from(origin, read))
+    scoring = Run(
+        job=_scoring_job(row.model, row.version, by_rule=row.by_rule),
+        at=row.published_at,
+        inputs=_scoring_inputs(origin, version, spec, read, by_rule=row.by_rule),
+        outputs=tuple(
+            Port(place, facets={**facets.version(row.id), **made_of}, io=_written(row))
+            for place in _predictions(origin, version, spec)
+        ),
+        run_facets=_about(row),
+    )
+    return origin.events_for(row.model, scoring, _publication(origin, row, version, spec))
+
+
+def batch_shown(origin: Origin, row: BatchRow, version: VersionRow, spec: Spec) -> GovernedRuns:
+    """Scores → the view: of a batch's two runs the one that publishes it."""
+    return origin.events_for(row.model, _publication(origin, row, version, spec))
+
+
+def _publication(origin: Origin, row: BatchRow, version: VersionRow, spec: Spec) -> Run:
+    same = same_columns(origin.table_of_predictions(spec), _COLUMNS, "published")
+    view = Port(
+        origin.view_of_predictions(spec),
+        facets={**facets.dataset_type("VIEW"), **facets.column_lineage(same)},
+        io=_written(row),
+    )
+    return Run(
+        job=f"{row.model}.v{row.version}.publish",
+        at=row.published_at,
+        inputs=tuple(
+            Port(place, io=facets.read(kind="batch", version=row.id, rows=row.rows))
+            for place in _predictions(origin, version, spec)
+        ),
+        outputs=(view,),
+        run_facets=_about(row),
+    )
+
+
+def _scoring_job(model: str, version: int, *, by_rule: bool) -> str:
+    return f"{model}.v{version}.{'rule' if by_rule else 'score'}"
+
+
+def _scoring_inputs(
+    origin: Origin, version: VersionRow, spec: Spec, read: ReadingRow, *, by_rule: bool
+) -> tuple[Port, ...]:
+    """The version, unless its rule scores, the live slot, and the tables."""
+    package = facets.read(kind="sha256", version=version.package_digest)
+    number = facets.read(kind="number", version=str(version.number))
+    return (
+        *(() if by_rule else (Port(origin.version(version, spec), io=package),)),
+        Port(origin.deployment(version.model), io=number),
+        *inputs_of(origin, read),
+    )
+
+
+def _predictions(origin: Origin, version: VersionRow, spec: Spec) -> tuple[Dataset, Dataset]:
+    """The version's own predictions, and the table of those of all versions."""
+    return origin.scores(version.model, version.number), origin.table_of_predictions(spec)
+
+
+def _batch(row: BatchRow) -> Facets:
+    return facets.batch(
         model=row.model,
         version=row.version,
         batch=row.batch,
@@ -163,56 +251,14 @@ def batch_published(
         rows=row.rows,
         unseen=[{"name": n, "rows": count} for n, count in sorted(row.summary["unseen"].items())],
     )
-    about = {**batch, **facets.nominal_time(row.window_start, row.window_end)}
-    written = {**facets.output_statistics(rows=row.rows), **batch}
-    made_by: tuple[Port, ...] = ()
-    if row.by_rule:
-        job = "rule"
-        score_from = columns_from(origin, read).get(SCORE[0], [])
-    else:
-        package = facets.read(kind="sha256", version=row.package_digest)
-        job, made_by = "score", (Port(origin.version(version, spec), io=package),)
-        score_from = _score_from(origin, version, spec, read)
-    made_of = facets.column_lineage(dict.fromkeys(_COLUMNS, score_from), rows_from(origin, read))
-    number = facets.read(kind="number", version=str(row.version))
-    scores, table = origin.scores(row.model, row.version), origin.table_of_predictions(spec)
-    return origin.events_for(
-        row.model,
-        Run(
-            job=f"{row.model}.v{row.version}.{job}",
-            at=row.published_at,
-            inputs=(
-                *made_by,
-                Port(origin.deployment(row.model), io=number),
-                *inputs_of(origin, read),
-            ),
-            outputs=tuple(
-                Port(place, facets={**facets.version(row.id), **made_of}, io=written)
-                for place in (scores, table)
-            ),
-            run_facets=about,
-        ),
-        Run(
-            job=f"{row.model}.v{row.version}.publish",
-            at=row.published_at,
-            inputs=tuple(
-                Port(place, io=facets.read(kind="batch", version=row.id, rows=row.rows))
-                for place in (scores, table)
-            ),
-            outputs=(_view(origin, spec, written),),
-            run_facets=about,
-        ),
-    )
 
 
-def _view(origin: Origin, spec: Spec, written: Facets) -> Port:
-    """What applications read is the table, column by column."""
-    same = same_columns(origin.table_of_predictions(spec), _COLUMNS, "published")
-    return Port(
-        origin.view_of_predictions(spec),
-        facets={**facets.dataset_type("VIEW"), **facets.column_lineage(same)},
-        io=written,
-    )
+def _about(row: BatchRow) -> Facets:
+    return {**_batch(row), **facets.nominal_time(row.window_start, row.window_end)}
+
+
+def _written(row: BatchRow) -> Facets:
+    return {**facets.output_statistics(rows=row.rows), **_batch(row)}
 
 
 def _score_from(origin: Origin, version: VersionRow, spec: Spec, read: ReadingRow) -> list[From]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops.lineage.events import dataset_names, facets
-from mlops.lineage.events.datasets import Dataset, Names
+from mlops.lineage.events.datasets import Dataset, DatasetNames
 from mlops.lineage.events.facets import From
 from mlops.lineage.events.run import GovernedRuns, Run
 from mlops.spec.load import Spec
@@ -20,13 +20,13 @@ PREDICTION = (SCORE, ("decision", "boolean"))
 
 @dataclass(frozen=True)
 class Origin:
-    """Names of things, and who tells of them.
+    """The place and the task that a step's lineage is recorded from.
 
     :param namespace: of our jobs, which is not Airflow's.
     :param run: identity of the Airflow task, as plain JSON.
     """
 
-    names: Names
+    names: DatasetNames
     namespace: str
     run: Mapping[str, Any]
 
