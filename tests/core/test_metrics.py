@@ -104,7 +104,7 @@ def test_nothing_can_be_said_about_no_rows():
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -0.1, 1.1])
 def test_scores_that_are_no_probabilities_are_refused(wrong):
-    with pytest.raises(PredictionError, match="1 of 3 scores"):
+    with pytest.raises(PredictionError, match="1 such scores among 3"):
         metrics(np.array([True, False, True]), np.array([0.1, wrong, 0.2]))
 
 

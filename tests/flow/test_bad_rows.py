@@ -280,7 +280,8 @@ def test_a_prediction_that_is_no_number_is_told_by_its_key(fresh: Life) -> None:
         f"where flight_id is {flight}",
         "found nan, and 1 such scores among",
         "expected a number from 0 to 1 for each row",
-        "look at this row's features; nothing of the shard was written",
+        "look at the features of this row",
+        "nothing of the shard was written",
     ):
         score(fresh.workspace, plan=plan, shard=shard)
 

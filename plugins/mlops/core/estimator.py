@@ -9,25 +9,14 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from mlops.core.encode import Feature
+from mlops.core.scores import Estimator
 from mlops.errors import TrainingError
 from mlops.spec.model import Candidate
 
 LIBRARIES = ("numpy", "scikit-learn", "skops", "pyarrow")
-
-
-class Estimator(Protocol):
-    """What we ask of a classifier; every one of scikit-learn's has it."""
-
-    def fit(self, x: np.ndarray, y: np.ndarray) -> Any:
-        """Learn from a float64 matrix (rows, features) and a bool array (rows,)."""
-
-    def predict_proba(self, x: np.ndarray) -> np.ndarray:
-        """Probabilities, shape (rows, 2)."""
 
 
 def technique(candidate: Candidate) -> str:
@@ -84,20 +73,6 @@ def _preset(estimator: Any, candidate: Candidate, features: Sequence[Feature], s
     if "categorical_features" in known and "categorical_features" not in candidate.params:
         indices = [i for i, feature in enumerate(features) if feature.kind == "categorical"]
         estimator.set_params(categorical_features=indices or None)
-
-
-def positive_scores(estimator: Estimator, matrix: np.ndarray) -> np.ndarray:
-    """Probability of the true class, float64 of shape (rows,).
-
-    :raises ValueError: the estimator does not give two probabilities for each row.
-    """
-    probabilities = np.asarray(estimator.predict_proba(matrix), dtype=np.float64)
-    if probabilities.shape != (len(matrix), 2):
-        raise ValueError(
-            f"predict_proba gave shape {probabilities.shape} for {len(matrix)} rows, "
-            "not two probabilities for each of them"
-        )
-    return probabilities[:, 1]
 
 
 def code_facts(candidates: Sequence[Candidate]) -> dict[str, Any]:

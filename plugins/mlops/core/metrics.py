@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mlops.core import ranking
 from mlops.core.ranking import Bools, Floats, Ranked
 from mlops.core.records import Confusion, Curve, Evaluation, Metrics, Slice
-from mlops.errors import DataRefused, PredictionError, TrainingError
+from mlops.core.scores import require_probabilities
+from mlops.errors import DataRefused, TrainingError
 from mlops.spec.model import MetricName
 
 Predict = Callable[[NDArray[Any]], NDArray[Any]]
@@ -29,7 +30,7 @@ def metrics(y: NDArray[Any], score: NDArray[Any]) -> Metrics:
     :param y: labels, boolean (or 0 and 1), one for each row.
     :param score: predicted probabilities of a true label, 0 to 1, as many as ``y``.
     :raises DataRefused: there are no rows: nothing can be said about none.
-    :raises PredictionError: a score is NaN, infinite, below 0 or above 1.
+    :raises PredictionError: a score is NaN, infinite, or outside [0, 1] by more than rounding.
     :raises ValueError: ``y`` and ``score`` do not match.
     """
     labels, scores = _checked(y, score)
@@ -59,7 +60,7 @@ def evaluate(
     :param threshold: a row is flagged where its score is at or above it.
     :param seed: of the shuffle behind the importance.
     :raises DataRefused: there are no rows.
-    :raises PredictionError: a score is no probability.
+    :raises PredictionError: a score is not a probability.
     """
     labels, scores = _checked(y, score)
     ranked = ranking.rank(labels, scores)
@@ -168,15 +169,9 @@ def _checked(y: NDArray[Any], score: NDArray[Any]) -> tuple[Bools, Floats]:
         if not np.isin(labels, (0, 1)).all():
             raise ValueError("labels must be boolean, or 0 and 1")
         labels = labels.astype(bool)
-    wrong = int(np.count_nonzero(~((scores >= 0.0) & (scores <= 1.0))))
-    if wrong:
-        raise PredictionError(
-            "a model returned scores that are no probabilities",
-            found=f"{wrong:,} of {len(scores):,} scores are NaN, below 0 or above 1",
-            expected="every score between 0 and 1",
-            action="look at the estimator, and at missing or infinite values in its features",
-        )
-    return labels, scores
+    require_probabilities(scores, rows=len(labels), what="rows to measure")
+    # What rounding left beyond 0 and 1 would be lost in the bins of the histogram.
+    return labels, np.clip(scores, 0.0, 1.0)
 
 
 def _metrics(y: Bools, score: Floats, ranked: Ranked) -> Metrics:

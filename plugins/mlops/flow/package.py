@@ -9,9 +9,9 @@ from sqlalchemy import func, select
 from mlops.core.artifact import model_file
 from mlops.core.artifact.package import PackageParts, build
 from mlops.core.encode import FeatureEncoder
-from mlops.core.estimator import positive_scores
 from mlops.core.profiler import reference_profile
 from mlops.core.records import Metrics, from_json
+from mlops.core.scores import predict_scores
 from mlops.core.table import Rows, split_by_time
 from mlops.lineage.events.develop import version_packaged
 from mlops.reports.card import model_card
@@ -112,7 +112,7 @@ def _parts(
     encoder = FeatureEncoder.from_json(training.encoder)
     data = workspace.artifacts.read(training.model_sha256)
     estimator = model_file.load(data, trusted=develop.trusted_types)
-    scores = positive_scores(estimator, encoder.encode_table(test_rows.table))
+    scores = predict_scores(estimator, encoder.encode_table(test_rows.table))
     golden = encoder.encode_table(_golden(test_rows))
     return PackageParts(
         model=spec.model,
@@ -121,7 +121,7 @@ def _parts(
         schema=[column for column in snapshot.columns if column["name"] != develop.label],
         spec=spec.to_json(),
         golden_inputs=golden,
-        golden_outputs=positive_scores(estimator, golden),
+        golden_outputs=predict_scores(estimator, golden),
         reference=reference_profile(train_rows.table, scores, encoder).to_json(),
         card=model_card(spec, from_json(Metrics, validation.evaluation["metrics"])),
         code=training.code,

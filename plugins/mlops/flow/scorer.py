@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from mlops.core.artifact.package import LoadedModel
 from mlops.core.checks import schema_changes
-from mlops.core.estimator import positive_scores
 from mlops.core.period import Period
 from mlops.core.profiles import Profile
 from mlops.core.records import Check
+from mlops.core.scores import HIGHEST, LOWEST
 from mlops.flow.load_version import Predict, load_version, with_version_in_errors
 from mlops.flow.queries import SCORE, rule_query, scoring_query
 from mlops.spec.load import Spec
@@ -102,10 +102,8 @@ class ModelScorer:
 
     @property
     def predict(self) -> Predict:
-        # Scores that are no numbers are looked for where the rows' keys are known.
-        return with_version_in_errors(
-            partial(positive_scores, self.package.estimator), self.version
-        )
+        # Whether the scores are probabilities is checked where the keys of the rows are known.
+        return with_version_in_errors(self.package.predict, self.version)
 
     @cached_property
     def reference(self) -> Profile:
@@ -143,7 +141,7 @@ class RuleScorer:
 
     @property
     def features(self) -> Mapping[str, Feature]:
-        return {SCORE: NumericFeature(min=0, max=1)}
+        return {SCORE: NumericFeature(min=LOWEST, max=HIGHEST)}
 
     @property
     def encoder(self) -> Encoder:

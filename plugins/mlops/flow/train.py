@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from time import perf_counter
 
-import numpy as np
-
 from mlops.core.artifact import model_file
 from mlops.core.encode import FeatureEncoder
-from mlops.core.estimator import Estimator, build, code_facts, positive_scores, technique
+from mlops.core.estimator import build, code_facts, technique
 from mlops.core.metrics import best_index, metrics
 from mlops.core.records import CandidateResult, to_json
+from mlops.core.scores import Estimator, predict_scores, require_probabilities
 from mlops.core.table import Rows, split_by_time
 from mlops.digests import digest_json
-from mlops.errors import ArtifactRefused, TrainingError
+from mlops.errors import ArtifactRefused, PredictionError, TrainingError
 from mlops.lineage.events.develop import model_trained
 from mlops.spec.load import Spec
 from mlops.spec.model import Candidate
@@ -129,7 +128,15 @@ def _fit_and_measure(
     started = perf_counter()
     try:
         estimator.fit(encoder.encode_table(train_rows.table), train_rows.label)
-        scores = positive_scores(estimator, encoder.encode_table(test_rows.table))
+        scores = predict_scores(estimator, encoder.encode_table(test_rows.table))
+        require_probabilities(scores, rows=len(test_rows.label), what="the test rows")
+    except PredictionError as error:
+        raise TrainingError(
+            f"{_named(candidate)} cannot be used: {error.what}",
+            found=error.found,
+            expected=error.expected,
+            action="bound the features in the contract, or choose another estimator",
+        ) from error
     except Exception as error:  # whatever a user's estimator raises, the reader needs its name
         raise TrainingError(
             f"{_named(candidate)} could not be fitted",
@@ -138,14 +145,6 @@ def _fit_and_measure(
             action="correct its params in the spec, or wrap it in a factory that imputes",
         ) from error
     seconds = perf_counter() - started
-    if not np.isfinite(scores).all():
-        raise TrainingError(
-            f"{_named(candidate)} gives scores that are no numbers",
-            found=f"{int((~np.isfinite(scores)).sum()):,} NaN or infinite scores on "
-            f"{len(scores):,} test rows",
-            expected="finite scores",
-            action="bound the features in the contract, or choose another estimator",
-        )
     _require_packable(spec, candidate, estimator)
     return CandidateResult(
         name=candidate.name,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from mlops.core.acceptance import all_passed, gate_error, judge_gates
 from mlops.core.artifact import model_file
 from mlops.core.encode import FeatureEncoder
-from mlops.core.estimator import positive_scores
 from mlops.core.metrics import evaluate, metrics
 from mlops.core.records import Metrics, to_json
+from mlops.core.scores import predict_scores
 from mlops.core.table import Rows, split_by_time
 from mlops.errors import DataRefused, PredictionError
 from mlops.flow.deployments import live_version
@@ -37,10 +37,10 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
     matrix = encoder.encode_table(test_rows.table)
     evaluation = evaluate(
         y=test_rows.label,
-        score=positive_scores(estimator, matrix),
+        score=predict_scores(estimator, matrix),
         matrix=matrix,
         names=[feature.name for feature in encoder.features],
-        predict=lambda changed: positive_scores(estimator, changed),
+        predict=lambda changed: predict_scores(estimator, changed),
         slices={name: test_rows.table[name] for name in spec.content.develop.measured_slices},
         threshold=spec.content.deploy.threshold,
         seed=spec.content.develop.seed,
@@ -111,6 +111,7 @@ def _champion(
     try:
         matrix = package.contents.encoder.encode_table(test_rows.table)
         scores = with_version_in_errors(package.predict, live)(matrix)
+        measured = metrics(test_rows.label, scores)
     except (DataRefused, PredictionError) as error:
         if not any(gate.against for gate in spec.content.develop.gates):
             return live.number, None
@@ -122,4 +123,4 @@ def _champion(
             action="keep its columns in the features SQL for this release, or take the gate "
             "against the champion out of the spec, which its approvers will see",
         ) from error
-    return live.number, metrics(test_rows.label, scores)
+    return live.number, measured

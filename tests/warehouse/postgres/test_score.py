@@ -83,7 +83,7 @@ def test_a_score_that_is_no_probability_is_named_and_nothing_is_written(
     with pytest.raises(PredictionError, match="where id is 7777") as caught:
         score(predictions_url, encoder, predict=broken)
     assert "shard 0 of batch b1" in str(caught.value)
-    assert "2224 such scores among 10,000 rows" in str(caught.value)
+    assert "2,224 such scores among 10,000 rows" in str(caught.value)
     assert stored(predictions_url) == before
     assert len(before) == 2
 
@@ -92,7 +92,7 @@ def test_a_score_that_is_no_probability_is_named_and_nothing_is_written(
     "broken", [lambda m: m, lambda m: m[1:, 0], lambda m: np.column_stack([m[:, 0], m[:, 0]])]
 )
 def test_not_one_score_for_each_row_is_refused(predictions_url, encoder, broken):
-    with pytest.raises(PredictionError, match="one score for each row"):
+    with pytest.raises(PredictionError, match="one score for each row is needed"):
         score(predictions_url, encoder, predict=broken)
     assert stored(predictions_url) == []
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from sklearn.base import is_regressor
 
 from mlops.core.artifact import model_file
 from mlops.core.artifact.package_file import (
@@ -23,6 +21,7 @@ from mlops.core.artifact.package_file import (
     installed_versions,
     read,
 )
+from mlops.core.scores import Estimator, predict_scores, require_probabilities
 from mlops.errors import DataRefused, PredictionError
 
 __all__ = [
@@ -40,30 +39,27 @@ __all__ = [
 TOLERANCE = 1e-9
 TOLERANCE_OTHER_VERSIONS = 1e-6
 
-_CLASSES = 2
-
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A package whose model was constructed.
 
-    :ivar estimator: a fitted classifier of two classes, or a regressor.
+    :ivar estimator: a fitted classifier of two classes.
     :ivar warnings: what differs from the place where the model was made, in sentences: versions
         of libraries, and what scikit-learn said about them while loading.
     """
 
     contents: PackageContents
-    estimator: Any
+    estimator: Estimator
     warnings: tuple[str, ...]
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:
         """Score encoded rows.
 
         :param matrix: float64 of shape (rows, features), from the package's encoder.
-        :returns: float64 of shape (rows,): the probability of the second class of a classifier,
-            or what a regressor predicts.
+        :returns: the scores, as :func:`mlops.core.scores.predict_scores` gives them.
         :raises DataRefused: the matrix has another number of columns.
-        :raises PredictionError: a prediction is NaN or infinite, or not one number a row.
+        :raises PredictionError: the estimator does not give two probabilities for each row.
         """
         features = len(self.contents.encoder.features)
         if matrix.shape != (len(matrix), features):
@@ -73,29 +69,20 @@ class LoadedModel:
                 expected=f"(rows, {features})",
                 action="encode the rows with the package's own encoder",
             )
-        if not len(matrix):
-            return np.empty(0, dtype=np.float64)
-        scores = self._scores(matrix)
-        wrong = ~np.isfinite(scores)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise PredictionError(
-                f"{self.contents.model}: {int(wrong.sum()):,} of {len(scores):,} predictions",
-                found=f"{scores[row]} in row {row}",
-                expected="finite numbers",
-                action="look at this row's features; release a version that can score it",
-            )
-        return scores
+        return predict_scores(self.estimator, matrix)
 
     def check_golden(self) -> float:
         """Predict the golden rows again and compare.
 
         :returns: the largest difference.
-        :raises PredictionError: a prediction differs; naming the row, both values and the
-            libraries that differ.
+        :raises PredictionError: a score is not a probability; or it differs, naming the row, both
+            values and the libraries that differ.
         """
         expected = self.contents.golden_outputs
         found = self.predict(self.contents.golden_inputs)
+        require_probabilities(
+            found, rows=len(expected), what=self.contents.model, name_row="golden row {}".format
+        )
         same = self.contents.requirements == installed_versions()
         tolerance = TOLERANCE if same else TOLERANCE_OTHER_VERSIONS
         difference = np.abs(found - expected)
@@ -111,26 +98,6 @@ class LoadedModel:
                 "a new version on it, or score where the model was made",
             )
         return float(difference.max())
-
-    def _scores(self, matrix: np.ndarray) -> np.ndarray:
-        if hasattr(self.estimator, "predict_proba"):
-            proba = np.asarray(self.estimator.predict_proba(matrix), dtype=np.float64)
-            if proba.shape == (len(matrix), _CLASSES):
-                return np.ascontiguousarray(proba[:, 1])
-            found = f"probabilities of shape {proba.shape}"
-        elif is_regressor(self.estimator):
-            scores = np.asarray(self.estimator.predict(matrix), dtype=np.float64)
-            if scores.shape == (len(matrix),):
-                return scores
-            found = f"predictions of shape {scores.shape}"
-        else:
-            found = f"{type(self.estimator).__name__} without predict_proba"
-        raise PredictionError(
-            f"{self.contents.model}: one number a row is needed",
-            found=found,
-            expected="a classifier of two classes with predict_proba, or a regressor",
-            action="choose another estimator, or wrap it in CalibratedClassifierCV",
-        )
 
 
 def load_model(contents: PackageContents, *, trusted: Iterable[str] = ()) -> LoadedModel:

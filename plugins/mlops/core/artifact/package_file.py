@@ -20,6 +20,7 @@ import numpy as np
 
 from mlops.core.artifact.stored_zip import read_members, write_stored_zip
 from mlops.core.encode import FeatureEncoder
+from mlops.core.scores import require_probabilities
 from mlops.digests import canonical_json, digest_bytes
 from mlops.errors import ArtifactChanged, ArtifactRefused, DataRefused, TrainingError
 
@@ -93,7 +94,8 @@ class PackageContents:
 def build(parts: PackageParts) -> Package:
     """Write a package.
 
-    :raises TrainingError: the golden rows do not fit the encoder, or are not finite.
+    :raises TrainingError: the golden rows do not fit the encoder.
+    :raises PredictionError: a golden score is not a probability.
     """
     _check_golden_parts(parts)
     members = {
@@ -166,13 +168,15 @@ def _check_golden_parts(parts: PackageParts) -> None:
     rows = len(parts.golden_outputs)
     shapes = (parts.golden_inputs.shape, parts.golden_outputs.shape)
     expected = ((rows, len(parts.encoder.features)), (rows,))
-    if shapes != expected or not rows or not np.isfinite(parts.golden_outputs).all():
+    if shapes != expected or not rows:
         raise TrainingError(
             f"{parts.model}: golden rows",
-            found=f"shapes {shapes[0]} and {shapes[1]}, "
-            f"{int(np.isfinite(parts.golden_outputs).sum())} finite predictions",
-            expected=f"at least one row, of shapes {expected[0]} and {expected[1]}, all finite",
+            found=f"shapes {shapes[0]} and {shapes[1]}",
+            expected=f"at least one row, of shapes {expected[0]} and {expected[1]}",
         )
+    require_probabilities(
+        parts.golden_outputs, rows=rows, what=parts.model, name_row="golden row {}".format
+    )
 
 
 def _check_manifest(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> None:

@@ -13,18 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from mlops.errors import DuplicateKey, PredictionError, QueryError
+from mlops.core.scores import LOOK, Floats, require_probabilities
+from mlops.errors import DuplicateKey, QueryError
 from mlops.warehouse.postgres.read import BATCH_ROWS, DatabaseState, stream
 from mlops.warehouse.postgres.shard import ShardWriter, replacing_shard
 from mlops.warehouse.postgres.threads import WriteBehind, read_ahead
-
-Floats = NDArray[np.float64]
-
-ROUNDING = 1e-9  # how far beyond 0 and 1 a probability may be
 
 
 class Encoder(Protocol):
@@ -70,7 +65,7 @@ def score_shard(
     :param shards: into how many the batch is cut.
     :param time: name of the column with the event's time.
     :param predict: gives scores of shape (n,) for a matrix of shape (n, features).
-    :raises PredictionError: a score that is no probability, or not one for each row.
+    :raises PredictionError: a score that is not a probability, or not one for each row.
     :raises DataRefused: a key or time is missing, or the rows are not as in training.
     :raises DuplicateKey: the SQL gives a key twice in the shard.
     :raises QueryError: SQL that does not run, or lacks a column.
@@ -147,7 +142,7 @@ def score_stream(
     :param what: what is scored, as errors name it.
     :returns: the number of rows, each of which was read, predicted and written once, and the state
         of the database that they were read in.
-    :raises PredictionError: a score that is no probability, or not one for each row.
+    :raises PredictionError: a score that is not a probability, or not one for each row.
     :raises QueryError: SQL that does not run, or lacks a column.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
@@ -183,20 +178,15 @@ def _require_columns(schema: pa.Schema, keys: tuple[str, ...], what: str) -> Non
 
 
 def _require_probabilities(scores: Floats, keys: pa.RecordBatch, what: str) -> None:
-    if scores.shape != (keys.num_rows,):
-        raise PredictionError(
-            f"{what}: the model did not return one score for each row",
-            found=f"shape {scores.shape}",
-            expected=f"shape ({keys.num_rows},)",
-        )
-    # NaN is in no range; what rounding leaves beyond the ends is.
-    wrong = np.flatnonzero(~((scores >= -ROUNDING) & (scores <= 1 + ROUNDING)))
-    if wrong.size:
-        row = int(wrong[0])
-        raise PredictionError(
-            f"{what}: the model's score is no probability where {keys.schema.names[0]} is "
-            f"{keys.column(0)[row].as_py()}",
-            found=f"{scores[row]}, and {wrong.size} such scores among {len(scores):,} rows",
-            expected="a number from 0 to 1 for each row",
-            action="look at this row's features; nothing of the shard was written",
-        )
+    key, values = keys.schema.names[0], keys.column(0)
+
+    def named(row: int) -> str:
+        return f"the row where {key} is {values[row].as_py()}"
+
+    require_probabilities(
+        scores,
+        rows=keys.num_rows,
+        what=what,
+        name_row=named,
+        action=f"{LOOK}; nothing of the shard was written",
+    )
