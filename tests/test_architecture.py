@@ -43,7 +43,7 @@ PLUGINS = PROJECT / "plugins"
 PACKAGE = PLUGINS / "mlops"
 
 ABOVE_THE_LINE = (
-    ("plugin", "mlops_plugin", "__main__"),
+    ("plugin", "mlops_plugin", "provider_info", "__main__"),
     ("lifecycle",),
     ("operators", "sensors", "api_server", "web", "cli"),
     ("connections",),
@@ -60,7 +60,7 @@ BELOW_THE_LINE = (
     ("store",),
     ("core",),
     ("spec",),
-    ("digests", "registry"),
+    ("digests", "installation", "registry"),
     ("errors",),
 )
 LAYERS = (*ABOVE_THE_LINE, *BELOW_THE_LINE)

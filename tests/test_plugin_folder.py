@@ -53,6 +53,8 @@ def load(loader: str, folder: Path, home: Path) -> dict[str, Any]:
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(folder),
+            # Before the project's own folder, which the environment of the tests has on its path.
+            "PYTHONPATH": str(folder),
         },
         capture_output=True,
         text=True,

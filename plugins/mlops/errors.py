@@ -2,6 +2,7 @@
 
     MlopsError
     ├── SpecError              a spec, a policy or an SQL file is wrong
+    ├── InstallationError      a foreign package named mlops, or a second copy of ours
     ├── StoreError             our own tables
     │   ├── StoreUnreachable     no connection (worth a retry)
     │   ├── StoreConflict        two transactions in each other's way (worth a retry)
@@ -72,6 +73,10 @@ class MlopsError(Exception):
 
 class SpecError(MlopsError):
     """A spec, a policy or an SQL file is wrong."""
+
+
+class InstallationError(MlopsError):
+    """A foreign package named ``mlops`` is installed, or a second copy of ours."""
 
 
 class StoreError(MlopsError):

@@ -13,6 +13,10 @@ from urllib.parse import quote
 from airflow.plugins_manager import AirflowPlugin
 
 from mlops.api_server import listener
+from mlops.installation import require_one_installation
+
+# Airflow shows the error among its plugin import errors, and goes on without this plugin.
+require_one_installation()
 
 # Relative to Airflow's own address, which may have a path.
 PREFIX = "mlops"

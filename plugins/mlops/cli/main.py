@@ -1,4 +1,4 @@
-"""``python -m mlops``: what a person or a CI job asks from a shell."""
+"""``mlops``: what a person or a CI job asks from a shell."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from mlops import __version__
 from mlops.errors import LineageError, MlopsError, StoreError
+from mlops.installation import require_one_installation
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when all is well, 1 when something was found, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
     try:
+        require_one_installation()
         return int(options.run(options))
     except MlopsError as error:
         print(error, file=sys.stderr)
@@ -24,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m mlops", description=__doc__)
+    parser = argparse.ArgumentParser(prog="mlops", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"mlops {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_check(commands)
     _add_doctor(commands)

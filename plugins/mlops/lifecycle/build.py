@@ -9,6 +9,7 @@ from pathlib import Path
 from airflow.sdk import DAG, get_parsing_context
 
 from mlops.errors import SpecError
+from mlops.installation import require_one_installation
 from mlops.lifecycle.control import control_dag
 from mlops.lifecycle.monitor import monitor_dag
 from mlops.lifecycle.release import release_dag
@@ -37,7 +38,9 @@ def build_dags(root: Path | None = None) -> list[DAG]:
     the task reads one spec and builds one DAG, however many models there are.
 
     :param root: the include folder; default: ``[mlops] include_folder``.
+    :raises InstallationError: another package is named ``mlops``, or there are two copies of ours.
     """
+    require_one_installation()
     include = Include(root or include_folder())
     policy = cache(include.policy)  # read once, however many specs name it
     wanted = get_parsing_context().dag_id
