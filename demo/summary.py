@@ -125,8 +125,8 @@ def _months(transaction: Transaction, model: str) -> list[str]:
     for period in sorted(newest):
         result = from_json(MonitorResult, newest[period].result)
         drifted = [item for item in result.drift if item.state in ("warn", "alarm")]
-        drifted.sort(key=lambda item: -item.psi)
-        named = ", ".join(f"{item.feature} {item.psi:.2f}" for item in drifted[:SHOWN_FEATURES])
+        drifted.sort(key=lambda item: -item.value)
+        named = ", ".join(f"{item.feature} {item.value:.2f}" for item in drifted[:SHOWN_FEATURES])
         more = f" and {len(drifted) - SHOWN_FEATURES} more" if len(drifted) > SHOWN_FEATURES else ""
         auc = result.performance.measured
         lines += [

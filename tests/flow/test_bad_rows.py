@@ -543,7 +543,7 @@ def test_a_window_whose_predictions_were_deleted_is_not_ok(
     measured, judged = verdict(small)
     assert (measured.measurement, measured.rows) != (before.measurement, left)
     assert judged.state == "warn"
-    said = f"{measured.rows - left:,} of {measured.rows:,} rows scored are gone"
+    said = f"{measured.rows - left:,} of {measured.rows:,} rows scored are missing"
     assert judged.reasons[0] == said
     report = monitor_report(small.workspace, measurement=judged.measurement)
     assert said in Path(report.location).read_text()
@@ -558,7 +558,7 @@ def test_a_window_that_is_scored_again_without_some_rows_has_lost_none(small: Li
     first = small.publish(DAY)[2]
     small.run("DELETE FROM flights WHERE flight_id % 3 = 0", NO_LABELS)
     assert small.publish(DAY)[2].rows < first.rows
-    assert not any("gone" in reason for reason in verdict(small)[1].reasons)
+    assert not any("missing" in reason for reason in verdict(small)[1].reasons)
     assert small.rows("SELECT * FROM mlops.case WHERE cause = 'predictions'") == []
 
 

@@ -267,7 +267,7 @@ def test_the_drift_of_every_feature_and_of_the_score_is_judged(lived: Lived) -> 
     assert set(drifts) == {*spec.develop.features, "score"}
     # Four weeks of June against July: the temperature moved, the schedule did not.
     assert drifts["temp_f"]["state"] == "alarm"
-    assert drifts["weekday"]["state"] == "ok" and drifts["weekday"]["psi"] < 0.05
+    assert drifts["weekday"]["state"] == "ok" and drifts["weekday"]["value"] < 0.05
     assert state == lived.window.judged.state == "alarm"
     assert any("temp_f" in reason for reason in lived.window.judged.reasons)
 

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from mlops.core.acceptance import judge_gates
 from mlops.core.checks import ColumnSummary, DataSummary, check_contract
-from mlops.core.drift import drift, reasons, worst_state
+from mlops.core.drift.judge import drift_reasons, judge_drift, worst_state
 from mlops.core.kpi import judge_kpi
 from mlops.core.metrics import best_index, evaluate, metrics
 from mlops.core.performance import judge_performance
@@ -266,7 +266,9 @@ def watched(spec: Spec, trained: Trained, label: str, *, summer: float, arrived:
     """One window as the monitor measures and judges it, with a share of the labels arrived."""
     monitor, window = spec.content.monitor, parse(label, "month")
     rows = draw(spec, 5_000, seed=int(label[-2:]) + 40, summer=summer)
-    drifts = drift(trained.profile.columns, profile(rows, trained.profile).columns, monitor.drift)
+    drifts = judge_drift(
+        trained.profile.columns, profile(rows, trained.profile).columns, monitor.drift
+    )
     labels = int(len(rows.y) * arrived)
     measured: Metrics | None = None
     score = trained.predict(rows.matrix)
@@ -275,13 +277,13 @@ def watched(spec: Spec, trained: Trained, label: str, *, summer: float, arrived:
     performance = judge_performance(monitor.performance, measured, rows=len(rows.y), labels=labels)
     caught = rows.y & (score >= spec.content.deploy.threshold)
     kpi = judge_kpi(spec.content.manage.kpi, 100 * caught.sum() / rows.y.sum(), window)
-    said = list(reasons(drifts, monitor.drift))
+    sentences = list(drift_reasons(drifts, monitor.drift))
     if performance.state == "alarm":
-        said.insert(0, f"auc {performance.measured:.3f}, {performance.bound}")
+        sentences.insert(0, f"auc {performance.measured:.3f}, {performance.bound}")
     result = MonitorResult(
         state=worst_state([*(item.state for item in drifts), performance.state]),
         rows=len(rows.y),
-        reasons=tuple(said),
+        reasons=tuple(sentences),
         drift=drifts,
         performance=performance,
         kpi=kpi,
@@ -303,6 +305,7 @@ def monitoring(spec: Spec, trained: Trained, validation: ValidationContext) -> M
         made_at=datetime(2014, 1, 1, 6, 0, tzinfo=UTC),
         window=now.period,
         result=now.result,
+        drift_statistic=monitor.drift.statistic_name,
         drift_warn=monitor.drift.warn,
         drift_alarm=monitor.drift.alarm,
         drift_min_rows=monitor.drift.min_rows,

@@ -63,7 +63,7 @@ def drawn(validation, monitoring):
     yield charts.slices("carrier", found.slices, found.metrics, 0.9)
     yield charts.squares(61, "61 of 100")
     yield monitor_charts.volumes(["a"], [0], [0])
-    yield monitor_charts.psi_bar(9.0, "alarm", warn=0.1, alarm=0.25)
+    yield monitor_charts.drift_bar(monitoring.result.drift[0], warn=0.1, alarm=0.25)
 
 
 def test_every_picture_is_xml_inside_its_frame(validation, monitoring):

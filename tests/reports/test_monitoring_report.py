@@ -37,7 +37,7 @@ def test_every_feature_and_every_window_is_in_it(monitoring, templates):
 
 def test_the_worst_feature_comes_first(monitoring, templates):
     html = text_of(monitoring, templates)
-    ranked = sorted(monitoring.result.drift, key=lambda item: -item.psi)
+    ranked = sorted(monitoring.result.drift, key=lambda item: -item.value)
     table = html[html.index('<table class="heat">') :]
     assert table.index(f">{ranked[0].feature}<") < table.index(f">{ranked[-1].feature}<")
 

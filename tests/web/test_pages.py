@@ -152,7 +152,8 @@ def test_a_model_page_tells_its_whole_life(pages: dict[str, str]) -> None:
         "base_rate DummyClassifier sklearn.dummy",
         "v2 2013-09-02 08:01 UTC now deploy release manual__2013-09-02 dora",
         "October 2013 v2 28,889 dest 4 2013-11-01 02:00 UTC",
-        "AUC 0.752 expected ≥ 0.73; labels of 97.0 % of rows temp_f 0.58 origin_delay_3h 0.09",
+        "AUC 0.752 expected ≥ 0.73; labels of 97.0 % of rows "
+        "temp_f PSI 0.58 origin_delay_3h PSI 0.09",
         "27 % of late flights were flagged before departure in October 2013; the target is 30",
         "Monitoring report 2013-10 v2",
     ):

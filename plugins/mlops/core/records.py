@@ -6,12 +6,18 @@ keeps them as JSONB, the reports draw them, the lineage maps them.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 State = Literal["ok", "warn", "alarm", "not_enough_data"]
 Record = TypeVar("Record")
+
+
+def stored_as(key: str) -> dict[str, str]:
+    """The metadata of a field that keeps its first name in JSON, since stored keys never change."""
+    return {"stored_as": key}
 
 
 @dataclass(frozen=True)
@@ -121,17 +127,31 @@ class GateResult:
 
 @dataclass(frozen=True)
 class FeatureDrift:
-    """How far one feature (or the score) of a window lies from its reference."""
+    """How far one feature (or the score) of a window lies from its reference.
+
+    :ivar statistic: name of the statistic whose ``value`` this is: ``psi``.
+    :ivar expected_by_chance: its average where nothing has drifted; None if that is not known.
+    :ivar mean_shift: in standard deviations of the reference; None for names and constants.
+    """
 
     feature: str
     state: State
-    psi: float
-    psi_expected_by_chance: float
+    statistic: str
+    value: float
+    expected_by_chance: float | None
     null_share: float
     null_share_reference: float
     unseen_share: float
     mean_shift: float | None
     rows: int
+
+    @staticmethod
+    def upgrade_json(value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Records of before 0.2 have PSI under its own name, since there was no other statistic."""
+        if "psi" not in value:
+            return value
+        earlier = {"psi": "value", "psi_expected_by_chance": "expected_by_chance"}
+        return {"statistic": "psi", **{earlier.get(k, k): item for k, item in value.items()}}
 
 
 @dataclass(frozen=True)
@@ -164,7 +184,7 @@ class KpiResult:
 class MonitorResult:
     """Everything that was measured and judged about one version in one window.
 
-    :ivar rows_gone: predictions that were published and are there no more.
+    :ivar rows_missing: predictions that were published and no longer exist.
     :ivar by_rule: whether the version's rule scored, so that its model is not judged.
     """
 
@@ -174,26 +194,42 @@ class MonitorResult:
     drift: tuple[FeatureDrift, ...]
     performance: Performance
     kpi: KpiResult
-    rows_gone: int = 0
+    rows_missing: int = field(default=0, metadata=stored_as("rows_gone"))
     by_rule: bool = False
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """A record as plain JSON values; tuples become lists when written."""
-    return asdict(record)
+    """A record as plain JSON values."""
+    return {_stored_name(part): _plain(getattr(record, part.name)) for part in fields(record)}
 
 
 def from_json(kind: type[Record], value: Any) -> Record:
     """Read back what :func:`to_json` wrote, with nested records and tuples restored.
 
+    A record whose JSON has changed reads the earlier JSON as well, by its ``upgrade_json``.
+
     :raises TypeError: a field is missing or unknown.
     """
+    if (upgrade_json := getattr(kind, "upgrade_json", None)) is not None:
+        value = upgrade_json(value)
     hints = get_type_hints(kind)
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(value) - known)
+    names = {_stored_name(part): part.name for part in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(value) - set(names))
     if unknown:
         raise TypeError(f"{kind.__name__} has no field {', '.join(unknown)}")
-    return kind(**{name: _restore(hints[name], item) for name, item in value.items()})
+    return kind(**{names[key]: _restore(hints[names[key]], item) for key, item in value.items()})
+
+
+def _stored_name(part: Field[Any]) -> str:
+    return str(part.metadata.get("stored_as", part.name))
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return to_json(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _restore(hint: Any, value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops.core.drift import drift, reasons, worst_state
+from mlops.core.drift.judge import drift_reasons, judge_drift, worst_state
 from mlops.core.kpi import judge_kpi
 from mlops.core.performance import judge_performance
 from mlops.core.period import Period
@@ -87,7 +87,7 @@ def _verdict(
     columns = reference.columns
     if batch.by_rule:  # the scores are not the model's
         columns = {name: column for name, column in columns.items() if name in current.columns}
-    drifts = drift(columns, current.columns, monitor.drift)
+    drifts = judge_drift(columns, current.columns, monitor.drift)
     found = None if batch.by_rule else measured.content["metrics"]
     performance = judge_performance(
         monitor.performance,
@@ -96,34 +96,38 @@ def _verdict(
         labels=measured.content["labels"],
     )
     kpi = judge_kpi(spec.content.manage.kpi, measured.content["kpi"], window)
-    said = list(reasons(drifts, monitor.drift))
+    sentences = list(drift_reasons(drifts, monitor.drift))
     if performance.state in ("warn", "alarm"):
-        said.insert(0, f"{performance.metric} {performance.measured:.3f}, {performance.bound}")
+        sentences.insert(0, f"{performance.metric} {performance.measured:.3f}, {performance.bound}")
     if kpi.reached is False:
-        said.insert(0, kpi.sentence)
+        sentences.insert(0, kpi.sentence)
     kpi_state = {True: "ok", False: "warn", None: "not_enough_data"}[kpi.reached]
     states = [*(item.state for item in drifts), performance.state, kpi_state]
     if batch.by_rule:
-        said.insert(0, f"scored by the rule of v{batch.version}, so the model itself is not judged")
-    gone = _gone(measured)
-    if gone:
+        sentences.insert(
+            0, f"scored by the rule of v{batch.version}, so the model itself is not judged"
+        )
+    missing = _rows_missing(measured)
+    if missing:
         # What is left may be any part of the window, so whatever was found is in doubt. Yet no
         # alarm: it may start a release, and rows that somebody deleted are no reason to retrain.
-        said.insert(0, f"{gone:,} of {measured.content['published']:,} rows scored are gone")
+        sentences.insert(
+            0, f"{missing:,} of {measured.content['published']:,} rows scored are missing"
+        )
         states.append("warn")
     return MonitorResult(
         state=worst_state(states),  # type: ignore[arg-type]
         rows=batch.rows,
-        reasons=tuple(said),
+        reasons=tuple(sentences),
         drift=drifts,
         performance=performance,
         kpi=kpi,
-        rows_gone=gone,
+        rows_missing=missing,
         by_rule=batch.by_rule,
     )
 
 
-def _gone(measured: MeasurementRow) -> int:
+def _rows_missing(measured: MeasurementRow) -> int:
     """How many published predictions were no longer there when the window was measured."""
     content = measured.content
     return max(0, int(content.get("published", 0)) - int(content.get("present", 0)))
@@ -131,7 +135,7 @@ def _gone(measured: MeasurementRow) -> int:
 
 def _causes(result: MonitorResult) -> list[tuple[str, str]]:
     """What has to be looked into, each with its severity."""
-    found = [("predictions", "warn")] if result.rows_gone else []
+    found = [("predictions", "warn")] if result.rows_missing else []
     if result.state == "alarm":
         failing = result.performance.state == "alarm"
         found.append(("performance" if failing else "drift", "alarm"))

@@ -52,6 +52,7 @@ def _context(transaction: Transaction, judged: MonitorRow) -> MonitoringContext:
         made_at=judged.judged_at,
         window=Period(judged.window_start, judged.window_end),
         result=from_json(MonitorResult, judged.result),
+        drift_statistic=monitor.drift.statistic_name,
         drift_warn=monitor.drift.warn,
         drift_alarm=monitor.drift.alarm,
         drift_min_rows=monitor.drift.min_rows,

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from mlops.core.artifact import model_file
 from mlops.core.artifact.package import PackageParts, build
+from mlops.core.drift.statistic import DRIFT_STATISTICS
 from mlops.core.encode import FeatureEncoder
 from mlops.core.profiler import reference_profile
 from mlops.core.records import Metrics, from_json
@@ -114,6 +115,7 @@ def _parts(
     estimator = model_file.load(data, trusted=develop.trusted_types)
     scores = predict_scores(estimator, encoder.encode_table(test_rows.table))
     golden = encoder.encode_table(_golden(test_rows))
+    statistic = DRIFT_STATISTICS.get(spec.content.monitor.drift.statistic_name)
     return PackageParts(
         model=spec.model,
         model_bytes=data,
@@ -122,7 +124,9 @@ def _parts(
         spec=spec.to_json(),
         golden_inputs=golden,
         golden_outputs=predict_scores(estimator, golden),
-        reference=reference_profile(train_rows.table, scores, encoder).to_json(),
+        reference=reference_profile(
+            train_rows.table, scores, encoder, bins=statistic.bins
+        ).to_json(),
         card=model_card(spec, from_json(Metrics, validation.evaluation["metrics"])),
         code=training.code,
         facts={

@@ -163,6 +163,7 @@ class Action:
 class MonitoringContext:
     """Everything that the monitoring report shows of one version in one window.
 
+    :ivar drift_statistic: the name of the statistic by which drift is measured.
     :ivar reference: the training window, which drift is measured against.
     :ivar validated: the metrics of the validation, for comparison.
     :ivar earlier: windows before this one in which this version was live, the oldest first.
@@ -178,6 +179,7 @@ class MonitoringContext:
     made_at: datetime
     window: Period
     result: MonitorResult
+    drift_statistic: str
     drift_warn: float
     drift_alarm: float
     drift_min_rows: int

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from mlops.core.drift.statistic import statistic_description, statistic_title
+
 NOT_MEASURED = "not measured"
 GAP = "\N{NO-BREAK SPACE}"  # between a number and its unit
 METRICS = {
@@ -106,4 +108,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "several": several,
     "metric": metric,
     "bound": bound,
+    "statistic": statistic_title,
+    "statistic_description": statistic_description,
 }

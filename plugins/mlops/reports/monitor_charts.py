@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from mlops.core.drift.statistic import statistic_title
 from mlops.core.period import Period
-from mlops.core.records import State
+from mlops.core.records import FeatureDrift, State
 from mlops.reports.format import count, decimal, percent
 from mlops.reports.svg import (
     ACCENT,
@@ -124,12 +125,15 @@ def volumes(labels: Sequence[str], rows: Sequence[int], arrived: Sequence[int]) 
     return canvas.render()
 
 
-def psi_bar(psi: float, state: State, *, warn: float, alarm: float) -> Markup:
-    """A PSI as a bar up to twice the alarm, with strokes where warn and alarm begin."""
+def drift_bar(drift: FeatureDrift, *, warn: float, alarm: float) -> Markup:
+    """A statistic's value as a bar up to twice the alarm, with strokes at warn and alarm."""
     width, scale = 130.0, Scale(0, 2 * alarm, 0, 130.0)
-    canvas = Canvas(width, 14, f"PSI {decimal(psi)}, {state.replace('_', ' ')}")
+    words = f"{statistic_title(drift.statistic)} {decimal(drift.value)}"
+    canvas = Canvas(width, 14, f"{words}, {drift.state.replace('_', ' ')}")
     canvas.rect((0, 3), (width, 8), fill=GRID)
-    canvas.rect((0, 3), (min(scale(psi), width), 8), fill=STATE_COLORS[state])
+    canvas.rect(
+        (0, 3), (min(max(scale(drift.value), 0.0), width), 8), fill=STATE_COLORS[drift.state]
+    )
     for bound, color in ((warn, WARN), (alarm, BAD)):
         canvas.line((scale(bound), 0), (scale(bound), 14), color=color, width=1.5)
     return canvas.render()

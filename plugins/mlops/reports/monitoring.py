@@ -23,7 +23,7 @@ BAD_FIRST: dict[State, int] = {"alarm": 0, "warn": 1, "ok": 2, "not_enough_data"
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One feature in one window: the class of its colour, and its PSI as text."""
+    """One feature in one window: the class of its colour, and its value as text."""
 
     css: str
     text: str
@@ -110,9 +110,7 @@ def _view(context: MonitoringContext) -> MonitoringView:
         drift=tuple(
             (
                 item,
-                charts.psi_bar(
-                    item.psi, item.state, warn=context.drift_warn, alarm=context.drift_alarm
-                ),
+                charts.drift_bar(item, warn=context.drift_warn, alarm=context.drift_alarm),
             )
             for item in ranked
         ),
@@ -132,7 +130,7 @@ def _view(context: MonitoringContext) -> MonitoringView:
 
 
 def _ranked(drift: Sequence[FeatureDrift]) -> tuple[FeatureDrift, ...]:
-    return tuple(sorted(drift, key=lambda d: (BAD_FIRST[d.state], -d.psi, d.feature)))
+    return tuple(sorted(drift, key=lambda d: (BAD_FIRST[d.state], -d.value, d.feature)))
 
 
 def _kpi(windows: Sequence[WindowResult], context: MonitoringContext) -> Markup | None:
@@ -195,8 +193,8 @@ def _cell(found: FeatureDrift | None, context: MonitoringContext) -> HeatCell:
     if found is None or found.state == "not_enough_data":
         return HeatCell("hn", "–", "not_enough_data")
     css = {
-        "ok": "h1" if found.psi >= context.drift_warn / 2 else "h0",
+        "ok": "h1" if found.value >= context.drift_warn / 2 else "h0",
         "warn": "h2",
-        "alarm": "h4" if found.psi >= 2 * context.drift_alarm else "h3",
+        "alarm": "h4" if found.value >= 2 * context.drift_alarm else "h3",
     }[found.state]
-    return HeatCell(css, f"{found.psi:.2f}", found.state)
+    return HeatCell(css, f"{found.value:.2f}", found.state)

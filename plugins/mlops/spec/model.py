@@ -25,6 +25,8 @@ from mlops.spec.section import Section
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+# Of what customers can add from outside: drift statistics and others; as the registries have it.
+ItemName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 SqlFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-./]+\.sql$")]
 DottedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
@@ -328,8 +330,13 @@ class Deploy(Section):
 
 
 class Drift(Section):
-    """What counts as a change that matters: the population stability index (PSI)."""
+    """What counts as a change that matters: a drift statistic, and its two bounds.
 
+    Without ``statistic`` it is ``psi``, the population stability index. The bounds have the unit
+    of the statistic, so another one needs bounds of its own.
+    """
+
+    statistic: ItemName | None = Field(default=None, exclude_if=_not_given)
     warn: Annotated[float, Field(gt=0)] = 0.1
     alarm: Annotated[float, Field(gt=0)] = 0.25
     min_rows: Annotated[int, Field(ge=1)] = 500
@@ -338,7 +345,14 @@ class Drift(Section):
     def _ordered(self) -> Drift:
         if self.alarm < self.warn:
             raise ValueError(f"'alarm' ({self.alarm:g}) must not be below 'warn' ({self.warn:g})")
+        if self.statistic is not None and not {"warn", "alarm"} <= self.model_fields_set:
+            raise ValueError("with 'statistic', give 'warn' and 'alarm' in its unit")
         return self
+
+    @property
+    def statistic_name(self) -> str:
+        """The statistic by which drift is measured."""
+        return self.statistic or "psi"
 
 
 class Performance(Section):

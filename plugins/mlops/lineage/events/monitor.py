@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlops.core.records import MonitorResult
+from mlops.core.drift.statistic import statistic_title
+from mlops.core.records import FeatureDrift, MonitorResult
 from mlops.lineage.events import facets
 from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.events.origin import Origin
@@ -53,8 +54,8 @@ def window_judged(origin: Origin, row: MonitorRow, result: MonitorResult) -> Gov
             "name": f"drift of {item.feature}",
             "status": _STATUS[item.state],
             "severity": "error" if item.state == "alarm" else "warn",
-            "actual": f"PSI {item.psi:.4f}",
-            "expected": f"{item.psi_expected_by_chance:.4f} by chance",
+            "actual": f"{statistic_title(item.statistic)} {item.value:.4f}",
+            "expected": _by_chance(item),
         }
         for item in result.drift
     ]
@@ -97,3 +98,9 @@ def window_judged(origin: Origin, row: MonitorRow, result: MonitorResult) -> Gov
             },
         ),
     )
+
+
+def _by_chance(drift: FeatureDrift) -> str:
+    if drift.expected_by_chance is None:
+        return "not known"
+    return f"{drift.expected_by_chance:.4f} by chance"
