@@ -147,7 +147,7 @@ def test_one_person_left_for_two_seats_leaves_a_model_unsigned(life_of: LifeOf, 
     file = life.include / "policies" / "quick.yml"
     policy = yaml.safe_load(file.read_text())
     owner, risk = policy["seats"]["owner"], policy["seats"]["risk"]
-    owner["users"], risk["users"], risk["people"] = ["bea"], ["bea", "lou"], 1
+    owner["users"], risk["users"], risk["required"] = ["bea"], ["bea", "lou"], 1
     policy["tiers"][0]["seats"] = ["owner", "risk"]
     file.write_text(yaml.safe_dump(policy))
     assert main(["people", "leaving", "lou", "--include", str(life.include)]) == 1
