@@ -60,6 +60,7 @@ BELOW_THE_LINE = (
     ("store",),
     ("core",),
     ("spec",),
+    ("vocabulary",),
     ("digests", "installation", "registry"),
     ("errors",),
 )

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from mlops.core.answers import LAPSE, REVOKE
 from mlops.errors import RecordMissing
 from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store
@@ -19,6 +18,7 @@ from mlops.store.tables import ReportRow
 from mlops.views.history import ModelHistory, model_history
 from mlops.views.inventory import ModelSummary, model_of_dag, registered_models, summaries
 from mlops.views.records import find_report
+from mlops.vocabulary import LAPSE, REVOKE
 from tests.fixtures.stored_life import Life, moment
 from tests.fixtures.story import write_story
 

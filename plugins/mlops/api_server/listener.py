@@ -1,4 +1,4 @@
-"""LineageEvents by Airflow when a person sets the state of a task by hand.
+"""Called by Airflow when a person sets the state of a task by hand.
 
 Airflow calls listeners in every process; only in the API server, for a state that was set by
 hand, is there no state before. Nothing heavy is imported until then.
@@ -11,6 +11,8 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
+from mlops.vocabulary import MARK_FAILED, MARK_SKIPPED, MARK_SUCCESS
+
 log = logging.getLogger(__name__)
 
 
@@ -18,21 +20,21 @@ log = logging.getLogger(__name__)
 def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
     """Somebody may have pressed "mark success"."""
     if previous_state is None:
-        _marked(task_instance, "mark_success")
+        _marked(task_instance, MARK_SUCCESS)
 
 
 @hookimpl
 def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:  # noqa: ARG001
     """Somebody may have pressed "mark failed"."""
     if previous_state is None:
-        _marked(task_instance, "mark_failed")
+        _marked(task_instance, MARK_FAILED)
 
 
 @hookimpl
 def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> None:
     """Somebody may have pressed "mark skipped"."""
     if previous_state is None:
-        _marked(task_instance, "mark_skipped")
+        _marked(task_instance, MARK_SKIPPED)
 
 
 def _marked(task_instance: Any, state: str) -> None:

@@ -13,6 +13,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from mlops.api_server.request import ApiActor
+from mlops.approvals.decisions import as_text
 from mlops.approvals.eligibility import Person
 from mlops.approvals.responses import (
     Answer,
@@ -23,17 +24,31 @@ from mlops.approvals.responses import (
     record_response,
 )
 from mlops.approvals.responses import refusal_of_response as response_refusal
-from mlops.approvals.signatures import MARK_SUCCESS
 from mlops.connections import server_workspace
-from mlops.core.answers import APPROVE, REJECT, as_text
-from mlops.flow.control import CONTROL_SUFFIX, record_started
+from mlops.flow.control import record_started
 from mlops.store.tables import GateRow
+from mlops.vocabulary import (
+    APPROVE,
+    CONTROL_PHASE,
+    MARK_FAILED,
+    MARK_SKIPPED,
+    MARK_SUCCESS,
+    REJECT,
+    LedgerAction,
+    model_dag_id,
+    task_subject,
+)
 from mlops.workspace.workspace import RunIdentity, Workspace
 
 Task = Mapping[str, str]
 GATE_OPERATOR = "ApprovalSensor"
+_LEDGER_ACTIONS = {
+    MARK_SUCCESS: LedgerAction.TASK_MARKED_SUCCESS,
+    MARK_FAILED: LedgerAction.TASK_MARKED_FAILED,
+    MARK_SKIPPED: LedgerAction.TASK_MARKED_SKIPPED,
+}
 # What it means to set a gate's state by hand; to skip a gate answers nothing.
-_CHOICES = {MARK_SUCCESS: APPROVE, "mark_failed": REJECT}
+_CHOICES = {MARK_SUCCESS: APPROVE, MARK_FAILED: REJECT}
 
 
 def refusal_of_response(act: ApiActor, task: Task) -> Refusal | None:
@@ -79,7 +94,7 @@ def record_start(act: ApiActor, dag: Task, response: Any) -> None:
 
     Airflow tells a run's task only the name; a policy names ids.
     """
-    if not dag["dag"].endswith(CONTROL_SUFFIX):
+    if not dag["dag"].endswith(model_dag_id("", CONTROL_PHASE)):
         return
     run = RunIdentity(dag_id=dag["dag"], run_id=str(response["dag_run_id"]), task_id="")
     record_started(server_workspace(run), person=_person(act))
@@ -113,8 +128,8 @@ def record_mark(*, person: Person, task: RunIdentity, operator: str, state: str,
     with workspace.store.transaction() as transaction:
         transaction.note(
             actor=person.id,
-            action=f"task.{state}",
-            subject=f"{task.dag_id}/{task.run_id}/{task.task_id}",
+            action=_LEDGER_ACTIONS[state],
+            subject=task_subject(task.dag_id, task.run_id, task.task_id),
             payload={
                 "operator": operator,
                 "user": person.name,

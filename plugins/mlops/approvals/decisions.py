@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mlops.approvals.eligibility import Person
 from mlops.approvals.signatures import SignedBytes
-from mlops.core.answers import APPROVALS, LAPSE, REJECT, as_text
 from mlops.digests import digest_json
 from mlops.lineage.events.deploy import decided
 from mlops.lineage.events.origin import Origin
 from mlops.lineage.events.run import GovernedRuns
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, ReportRow, VersionRow
+from mlops.vocabulary import (
+    APPROVALS,
+    APPROVE,
+    APPROVE_WITH_CONDITIONS,
+    LAPSE,
+    REJECT,
+    REQUIRED_ACTION,
+    REVOKE,
+    LedgerAction,
+    version_subject,
+)
 from mlops.workspace.workspace import RunIdentity, Workspace, registered_spec
+
+_COUNTED_AS = {
+    APPROVE: LedgerAction.SIGNATURE_GIVEN,
+    APPROVE_WITH_CONDITIONS: LedgerAction.SIGNATURE_GIVEN,
+    REJECT: LedgerAction.SIGNATURE_REJECTED,
+    REVOKE: LedgerAction.SIGNATURE_REVOKED,
+    LAPSE: LedgerAction.SEAT_LAPSED,
+}
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -28,7 +48,15 @@ class Answer:
     choice: str
     reason: str
     at: datetime
-    method: str = "required_action"
+    method: str = REQUIRED_ACTION
+
+
+def as_text(reason: str) -> str:
+    """A reason as it can be kept: what JSON can carry and a database cannot hold is marked as lost.
+
+    That is the character zero, and one half of a character that takes two: an emoji cut in two.
+    """
+    return _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", reason)
 
 
 def decision_row(
@@ -86,16 +114,11 @@ def record_decision(transaction: Transaction, workspace: Workspace, row: Decisio
     """Insert a decision with its ledger entry, named for what became of it."""
     kept = ("id", "seat", "answer", "user_id", "user_name", "reason", "method", "counted")
     digests = ("package", "spec", "snapshot", "evidence", "criteria")
-    action = "signature.given" if row.counted else "signature.refused"
-    if row.answer not in APPROVALS and row.counted:
-        action = {REJECT: "signature.rejected", LAPSE: "seat.lapsed"}.get(
-            row.answer, "signature.revoked"
-        )
     transaction.record(
         row,
         actor=row.user_id or "airflow",
-        action=action,
-        subject=f"{row.model}/v{row.version}",
+        action=_ledger_action(row),
+        subject=version_subject(row.model, row.version),
         payload={
             **{name: getattr(row, name) for name in kept},
             **{name: getattr(row, f"{name}_digest") for name in digests},
@@ -106,3 +129,7 @@ def record_decision(transaction: Transaction, workspace: Workspace, row: Decisio
         },
         lineage=workspace.emit(decision_events(transaction, workspace.origin, row)),
     )
+
+
+def _ledger_action(row: DecisionRow) -> LedgerAction:
+    return _COUNTED_AS[row.answer] if row.counted else LedgerAction.SIGNATURE_REFUSED

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.approvals.signatures import SeatStatus, answers_of, seat_statuses
-from mlops.core.answers import APPROVALS, APPROVE_WITH_CONDITIONS, REJECT, REVOKE
 from mlops.errors import SpecError
 from mlops.spec.policy import Seat
 from mlops.spec.signatories import normalize_name
 from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
+from mlops.vocabulary import APPROVALS, APPROVE_WITH_CONDITIONS, REJECT, REVOKE
 from mlops.workspace.workspace import Workspace
 
 _WITH_REASON = (APPROVE_WITH_CONDITIONS, REJECT, REVOKE)

@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from mlops.spec.policy import Notify
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, GateRow, NoticeRow, VersionRow
+from mlops.vocabulary import ESCALATION, LAPSED, REMINDER, LedgerAction
 from mlops.workspace.workspace import Workspace, now
+
+_LEDGER_ACTIONS = {
+    REMINDER: LedgerAction.REMINDER_SENT,
+    ESCALATION: LedgerAction.ESCALATION_SENT,
+    LAPSED: LedgerAction.LAPSE_NOTICE_SENT,
+}
 
 
 @dataclass(frozen=True)
@@ -102,13 +109,13 @@ def _notices(gate: Waiting, notify: Notify, left: timedelta) -> list[Notice]:
     found = []
     if left <= timedelta(hours=notify.remind_hours_before):
         found.append(
-            Notice(gate.gate, "reminder", gate.users, gate.policy, f"Reminder: {what}", text)
+            Notice(gate.gate, REMINDER, gate.users, gate.policy, f"Reminder: {what}", text)
         )
     if left <= timedelta(hours=notify.escalate_hours_before) and notify.escalate_to:
         found.append(
             Notice(
                 gate.gate,
-                "escalation",
+                ESCALATION,
                 notify.escalate_to,
                 gate.policy,
                 f"Escalation: {what}",
@@ -131,7 +138,7 @@ def record_told(workspace: Workspace, notice: Notice) -> None:
         transaction.record(
             row,
             actor=workspace.run.actor,
-            action=f"gate.{notice.kind}",
+            action=_LEDGER_ACTIONS[notice.kind],
             subject=notice.subject,
             payload={"to": list(notice.to), "text": notice.text},
         )

@@ -13,6 +13,7 @@ from mlops.digests import digest_json
 from mlops.errors import SignOffError
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, GateRow, NoticeRow, VersionRow
+from mlops.vocabulary import LedgerAction, version_subject
 from mlops.workspace.results import Decision
 from mlops.workspace.workspace import RunIdentity, Workspace, now
 
@@ -98,8 +99,8 @@ def acknowledge(workspace: Workspace, *, decision: DecisionRow | Decision, gate:
         transaction.record(
             row,
             actor=workspace.run.actor,
-            action="signature.read",
-            subject=f"{decision.model}/v{decision.version}",
+            action=LedgerAction.RESPONSE_READ,
+            subject=version_subject(decision.model, decision.version),
             payload={"gate": gate, "answer": decision.answer},
         )
 
@@ -141,8 +142,8 @@ def _record_gate(
     transaction.record(
         row,
         actor=run.actor,
-        action="signature.requested",
-        subject=f"{version.model}/v{version.number}",
+        action=LedgerAction.SIGNATURE_REQUESTED,
+        subject=version_subject(version.model, version.number),
         payload={"seat": seat, "users": list(users), "answer_by": answer_by, "run": run.to_json()},
     )
 

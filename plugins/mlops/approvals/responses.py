@@ -16,10 +16,10 @@ from mlops.approvals.requests import (
     unprocessed_decision,
 )
 from mlops.approvals.signatures import seat_statuses, seats_needed, signed_bytes
-from mlops.core.answers import LAPSE, REJECT
 from mlops.spec.policy import Seat
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, GateRow, VersionRow
+from mlops.vocabulary import LAPSE, LAPSED, REJECT, TIMEOUT
 from mlops.workspace.results import Decision
 from mlops.workspace.workspace import Workspace, now
 
@@ -103,7 +103,7 @@ def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> Noti
             # A wait may end early, by an error of Airflow's or a clock that is ahead. A lapse with
             # a time to come would empty the seat then, of what was signed in between as well.
             at=min(gate.answer_by, now()),
-            method="timeout",
+            method=TIMEOUT,
         )
         if not transaction.find(DecisionRow, gate=gate.id, answer=LAPSE):
             bound = signed_bytes(transaction, row)
@@ -114,7 +114,7 @@ def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> Noti
             )
     return Notice(
         gate=gate.id,
-        kind="lapsed",
+        kind=LAPSED,
         to=asked,
         policy=row.signing_policy.policy,
         subject=f"Lapsed: {model} version {version}, {title}",

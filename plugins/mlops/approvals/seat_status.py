@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Literal
 
 from mlops.approvals.signatures import SeatStatus, seat_statuses, seats_needed
-from mlops.core.answers import LAPSE, REJECT, REVOKE
 from mlops.errors import NotSigned
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, GateRow, VersionRow
+from mlops.vocabulary import LAPSE, REJECT, REVOKE
 
 SeatState = Literal["signed", "open", "rejected", "revoked", "lapsed", "void"]
 _BY_ANSWER: Mapping[str, SeatState] = {REJECT: "rejected", REVOKE: "revoked", LAPSE: "lapsed"}

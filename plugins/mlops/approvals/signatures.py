@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mlops.core.answers import APPROVALS, LAPSE, REJECT, REVOKE
 from mlops.errors import NotSigned
 from mlops.spec.load import Spec
 from mlops.spec.policy import Seat
@@ -19,8 +18,15 @@ from mlops.store.tables import (
     TrainingRow,
     VersionRow,
 )
-
-MARK_SUCCESS = "mark_success"
+from mlops.vocabulary import (
+    APPROVALS,
+    LAPSE,
+    MARK_SUCCESS,
+    REJECT,
+    REVOKE,
+    VALIDATION_REPORT,
+    version_subject,
+)
 
 _ANSWERS = {
     REJECT: "{} rejected",
@@ -72,7 +78,7 @@ def signed_bytes(transaction: Transaction, version: VersionRow) -> SignedBytes:
     :raises NotSigned: the version has no validation report yet, so there is nothing to sign on.
     """
     reports = transaction.find(
-        ReportRow, model=version.model, version=version.number, kind="validation"
+        ReportRow, model=version.model, version=version.number, kind=VALIDATION_REPORT
     )
     if not reports:
         raise NotSigned(
@@ -120,7 +126,7 @@ def answers_of(transaction: Transaction, version: VersionRow) -> list[LedgerBack
     """Every answer about a version, in the order in which the ledger took them."""
     return transaction.ledger_backed(
         DecisionRow,
-        subject=f"{version.model}/v{version.number}",
+        subject=version_subject(version.model, version.number),
         model=version.model,
         version=version.number,
     )

@@ -15,6 +15,7 @@ from mlops.errors import SpecError
 from mlops.flow.governance import without_signatory
 from mlops.spec.load import Include
 from mlops.store.connect import Store
+from mlops.vocabulary import LedgerAction, reassignment_subject
 
 
 def leaving(root: Path, user: str) -> int:
@@ -63,8 +64,8 @@ def reassign(root: Path, url: str, user: str, successor: str, reason: str) -> in
     with _removed(parts.values()), Store(url).transaction() as transaction:
         transaction.note(
             actor=who,
-            action="seats.reassigned",
-            subject=f"{user} to {successor}",
+            action=LedgerAction.SEATS_REASSIGNED,
+            subject=reassignment_subject(user, successor),
             payload={"from": user, "to": successor, "seats": seats, "reason": reason},
         )
         for file, part in parts.items():

@@ -12,6 +12,7 @@ from mlops.digests import digest_json
 from mlops.lineage.events.develop import snapshot_checked
 from mlops.lineage.events.run import GovernedRuns
 from mlops.store.tables import CheckRow, SnapshotRow
+from mlops.vocabulary import LedgerAction, snapshot_subject
 from mlops.workspace.results import Checked
 from mlops.workspace.workspace import Workspace, now
 
@@ -41,7 +42,7 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
     checks += _split_checks(sides, time=develop.time, label=develop.label)
     record_checks(
         workspace,
-        f"{spec.model}/snapshot/{snapshot_id[:12]}",
+        snapshot_subject(spec.model, snapshot_id),
         checks,
         runs_of=lambda row: snapshot_checked(workspace.origin, row, snapshot),
     )
@@ -93,7 +94,7 @@ def record_checks(
         transaction.record(
             row,
             actor=workspace.run.actor,
-            action="data.checked",
+            action=LedgerAction.DATA_CHECKED,
             subject=subject,
             payload={
                 "checks": digest,

@@ -21,6 +21,7 @@ from mlops.lineage.events.deploy import input_checked
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import CaseRow, VersionRow
+from mlops.vocabulary import CONTROL_PHASE, LedgerAction, case_subject, model_dag_id
 from mlops.warehouse.postgres.predictions import ensure_tables
 from mlops.warehouse.postgres.pushdown import count_keys
 from mlops.warehouse.postgres.read import describe
@@ -125,7 +126,8 @@ def choose_to_score(workspace: Workspace, model: str) -> ToScore:
         raise NoDecision(
             f"{model} scores nothing",
             found=choice.reason,
-            action=f"resume it or roll it back with {model}_control, or release a version",
+            action=f"resume it or roll it back with {model_dag_id(model, CONTROL_PHASE)}, "
+            "or release a version",
         )
     return ToScore(choice.version, choice.by_rule, at)
 
@@ -134,7 +136,7 @@ def _open_case(
     transaction: Transaction, workspace: Workspace, live: VersionRow, reason: str
 ) -> None:
     owner = registered_spec(transaction, live.spec_digest).content.manage.business_owner
-    identity = f"{live.model}/v{live.number}/signature"
+    identity = case_subject(live.model, live.number, "signature")
     row = CaseRow(
         id=identity,
         model=live.model,
@@ -148,7 +150,7 @@ def _open_case(
     transaction.record(
         row,
         actor=workspace.run.actor,
-        action="case.opened",
+        action=LedgerAction.CASE_OPENED,
         subject=identity,
         payload={"owner": owner, "finding": reason},
     )

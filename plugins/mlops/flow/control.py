@@ -9,25 +9,44 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from mlops.approvals.decisions import Answer, decision_events, decision_row, record_decision
+from mlops.approvals.decisions import (
+    Answer,
+    as_text,
+    decision_events,
+    decision_row,
+    record_decision,
+)
 from mlops.approvals.eligibility import Person, refusal, seat_now
 from mlops.approvals.signatures import require_signed, signed_bytes
-from mlops.core.answers import REVOKE, as_text
 from mlops.digests import digest_json
 from mlops.errors import RecordMissing, SignOffError
 from mlops.flow.deployments import change_in_turn, current_deployment
-from mlops.flow.fallback import STOP, previous_version
+from mlops.flow.fallback import previous_version
 from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
 from mlops.lineage.events.run import GovernedRuns
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, DeploymentRow, LedgerRow, VersionRow
+from mlops.vocabulary import (
+    API,
+    RESUME,
+    REVOKE,
+    REVOKE_SIGNATURE,
+    ROLLBACK,
+    STOP,
+    LedgerAction,
+    run_subject,
+    version_subject,
+)
 from mlops.workspace.results import Controlled
 from mlops.workspace.workspace import Workspace, now, registered_spec
 
-ACTIONS = ("rollback", "stop", "resume", "revoke")
-CONTROL_SUFFIX = "_control"
-_STARTED = "run.started"
+ACTIONS = (ROLLBACK, STOP, RESUME, REVOKE_SIGNATURE)
+_LEDGER_ACTIONS = {
+    ROLLBACK: LedgerAction.VERSION_ROLLED_BACK,
+    STOP: LedgerAction.MODEL_STOPPED,
+    RESUME: LedgerAction.MODEL_RESUMED,
+}
 
 
 def control(
@@ -59,7 +78,7 @@ def control(
             action="trigger the control DAG by hand and write the reason into its form",
         )
     reason = as_text(reason)
-    if action == "revoke":
+    if action == REVOKE_SIGNATURE:
         return _revoke(workspace, model, person, reason, version, seat)
     return _change(workspace, model, action, person, reason, version)
 
@@ -70,8 +89,8 @@ def record_started(workspace: Workspace, *, person: Person) -> None:
     with workspace.store.transaction() as transaction:
         transaction.note(
             actor=person.id,
-            action=_STARTED,
-            subject=f"{run.dag_id}/{run.run_id}",
+            action=LedgerAction.RUN_STARTED,
+            subject=run_subject(run.dag_id, run.run_id),
             payload={"user_id": person.id, "user_name": person.name},
         )
 
@@ -83,7 +102,9 @@ def started_by(workspace: Workspace) -> Person:
     """
     run = workspace.run
     with workspace.store.transaction() as transaction:
-        noted = transaction.find(LedgerRow, action=_STARTED, subject=f"{run.dag_id}/{run.run_id}")
+        noted = transaction.find(
+            LedgerRow, action=LedgerAction.RUN_STARTED, subject=run_subject(run.dag_id, run.run_id)
+        )
     for entry in noted:
         said = json.loads(entry.payload)
         if said["user_name"] == run.triggered_by:
@@ -121,10 +142,8 @@ def _change(
         transaction.record(
             row,
             actor=person.id,
-            action={"stop": "model.stopped", "rollback": "version.rolled_back"}.get(
-                action, "model.resumed"
-            ),
-            subject=f"{model}/v{target.number}",
+            action=_LEDGER_ACTIONS[action],
+            subject=version_subject(model, target.number),
             payload={
                 "package": target.package_digest,
                 "replaced": before.version,
@@ -164,7 +183,7 @@ def _revoke(
             # Cleared much later, the task must not take back what was signed since.
             workspace.emit(decision_events(transaction, workspace.origin, done[0]))
             return _revoked(done[0])
-        answer = Answer(person=person, choice=REVOKE, reason=reason, at=now(), method="api")
+        answer = Answer(person=person, choice=REVOKE, reason=reason, at=now(), method=API)
         entry = seat_now(workspace, version, seat)
         why = refusal(
             transaction, version, seat, entry, person, choice=REVOKE, reason=reason, at=answer.at
@@ -187,7 +206,7 @@ def _revoke(
 def _revoked(row: DecisionRow) -> Controlled:
     return Controlled(
         model=row.model,
-        action="revoke",
+        action=REVOKE_SIGNATURE,
         version=row.version,
         replaced=row.version,
         by=row.user_name,
@@ -226,9 +245,9 @@ def _same(transaction: Transaction, before: DeploymentRow, version: int | None) 
 
 
 _TARGETS: Mapping[str, Callable[[Transaction, DeploymentRow, int | None], VersionRow]] = {
-    "rollback": _to_roll_back_to,
-    "stop": _same,
-    "resume": _same,
+    ROLLBACK: _to_roll_back_to,
+    STOP: _same,
+    RESUME: _same,
 }
 
 

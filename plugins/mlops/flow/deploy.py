@@ -7,16 +7,14 @@ import json
 from mlops.approvals.signatures import require_signed
 from mlops.digests import digest_json
 from mlops.flow.deployments import change_in_turn, current_deployment
-from mlops.flow.fallback import ROLLBACK, STOP
 from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
 from mlops.lineage.events.run import GovernedRuns
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, LedgerRow, VersionRow
+from mlops.vocabulary import DEPLOY, ROLLBACK, STOP, LedgerAction, version_subject
 from mlops.workspace.results import Deployed
 from mlops.workspace.workspace import Workspace, now, registered_spec
-
-_CONFIRMED = "version.confirmed"
 
 
 def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
@@ -91,7 +89,7 @@ def _superseded(version: VersionRow, live: DeploymentRow) -> str:
 def _key(workspace: Workspace, version: VersionRow) -> str:
     """A release run deploys a version once."""
     run = workspace.run
-    return digest_json(["deploy", version.model, version.number, run.dag_id, run.run_id])
+    return digest_json([DEPLOY, version.model, version.number, run.dag_id, run.run_id])
 
 
 def _confirm(transaction: Transaction, workspace: Workspace, version: VersionRow) -> None:
@@ -104,15 +102,17 @@ def _confirm(transaction: Transaction, workspace: Workspace, version: VersionRow
         return
     transaction.note(
         actor=workspace.run.actor,
-        action=_CONFIRMED,
-        subject=f"{version.model}/v{version.number}",
+        action=LedgerAction.VERSION_CONFIRMED,
+        subject=version_subject(version.model, version.number),
         payload={"key": key, "run": workspace.run.to_json()},
     )
 
 
 def _confirmed(transaction: Transaction, workspace: Workspace, version: VersionRow) -> bool:
     noted = transaction.find(
-        LedgerRow, action=_CONFIRMED, subject=f"{version.model}/v{version.number}"
+        LedgerRow,
+        action=LedgerAction.VERSION_CONFIRMED,
+        subject=version_subject(version.model, version.number),
     )
     key = _key(workspace, version)
     return any(json.loads(entry.payload)["key"] == key for entry in noted)
@@ -130,7 +130,7 @@ def _make_live(
         key=_key(workspace, version),
         model=version.model,
         version=version.number,
-        action="deploy",
+        action=DEPLOY,
         package_digest=version.package_digest,
         reason=f"release {run.run_id}",
         actor=run.actor,
@@ -140,8 +140,8 @@ def _make_live(
     transaction.record(
         row,
         actor=run.actor,
-        action="version.deployed",
-        subject=f"{version.model}/v{version.number}",
+        action=LedgerAction.VERSION_DEPLOYED,
+        subject=version_subject(version.model, version.number),
         payload={
             "package": version.package_digest,
             "replaced": replaced or None,

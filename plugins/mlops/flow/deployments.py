@@ -9,6 +9,7 @@ from sqlalchemy import select
 from mlops.errors import RecordMissing
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, VersionRow
+from mlops.vocabulary import RELEASE_PHASE, model_dag_id
 
 
 def current_deployment(
@@ -41,10 +42,11 @@ def needed_live_version(transaction: Transaction, model: str) -> VersionRow:
     """
     version = live_version(transaction, model)
     if version is None:
+        release = model_dag_id(model, RELEASE_PHASE)
         raise RecordMissing(
             f"{model} has no live version",
             found="no deployment",
-            expected=f"a release that was signed and deployed ({model}_release)",
-            action=f"trigger {model}_release, have it signed, then run this again",
+            expected=f"a release that was signed and deployed ({release})",
+            action=f"trigger {release}, have it signed, then run this again",
         )
     return version

@@ -6,6 +6,7 @@ from mlops.digests import digest_bytes
 from mlops.lineage.events.deploy import report_written
 from mlops.reports.validation import validation_report
 from mlops.store.tables import ReportRow, TrainingRow, VersionRow
+from mlops.vocabulary import VALIDATION_REPORT, LedgerAction, version_subject
 from mlops.workspace.report_contexts import validation_context
 from mlops.workspace.results import Documented
 from mlops.workspace.workspace import Workspace, now, registered_spec
@@ -17,7 +18,9 @@ def document(workspace: Workspace, *, model: str, version: int) -> Documented:
         row = transaction.get(VersionRow, model, version)
         context = validation_context(transaction, row, workspace.names)
     html = validation_report(context, templates=workspace.include.root / "reports")
-    return keep_report(workspace, html, kind="validation", model=model, version=version, period="")
+    return keep_report(
+        workspace, html, kind=VALIDATION_REPORT, model=model, version=version, period=""
+    )
 
 
 def keep_report(
@@ -44,8 +47,8 @@ def keep_report(
         transaction.record(
             row,
             actor=workspace.run.actor,
-            action="report.written",
-            subject=f"{model}/v{version}",
+            action=LedgerAction.REPORT_WRITTEN,
+            subject=version_subject(model, version),
             payload={"kind": kind, "period": period, "sha256": sha256, "location": location},
             lineage=workspace.emit(
                 report_written(

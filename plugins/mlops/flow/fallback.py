@@ -12,9 +12,7 @@ from mlops.errors import NotSigned
 from mlops.flow.deployments import current_deployment
 from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, VersionRow
-
-STOP = "stop"
-ROLLBACK = "rollback"
+from mlops.vocabulary import DEPLOY, ROLLBACK, STOP
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def _before(transaction: Transaction, live: VersionRow) -> list[int]:
     """The versions that went live before this one and were not rolled back from, in order."""
     rows = transaction.session.scalars(
         select(DeploymentRow)
-        .where(DeploymentRow.model == live.model, DeploymentRow.action.in_(("deploy", ROLLBACK)))
+        .where(DeploymentRow.model == live.model, DeploymentRow.action.in_((DEPLOY, ROLLBACK)))
         .order_by(DeploymentRow.id)
     )
     numbers: list[int] = []

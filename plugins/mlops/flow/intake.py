@@ -8,6 +8,7 @@ from mlops.lineage.events.develop import spec_registered
 from mlops.spec.load import Include, Spec, require_rule, tier_of
 from mlops.spec.signatories import require_signatories
 from mlops.store.tables import SpecRow
+from mlops.vocabulary import LedgerAction, spec_subject
 from mlops.warehouse.postgres import sql
 from mlops.workspace.results import Intake
 from mlops.workspace.workspace import Workspace, now
@@ -35,8 +36,8 @@ def intake(workspace: Workspace, *, model: str) -> Intake:
         transaction.record(
             row,
             actor=workspace.run.actor,
-            action="spec.registered",
-            subject=f"{model}/spec/{spec.digest[:12]}",
+            action=LedgerAction.SPEC_REGISTERED,
+            subject=spec_subject(model, spec.digest),
             payload={"spec": spec.digest, "criteria": spec.criteria_digest, "tier": tier.name},
             lineage=workspace.emit(
                 spec_registered(workspace.origin, row, file=str(workspace.include.spec_file(model)))

@@ -13,6 +13,7 @@ from mlops.lineage.events.monitor import window_judged
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, CaseRow, MeasurementRow, MonitorRow, VersionRow
+from mlops.vocabulary import LedgerAction, case_subject
 from mlops.workspace.results import Judged
 from mlops.workspace.workspace import Workspace, now
 
@@ -49,7 +50,7 @@ def judge(workspace: Workspace, *, measurement: str) -> Judged:
         transaction.record(
             row,
             actor=workspace.run.actor,
-            action="window.judged",
+            action=LedgerAction.WINDOW_JUDGED,
             subject=batch.id,
             payload={
                 "measurement": measurement,
@@ -154,7 +155,7 @@ def _open_case(
 ) -> None:
     """One case for each cause: whoever the cause falls to can act on it."""
     owner = spec.content.manage.developer
-    identity = f"{row.model}/v{row.version}/{cause}"
+    identity = case_subject(row.model, row.version, cause)
     case = CaseRow(
         id=identity,
         model=row.model,
@@ -168,7 +169,7 @@ def _open_case(
     transaction.record(
         case,
         actor=workspace.run.actor,
-        action="case.opened",
+        action=LedgerAction.CASE_OPENED,
         subject=identity,
         payload={"measurement": row.measurement, "owner": owner, "finding": case.finding},
     )

@@ -18,6 +18,7 @@ from mlops.lineage.events.monitor import window_measured
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, MeasurementRow, SnapshotRow, VersionRow
+from mlops.vocabulary import SCORE_PHASE, LedgerAction, model_dag_id
 from mlops.warehouse.postgres import sql
 from mlops.warehouse.postgres.outcomes import (
     ScoresWithLabels,
@@ -74,7 +75,7 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
         transaction.record(
             row,
             actor=workspace.run.actor,
-            action="window.measured",
+            action=LedgerAction.WINDOW_MEASURED,
             subject=batch.id,
             payload={"measurement": digest, "rows": batch.rows, "labels": content["labels"]},
             lineage=workspace.emit(
@@ -113,7 +114,7 @@ def _batch(transaction: Transaction, model: str, window: Period) -> BatchRow:
             f"{model}: window {window.label()}",
             found="no published batch",
             expected="a window that was scored",
-            action=f"run {model}_score for {window.label()} first",
+            action=f"run {model_dag_id(model, SCORE_PHASE)} for {window.label()} first",
         )
     return found[-1]
 

@@ -18,6 +18,7 @@ from mlops.store.tables import (
     ValidationRow,
     VersionRow,
 )
+from mlops.vocabulary import MONITORING_REPORT, LedgerAction
 from mlops.workspace.report_contexts import entry_name
 from mlops.workspace.results import Documented
 from mlops.workspace.workspace import Workspace, registered_spec
@@ -31,7 +32,7 @@ def monitor_report(workspace: Workspace, *, measurement: str) -> Documented:
         model, version, period = judged.model, judged.version, judged.period
     html = monitoring_report(context, templates=workspace.include.root / "reports")
     return keep_report(
-        workspace, html, kind="monitoring", model=model, version=version, period=period
+        workspace, html, kind=MONITORING_REPORT, model=model, version=version, period=period
     )
 
 
@@ -70,7 +71,9 @@ def _context(transaction: Transaction, judged: MonitorRow) -> MonitoringContext:
         live_since=_live_since(deployments, version),
         previous_version=_previous(deployments, version),
         runbook=spec.manage.runbook,
-        ledger_head=entry_name(transaction, action="window.judged", subject=judged.batch),
+        ledger_head=entry_name(
+            transaction, action=LedgerAction.WINDOW_JUDGED, subject=judged.batch
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from mlops.reports.card import model_card
 from mlops.spec.load import Spec, tier_of
 from mlops.store.connect import Transaction
 from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow, VersionRow
+from mlops.vocabulary import LedgerAction, version_subject
 from mlops.workspace.results import Packaged
 from mlops.workspace.workspace import Workspace, now
 
@@ -63,8 +64,8 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
         transaction.record(
             row,
             actor=workspace.run.actor,
-            action="version.packaged",
-            subject=f"{spec.model}/v{number}",
+            action=LedgerAction.VERSION_PACKAGED,
+            subject=version_subject(spec.model, number),
             payload={
                 "package": built.digest,
                 "training": training_id,

@@ -12,6 +12,7 @@ from mlops.lineage.events.deploy import batch_published, batch_shown
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, VersionRow
+from mlops.vocabulary import LedgerAction
 from mlops.warehouse.postgres.predictions import PublishedBatch, publish_batch
 from mlops.workspace.plan import Plan, Scored
 from mlops.workspace.results import Published
@@ -116,7 +117,7 @@ def _record(
     transaction.record(
         row,
         actor=workspace.run.actor,
-        action="batch.published",
+        action=LedgerAction.BATCH_PUBLISHED,
         subject=plan.batch,
         payload={
             "package": row.package_digest,

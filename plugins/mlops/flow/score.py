@@ -5,12 +5,13 @@ from __future__ import annotations
 from mlops.approvals.signatures import require_signed
 from mlops.errors import NotSigned
 from mlops.flow.deployments import current_deployment
-from mlops.flow.fallback import ROLLBACK, STOP, choose
+from mlops.flow.fallback import choose
 from mlops.flow.scorer import scorer_of
 from mlops.flow.source_access import newest_reading
 from mlops.lineage.events.deploy import shard_scored
 from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
+from mlops.vocabulary import ROLLBACK, STOP
 from mlops.warehouse.postgres.score import score_shard
 from mlops.workspace.plan import Plan, Scored, Shard
 from mlops.workspace.workspace import Workspace, now, registered_spec

@@ -15,6 +15,7 @@ from mlops.flow.source_access import record_reading, source_access
 from mlops.lineage.events.develop import snapshot_taken
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow
+from mlops.vocabulary import LedgerAction, snapshot_subject
 from mlops.warehouse.postgres import sql
 from mlops.warehouse.postgres.read import describe
 from mlops.warehouse.postgres.snapshot import write_parquet
@@ -79,8 +80,8 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
         transaction.record(
             row,
             actor=workspace.run.actor,
-            action="snapshot.taken",
-            subject=f"{spec.model}/snapshot/{identity[:12]}",
+            action=LedgerAction.SNAPSHOT_TAKEN,
+            subject=snapshot_subject(spec.model, identity),
             payload={
                 "snapshot": identity,
                 "spec": spec_digest,

@@ -13,6 +13,7 @@ from mlops.lineage.columns.derive import column_lineage
 from mlops.lineage.events.sources import content_of, sources_read
 from mlops.store.connect import Transaction
 from mlops.store.tables import ReadingRow
+from mlops.vocabulary import LedgerAction
 from mlops.warehouse.postgres.catalog import read_query
 from mlops.warehouse.postgres.read import DatabaseState
 from mlops.workspace.plan import Plan, Scored
@@ -62,7 +63,7 @@ def record_reading(
     transaction.record(
         row,
         actor=workspace.run.actor,
-        action="source.read",
+        action=LedgerAction.SOURCE_READ,
         subject=subject,
         payload={
             "reading": digest,

@@ -18,6 +18,7 @@ from mlops.lineage.events.develop import model_trained
 from mlops.spec.load import Spec
 from mlops.spec.model import Candidate
 from mlops.store.tables import SnapshotRow, TrainingRow
+from mlops.vocabulary import LedgerAction, training_subject
 from mlops.workspace.results import Training
 from mlops.workspace.workspace import Workspace, now
 
@@ -94,8 +95,8 @@ def _fit(
         transaction.record(
             row,
             actor=workspace.run.actor,
-            action="model.trained",
-            subject=f"{spec.model}/training/{training_id[:12]}",
+            action=LedgerAction.MODEL_TRAINED,
+            subject=training_subject(spec.model, training_id),
             payload={
                 "training": training_id,
                 "snapshot": snapshot.id,

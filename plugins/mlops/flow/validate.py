@@ -15,6 +15,7 @@ from mlops.flow.load_version import load_version, with_version_in_errors
 from mlops.lineage.events.develop import model_validated
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow
+from mlops.vocabulary import LedgerAction, training_subject
 from mlops.workspace.results import Validation
 from mlops.workspace.workspace import Workspace, now
 
@@ -62,8 +63,8 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
         transaction.record(
             row,
             actor=workspace.run.actor,
-            action="model.validated",
-            subject=f"{spec.model}/training/{training_id[:12]}",
+            action=LedgerAction.MODEL_VALIDATED,
+            subject=training_subject(spec.model, training_id),
             payload={
                 "training": training_id,
                 "champion": champion,

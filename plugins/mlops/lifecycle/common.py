@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import DAG, Asset, Param, TaskGroup
 
 from mlops.spec.model import ModelSpec
+from mlops.vocabulary import model_dag_id
 
 # Runs are keyed by what they are about, so the day on which DAGs began says nothing; it only has
 # to lie before every date that a run may be given.
@@ -26,7 +27,7 @@ def model_dag(
 ) -> DAG:
     """An empty DAG ``<model>_<phase>`` with everything that a reader of the UI looks for."""
     return DAG(
-        dag_id=f"{spec.model}_{phase}",
+        dag_id=model_dag_id(spec.model, phase),
         dag_display_name=f"{spec.model} {phase}",
         description=spec.title,
         doc_md=doc_md,

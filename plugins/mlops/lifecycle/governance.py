@@ -6,6 +6,7 @@ from airflow.sdk import DAG
 
 from mlops.lifecycle.common import DAG_START, DEFAULT_ARGS
 from mlops.operators.governance import GovernanceOperator
+from mlops.vocabulary import GOVERNANCE_DAG
 
 TEXT = """### All models
 
@@ -19,7 +20,7 @@ delivers to Marquez whatever has not arrived there yet.
 def governance_dag() -> DAG:
     """ledger, reviews, reminders, lineage: four tasks that do not wait for one another."""
     dag = DAG(
-        dag_id="mlops_governance",
+        dag_id=GOVERNANCE_DAG,
         dag_display_name="mlops governance",
         description="Ledger, reviews, reminders and lineage of all models",
         doc_md=TEXT,

@@ -12,11 +12,11 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from mlops.connections import open_workspace, pages_address, run_identity
-from mlops.core.answers import APPROVE, APPROVE_WITH_CONDITIONS, REJECT
 from mlops.lineage.events import dataset_names
 from mlops.operators.base import plain, translated
 from mlops.operators.lineage import EmitsLineage, Reads
 from mlops.settings import store_conn_id
+from mlops.vocabulary import APPROVE, APPROVE_WITH_CONDITIONS, REJECT
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

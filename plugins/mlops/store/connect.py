@@ -29,6 +29,7 @@ from mlops.errors import (
 )
 from mlops.store import fact_digests, ledger, outbox
 from mlops.store.tables import SCHEMA, Base, LedgerRow
+from mlops.vocabulary import LedgerAction
 
 Row = TypeVar("Row", bound=Base)
 # SQLSTATEs of a transaction that was undone for the sake of another one: psycopg counts them
@@ -194,7 +195,7 @@ class Transaction:
         row: Base,
         *,
         actor: str,
-        action: str,
+        action: LedgerAction,
         subject: str,
         payload: dict[str, Any],
         lineage: outbox.LineageEvents | None = None,
@@ -221,7 +222,9 @@ class Transaction:
             outbox.put(self.session, entry, lineage)
         return True
 
-    def note(self, *, actor: str, action: str, subject: str, payload: dict[str, Any]) -> None:
+    def note(
+        self, *, actor: str, action: LedgerAction, subject: str, payload: dict[str, Any]
+    ) -> None:
         """Append a ledger entry about something that is no fact of ours: an act of somebody's."""
         ledger.append(self.session, actor=actor, action=action, subject=subject, payload=payload)
 

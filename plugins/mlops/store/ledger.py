@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from mlops.digests import canonical_json, digest_json
 from mlops.store import fact_digests
 from mlops.store.tables import LedgerRow
+from mlops.vocabulary import LedgerAction
 
 GENESIS = "0" * 64
 BATCH = 5_000
@@ -72,7 +73,12 @@ class Break:
 
 
 def append(
-    session: Session | Connection, *, actor: str, action: str, subject: str, payload: dict[str, Any]
+    session: Session | Connection,
+    *,
+    actor: str,
+    action: LedgerAction,
+    subject: str,
+    payload: dict[str, Any],
 ) -> Entry:
     """Append one entry inside the caller's transaction.
 
@@ -89,7 +95,7 @@ def append(
         seq=seq,
         at=datetime.now(UTC),
         actor=actor,
-        action=action,
+        action=str(action),
         subject=subject,
         payload=canonical_json(payload),
         prev_digest=prev,

@@ -18,6 +18,7 @@ from mlops.store.tables import BatchRow, CaseRow, MonitorRow, SpecRow, VersionRo
 from mlops.views.inventory import ModelSummary, summaries
 from mlops.views.records import Batch, Report, Window, batch_of, newest_reports, window_of
 from mlops.views.versions import Deployment, Version, deployments_of, versions_of
+from mlops.vocabulary import RELEASE_PHASE, model_dag_id
 from mlops.workspace.workspace import registered_spec
 
 
@@ -76,7 +77,7 @@ def model_history(
             f"model '{model}'",
             found="no such model in the store",
             expected="a model whose release has run at least once",
-            action=f"look at its name, or trigger {model}_release",
+            action=f"look at its name, or trigger {model_dag_id(model, RELEASE_PHASE)}",
         )
     numbers = transaction.session.scalars(
         select(VersionRow.number).where(VersionRow.model == model)

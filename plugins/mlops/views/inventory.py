@@ -33,6 +33,7 @@ from mlops.views.records import (
     newest_reports,
     window_of,
 )
+from mlops.vocabulary import MONITORING_REPORT, VALIDATION_REPORT
 
 UpcomingState = Literal["waiting", "rejected", "lapsed", "signed"]
 
@@ -231,9 +232,9 @@ def _shown(
     """What a reader wants first: why the next version, why the live one, how it does."""
     wanted = []
     if upcoming is not None:
-        wanted.append((upcoming.model, upcoming.number, "validation", ""))
+        wanted.append((upcoming.model, upcoming.number, VALIDATION_REPORT, ""))
     if live is not None:
-        wanted.append((live.model, live.version, "validation", ""))
+        wanted.append((live.model, live.version, VALIDATION_REPORT, ""))
     if window is not None:
-        wanted.append((window.model, window.version, "monitoring", window.period))
+        wanted.append((window.model, window.version, MONITORING_REPORT, window.period))
     return tuple(reports[key] for key in wanted if key in reports)

@@ -17,9 +17,13 @@ from mlops.core.period import Period
 from mlops.core.records import MonitorResult, from_json
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, MonitorRow, ReportRow
+from mlops.vocabulary import MONITORING_REPORT, VALIDATION_REPORT
 
 # The kinds of reports that a person may open, in the order of a model's life.
-REPORT_KINDS = {"validation": "Validation report", "monitoring": "Monitoring report"}
+REPORT_KINDS = {
+    VALIDATION_REPORT: "Validation report",
+    MONITORING_REPORT: "Monitoring report",
+}
 
 Key = tuple[str, int]  # a model and the number of one of its versions
 Reports = Mapping[tuple[str, int, str, str], "Report"]  # by model, version, kind and period
@@ -121,7 +125,7 @@ def window_of(row: MonitorRow, reports: Reports) -> Window:
         label=row.period,
         result=from_json(MonitorResult, row.result),
         judged_at=row.judged_at,
-        report=reports.get((row.model, row.version, "monitoring", row.period)),
+        report=reports.get((row.model, row.version, MONITORING_REPORT, row.period)),
     )
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.approvals.signatures import answers_of
-from mlops.core.answers import APPROVALS, APPROVE, APPROVE_WITH_CONDITIONS
 from mlops.flow.deployments import current_deployment
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, SnapshotRow, VersionRow
+from mlops.vocabulary import APPROVALS, APPROVE, APPROVE_WITH_CONDITIONS
 
 
 @dataclass(frozen=True)

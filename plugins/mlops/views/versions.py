@@ -22,6 +22,7 @@ from mlops.store.tables import (
     VersionRow,
 )
 from mlops.views.records import Report, Reports
+from mlops.vocabulary import VALIDATION_REPORT
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def versions_of(
             live=[item for item in deployments if item.version == row[0].number],
             newest=newest,
             signatures=signatures.get(row[0].number, ()),
-            report=reports.get((model, row[0].number, "validation", "")),
+            report=reports.get((model, row[0].number, VALIDATION_REPORT, "")),
         )
         for row in rows
     )

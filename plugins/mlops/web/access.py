@@ -12,12 +12,14 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_authentic
 from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException  # noqa: TID253 (only the API server imports this)
 
+from mlops.vocabulary import RELEASE_PHASE, model_dag_id
+
 authenticated = requires_authenticated()
 
 
 def release_dag(model: str) -> str:
     """The DAG whose readers may read about ``model``."""
-    return f"{model}_release"
+    return model_dag_id(model, RELEASE_PHASE)
 
 
 def readable(user: Any, models: Iterable[str]) -> frozenset[str]:

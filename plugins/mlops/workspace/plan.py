@@ -9,6 +9,7 @@ from typing import Any
 
 from mlops.core.period import Period, split
 from mlops.store.tables import VersionRow
+from mlops.vocabulary import batch_subject
 
 
 def _between(start: str, end: str) -> Period:
@@ -32,7 +33,7 @@ class Shard:
 
 def batch_name(version: VersionRow, window: Period, *, by_rule: bool) -> str:
     """One window scored by one version: ``flight_delay/2013-07/v3``, or with ``/rule`` behind."""
-    return f"{version.model}/{window.label()}/v{version.number}" + ("/rule" if by_rule else "")
+    return batch_subject(version.model, window.label(), version.number, by_rule=by_rule)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from mlops.store.tables import (
     ValidationRow,
     VersionRow,
 )
+from mlops.vocabulary import LedgerAction, snapshot_subject, version_subject
 from mlops.workspace.workspace import registered_spec
 
 
@@ -102,7 +103,9 @@ def _identity(
         run_id=version.run["run_id"],
         code=tuple((name, str(value)) for name, value in sorted(training.code.items())),
         ledger_head=entry_name(
-            transaction, action="version.packaged", subject=f"{version.model}/v{version.number}"
+            transaction,
+            action=LedgerAction.VERSION_PACKAGED,
+            subject=version_subject(version.model, version.number),
         ),
     )
 
@@ -125,7 +128,7 @@ def _queries(spec: Spec) -> tuple[tuple[str, str], ...]:
 
 
 def _checks(transaction: Transaction, snapshot: SnapshotRow) -> tuple[Check, ...]:
-    subject = f"{snapshot.model}/snapshot/{snapshot.id[:12]}"
+    subject = snapshot_subject(snapshot.model, snapshot.id)
     found = transaction.find(CheckRow, subject=subject)
     if not found:
         return ()
