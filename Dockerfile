@@ -4,9 +4,9 @@ FROM apache/airflow:3.3.2-python3.11
 COPY --chown=airflow:root requirements.txt /tmp/requirements.txt
 RUN pip install --no-cache-dir --requirement /tmp/requirements.txt
 
-COPY --chown=airflow:root dags/ /opt/airflow/dags/
+COPY --chown=airflow:root demo/dags/ /opt/airflow/dags/
 COPY --chown=airflow:root plugins/ /opt/airflow/plugins/
-COPY --chown=airflow:root include/ /opt/airflow/include/
+COPY --chown=airflow:root demo/include/ /opt/airflow/include/
 
 ENV PYTHONPATH=/opt/airflow/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \

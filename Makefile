@@ -47,7 +47,7 @@ status: $(STAMP)
 	@$(BIN)/python -m demo status
 
 check: $(STAMP)
-	@$(BIN)/python -m mlops check --include include
+	@$(BIN)/python -m mlops check --include demo/include
 
 test: lint types unit system
 

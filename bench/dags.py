@@ -120,7 +120,7 @@ def measure(folder: Path, way: str) -> Run:
 
 def write_include(root: Path, *, specs: int) -> None:
     """An include folder with ``specs`` copies of the flight model, its SQL and its policy."""
-    source = PROJECT / "include"
+    source = PROJECT / "demo" / "include"
     text = (source / "models" / f"{MODEL}.yml").read_text(encoding="utf-8")
     line = f"model: {MODEL}\n"
     if text.count(line) != 1:

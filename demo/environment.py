@@ -76,7 +76,7 @@ def connections(postgres: EmbeddedPostgres) -> dict[str, str]:
 def mlops_options(places: Urls, marquez_url: str | None) -> dict[str, str]:
     """The options of section ``[mlops]``."""
     return {
-        "include_folder": str(places.project / "include"),
+        "include_folder": str(places.project / "demo" / "include"),
         "artifact_root": places.artifacts.as_uri(),
         "store_conn_id": "mlops_store",
         "task_role": TASK_ROLE,

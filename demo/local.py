@@ -30,7 +30,7 @@ def local_platform() -> Platform:
     """
     folder = Path(os.environ.get(FOLDER_VARIABLE) or PROJECT / ".demo").absolute()
     places = Urls(
-        folder=folder, project=PROJECT, dags=PROJECT / "dags", plugins=PROJECT / "plugins"
+        folder=folder, project=PROJECT, dags=PROJECT / "demo" / "dags", plugins=PROJECT / "plugins"
     )
     postgres_port = port_from_environment(POSTGRES_PORT_VARIABLE, DEFAULT_POSTGRES_PORT)
     postgres = EmbeddedPostgres(folder / "postgres", postgres_port)

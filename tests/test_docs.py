@@ -222,6 +222,6 @@ def test_a_page_links_to_what_is_there(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
 def test_a_page_names_files_that_are_there(page: Path) -> None:
     """Those of the project's own folders; ``<model>`` and the like stand for any name."""
-    folders = "plugins|dags|include|docs|demo|bench|tests|docker"
+    folders = "plugins|docs|demo|bench|tests|docker"
     for place in re.findall(rf"`((?:{folders})/[\w./*-]*)`", page.read_text()):
         assert any(PROJECT.glob(place.rstrip("/"))), place

@@ -18,7 +18,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
 SUFFIXES = {".py", ".j2", ".md", ".yml", ".js", ".sql"}
-PARTS = ("plugins", "docs", "README.md", "CHANGELOG.md", "demo", "dags", "include", "bench")
+PARTS = ("plugins", "docs", "README.md", "CHANGELOG.md", "demo", "bench")
 
 IDIOMS = (
     "told",

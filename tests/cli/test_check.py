@@ -17,7 +17,7 @@ from tests.fixtures.shell import mlops
 def include(tmp_path: Path) -> Path:
     """The project's include folder with the second model that the README adds."""
     root = tmp_path / "include"
-    shutil.copytree(PROJECT / "include", root)
+    shutil.copytree(PROJECT / "demo" / "include", root)
     shutil.copytree(PROJECT / "docs" / "example", root, dirs_exist_ok=True)
     return root
 

@@ -34,7 +34,7 @@ def utc(*parts: int) -> datetime:
 
 
 def test_the_spec_is_accepted_and_asks_for_fewer_signatures() -> None:
-    policy = Include(ROOT / "include").policy(SPEC.content.deploy.policy)
+    policy = Include(ROOT / "demo" / "include").policy(SPEC.content.deploy.policy)
     assert tier_of(SPEC.content, policy).name == "low"
     columns = {
         "features.sql": (DEVELOP.key, DEVELOP.time, *DEVELOP.features),

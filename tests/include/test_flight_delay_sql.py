@@ -25,7 +25,7 @@ from mlops.spec.load import Include
 from mlops.warehouse.postgres.read import describe, stream
 from mlops.warehouse.postgres.sql import joined, render
 
-SPEC = Include(Path(__file__).parents[2] / "include").spec("flight_delay")
+SPEC = Include(Path(__file__).parents[2] / "demo" / "include").spec("flight_delay")
 DEVELOP = SPEC.content.develop
 FEATURES = SPEC.sql[DEVELOP.features_sql]
 OUTCOMES = SPEC.sql[DEVELOP.outcomes_sql]

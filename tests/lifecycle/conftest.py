@@ -102,11 +102,12 @@ class Parsed:
 
 @pytest.fixture(scope="session")
 def parse(run_airflow: Run) -> Callable[[Path], Parsed]:
-    """Parse the project's ``dags/`` with an include folder, as Airflow's DAG processor does."""
+    """Parse the demo's ``dags/`` with an include folder, as Airflow's DAG processor does."""
 
     def parsed(include: Path) -> Parsed:
         found = run_airflow(
-            PARSE.format(dags=str(PROJECT / "dags")), AIRFLOW__MLOPS__INCLUDE_FOLDER=str(include)
+            PARSE.format(dags=str(PROJECT / "demo" / "dags")),
+            AIRFLOW__MLOPS__INCLUDE_FOLDER=str(include),
         )
         dags = {name: Dag(content) for name, content in found["dags"].items()}
         return Parsed(dags=dags, errors=found["errors"], warnings=found["warnings"])
@@ -116,8 +117,8 @@ def parse(run_airflow: Run) -> Callable[[Path], Parsed]:
 
 @pytest.fixture(scope="session")
 def project(parse: Callable[[Path], Parsed]) -> Parsed:
-    """The DAGs of the project's own ``include/``."""
-    return parse(PROJECT / "include")
+    """The DAGs of the demo's ``include/``."""
+    return parse(PROJECT / "demo" / "include")
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def copied() -> Callable[[Path], Models]:
     """Copy the project's include folder below another one."""
 
     def copy(folder: Path) -> Models:
-        shutil.copytree(PROJECT / "include", folder / "include")
+        shutil.copytree(PROJECT / "demo" / "include", folder / "include")
         return Models(folder / "include")
 
     return copy

@@ -68,7 +68,7 @@ def of_model(dags: Iterable[str], model: str) -> set[str]:
 def test_the_project_s_dags_have_no_import_error_and_no_warning(project: Parsed) -> None:
     assert project.errors == {}
     assert project.warnings == {}
-    for file in (PROJECT / "include" / "models").glob("*.yml"):
+    for file in (PROJECT / "demo" / "include" / "models").glob("*.yml"):
         assert of_model(project.dags, file.stem) >= {"{}_release", "{}_score", "{}_monitor"}
 
 
@@ -117,7 +117,7 @@ def test_broken_specs_hide_no_other_and_are_named_with_their_lines(
 
 def test_all_that_is_broken_is_one_error_of_ours(run_airflow: Run, models: Models) -> None:
     models.add("churn", {"exposure: medium": "exposure: huge", "seed: 13": "seed: lucky"})
-    roots = [PROJECT / "include", models.root / "nothing", models.root]
+    roots = [PROJECT / "demo" / "include", models.root / "nothing", models.root]
     (sound, no_error), nothing, (found, error) = run_airflow(
         BUILD.format(roots=list(map(str, roots)))
     )

@@ -224,7 +224,7 @@ def events_story(
         write_include(folder / "include")
         rename_a_column(folder / "include")
         (folder / "dags").mkdir()
-        shutil.copy(PROJECT / "dags" / "models.py", folder / "dags" / "models.py")
+        shutil.copy(PROJECT / "demo" / "dags" / "models.py", folder / "dags" / "models.py")
         (folder / "dags" / "faults.py").write_text(FAULTS)
         (folder / "story.py").write_text(STORY)
         log = played(folder, database, metadata, place)

@@ -37,7 +37,7 @@ from mlops.spec.model import Drift, Gate, Monitor, Performance
 from mlops.spec.policy import Policy
 
 ROOT = Path(__file__).parents[2]
-INCLUDE = Include(ROOT / "include")
+INCLUDE = Include(ROOT / "demo" / "include")
 TRAIN = Period(datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 6, 1, tzinfo=UTC))
 TEST = parse("2013-06", "month")
 CARRIERS = ("UA", "B6", "EV", "DL", "AA", "MQ", "US", "9E", "WN", "VX", "FL", "AS", "F9", "YV")

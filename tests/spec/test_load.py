@@ -235,7 +235,7 @@ def test_a_rebuilt_spec_is_checked_as_a_written_one(folder: Folder) -> None:
 
 
 def test_the_specs_and_policies_of_the_project_are_sound() -> None:
-    include = Include(PROJECT / "include")
+    include = Include(PROJECT / "demo" / "include")
     specs = [include.read_spec(file) for file in include.spec_files()]
     assert "flight_delay" in [spec.model for spec in specs]
     for spec in specs:
@@ -254,7 +254,7 @@ def test_reading_a_spec_imports_nothing_heavy() -> None:
 import sys
 from pathlib import Path
 from mlops.spec.load import Include
-include = Include(Path({str(PROJECT / "include")!r}))
+include = Include(Path({str(PROJECT / "demo" / "include")!r}))
 for file in include.spec_files():
     spec = include.read_spec(file)
     include.policy(spec.content.deploy.policy)

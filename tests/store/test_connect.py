@@ -133,7 +133,7 @@ def test_a_fact_is_read_as_it_was_written(store: Store) -> None:
 
 def test_a_registered_spec_keeps_its_digest_and_the_order_of_its_features(store: Store) -> None:
     """Postgres' JSONB would write -0.0 as 0.0, 1e16 as an integer, and put short keys first."""
-    spec = Include(PROJECT / "include").spec("flight_delay")
+    spec = Include(PROJECT / "demo" / "include").spec("flight_delay")
     written = spec.to_json()
     written["content"]["manage"]["kpi"]["target"] = -0.0
     written["content"]["develop"]["candidates"][0]["params"] = {"zz": 1e16, "a": 1e-320, "b": 2.0}

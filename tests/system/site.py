@@ -138,7 +138,7 @@ def running() -> Iterator[Site]:
     places = Urls(
         folder=folder / "demo",
         project=PROJECT,
-        dags=PROJECT / "dags",
+        dags=PROJECT / "demo" / "dags",
         plugins=PROJECT / "plugins",
     )
     postgres = EmbeddedPostgres(

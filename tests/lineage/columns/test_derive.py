@@ -707,7 +707,7 @@ def empty_flights(module_database: str) -> str:
 
 
 def test_the_demo_trains_on(empty_flights):
-    spec = Include(PROJECT / "include").spec("flight_delay")
+    spec = Include(PROJECT / "demo" / "include").spec("flight_delay")
     query = training_query(spec, start=START, end=END, as_of=END)
     catalog = read_query(empty_flights, query)
     found = column_lineage(query, catalog)
@@ -736,7 +736,7 @@ def test_the_demo_trains_on(empty_flights):
 
 
 def test_the_demo_scores(empty_flights):
-    spec = Include(PROJECT / "include").spec("flight_delay")
+    spec = Include(PROJECT / "demo" / "include").spec("flight_delay")
     query = scoring_query(spec, Period(START, END))
     catalog = read_query(empty_flights, query)
     found = column_lineage(query, catalog)

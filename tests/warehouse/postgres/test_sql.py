@@ -22,7 +22,7 @@ from mlops.warehouse.postgres.sql import (
 )
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
-FILE = Path("include/sql/flight_delay/features.sql")
+FILE = Path("demo/include/sql/flight_delay/features.sql")
 
 
 def test_a_moment_becomes_a_literal_in_utc():

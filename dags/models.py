@@ -1,5 +1,0 @@
-"""Every spec in include/models becomes four Airflow DAGs: release, score, monitor and control."""
-
-from mlops.lifecycle import build_dags
-
-build_dags()
