@@ -39,18 +39,20 @@ def audit(schema: Any, *, members: Iterable[str], trusted: Iterable[str] = ()) -
     """
     _check_root(schema)
     extra = frozenset(trusted)
-    names, refused, files = set(), set(), set()
+    names: set[str] = set()
+    files: set[str] = set()
+    refused: dict[str, str | None] = {}
     for node in _nodes(schema):
         if node["__loader__"] == _REFERENCE:
             continue
         name = _name(node)
         names.add(name)
         if not _is_allowed(node, name, extra):
-            refused.add(_describe(node, name))
+            refused[_describe(node, name)] = _permission(node, name)
         if "file" in node:
             files.add(str(node["file"]))
     if refused:
-        raise _types_refused(sorted(refused))
+        raise _types_refused(refused)
     unused = sorted(set(members) - files)
     if unused:
         raise ArtifactRefused(
@@ -121,13 +123,34 @@ def _describe(node: Mapping[str, Any], name: str) -> str:
     return name
 
 
-def _types_refused(names: list[str]) -> ArtifactRefused:
-    shown = ", ".join(names[:_NAMED_AT_MOST])
-    more = len(names) - _NAMED_AT_MOST
+def _permission(node: Mapping[str, Any], name: str) -> str | None:
+    """What a spec can name under ``trusted_types`` to allow this node; none where nothing can."""
+    loader = node["__loader__"]
+    wanted = name if loader in EXTENSIBLE else None
+    if loader == "PartialNode" and name in ALLOWED[loader]:
+        wanted = _partial_target(node)
+    is_dotted = wanted is not None and "." in wanted and wanted.replace(".", "_").isidentifier()
+    return wanted if is_dotted else None
+
+
+def _types_refused(refused: Mapping[str, str | None]) -> ArtifactRefused:
+    """The error, with an action that works: types that a spec may allow, or another estimator."""
+    never = sorted(name for name, permission in refused.items() if permission is None)
+    allowed_by = sorted({permission for permission in refused.values() if permission is not None})
+    action = (
+        "choose another estimator; or, after reading what each of them does, name them under "
+        f"'develop: trusted_types' of the spec, which the approvers will see: {_list(allowed_by)}"
+    )
+    if never:
+        action = f"choose another estimator: no spec can allow {_list(never)}"
     return ArtifactRefused(
         "a model file holds types that may not be constructed",
-        found=shown + (f" and {more} more" if more > 0 else ""),
+        found=_list(sorted(refused)),
         expected="types of the list in mlops/core/artifact/allowed_types.py",
-        action="choose another estimator; or, after reading what the type does, name it under "
-        "'develop: trusted_types' of the spec, which the approvers will see",
+        action=action,
     )
+
+
+def _list(names: list[str]) -> str:
+    more = len(names) - _NAMED_AT_MOST
+    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
