@@ -35,6 +35,13 @@ def test_it_says_what_is_signed_and_where_the_rest_lies(evidence, validation):
     assert len(text) < LONGEST
 
 
+def test_it_shows_the_limitations_that_the_spec_states(evidence, validation):
+    assert "Limitations" not in evidence_markdown(evidence)
+    stated = replace(validation, limitations=("Only adults.",))
+    text = evidence_markdown(replace(evidence, validation=stated))
+    assert "Limitations:\n\n- Only adults." in text
+
+
 def test_a_missed_gate_stands_first(evidence, validation):
     gates = (*validation.gates, GateResult("brier", "≤ 0.1", 0.17, passed=False))
     text = evidence_markdown(replace(evidence, validation=replace(validation, gates=gates)))

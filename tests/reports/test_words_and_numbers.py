@@ -8,7 +8,7 @@ from mlops.core.records import Confusion
 from mlops.reports import format as fmt
 from mlops.reports.card import model_card
 from mlops.reports.context import features_of, subject_of
-from mlops.reports.words import flagged_of_hundred, flagged_share, limitations
+from mlops.reports.words import flagged_of_hundred, flagged_share, limitations, missing_facts
 
 GAP = "\N{NO-BREAK SPACE}"
 
@@ -62,6 +62,10 @@ def test_a_year_of_test_rows_lifts_the_limit_of_seasons(validation):
     assert len(limitations(whole)) == len(limitations(validation)) - 1
     trusting = replace(validation, trusted_types=("acme.Model",))
     assert any("acme.Model" in line for line in limitations(trusting))
+    stated = replace(validation, limitations=("Only adults.",))
+    assert limitations(stated) == (*limitations(validation), "Only adults.")
+    assert not any("Further limitations" in line for line in missing_facts(stated))
+    assert any("Further limitations" in line for line in missing_facts(validation))
 
 
 def test_a_subject_has_its_tier_and_seats(validation):
@@ -87,7 +91,9 @@ def test_the_model_card_is_the_same_each_time_and_names_no_run(spec, validation)
     assert card == model_card(spec, validation.evaluation.metrics)
     assert card.startswith("# flight_delay\n")
     assert spec.content.manage.decision in card
-    assert all(line in card for line in spec.content.manage.restrictions)
+    manage = spec.content.manage
+    assert manage.limitations
+    assert all(line in card for line in (*manage.restrictions, *manage.limitations))
     assert spec.digest in card
     assert "| aircraft_delay |" in card
     assert "scheduled__" not in card

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlops.digests import digest_json
 from mlops.errors import SpecError
 from mlops.spec.load import Include, Spec
 
@@ -225,6 +226,21 @@ def test_a_registered_spec_is_rebuilt_with_its_digest(
     assert again.digest == spec.digest
     assert again.criteria_digest == spec.criteria_digest
     assert again.scoring_sql == spec.scoring_sql
+
+
+def test_keys_that_came_later_do_not_change_the_digests_of_earlier_specs(folder: Folder) -> None:
+    """The two digests are those that version 0.1.0 gave to the same text."""
+    spec = folder.spec()
+    content = spec.content.model_dump(mode="json")
+    assert (
+        digest_json(content) == "7cb8999325a082a80c67a0f40811a9bc61e1ac21536e0802d68c4410d95d8fd2"
+    )
+    assert spec.criteria_digest == (
+        "bb0eec57ab7ada62e9335bc743da0bff1a1ef26ebdf606f50c5719f80635a302"
+    )
+    later = folder.spec({"  decision: Whom": "  limitations: [Only adults.]\n  decision: Whom"})
+    assert later.content.manage.limitations == ("Only adults.",)
+    assert later.digest != spec.digest
 
 
 def test_a_rebuilt_spec_is_checked_as_a_written_one(folder: Folder) -> None:

@@ -6,6 +6,8 @@ run, no person but those whom the spec names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlops.core.records import Metrics
 from mlops.reports.context import FeatureView, features_of
 from mlops.reports.format import count, decimal, percent
@@ -28,6 +30,7 @@ def model_card(spec: Spec, metrics: Metrics) -> str:
         f"Decision: {plain(manage.decision)}",
         f"Intended use: {plain(manage.use)}",
         f"Restrictions:\n\n{restrictions}",
+        *_limitations(manage.limitations),
         f"Business owner: {plain(manage.business_owner)}. Developer: {plain(manage.developer)}.",
         "## Quality",
         f"Measured on {count(metrics.rows)} test rows that are later than the "
@@ -41,6 +44,11 @@ def model_card(spec: Spec, metrics: Metrics) -> str:
         f"Spec (SHA-256): {spec.digest}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _limitations(found: Sequence[str]) -> list[str]:
+    """Nothing where a spec states none: packages of before have no such part."""
+    return [f"Limitations:\n\n{bullets(found)}"] if found else []
 
 
 def _metrics(metrics: Metrics) -> str:

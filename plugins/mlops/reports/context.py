@@ -104,7 +104,7 @@ class ValidationContext:
     :ivar champion: the live version's metrics on the same test rows, and its number.
     :ivar trusted_types: types that the spec allows in the package beyond the curated list.
     :ivar missing_facts: what else the caller knows to be missing, one sentence each.
-    :ivar limitations: what the developer says of the model's limits, one sentence each.
+    :ivar limitations: what the spec states of the model's limits, one sentence each.
     """
 
     subject: Subject

@@ -47,6 +47,7 @@ def _parts(context: EvidenceContext, items: int) -> list[str]:
         f"{attests}{_until(context)}",
         f"Decision: {_short(subject.decision)}\n\nUse: {_short(subject.use)}\n\n"
         f"Restrictions:\n\n{_restrictions(report, items)}",
+        *_limitations(report, items),
         f"Tier of risk: **{plain(subject.tier or 'none holds')}**, since "
         f"{_short(subject.tier_reason or 'the policy has none for this model')}. "
         f"Owner {plain(subject.business_owner)}, developer {plain(subject.developer)}.",
@@ -70,6 +71,14 @@ def _restrictions(report: ValidationContext, items: int) -> str:
     if not found:
         return "- none are stated; that is no permission"
     return bullets([_cut_text(line) for line in found[:items]]) + _rest(len(found) - items)
+
+
+def _limitations(report: ValidationContext, items: int) -> list[str]:
+    found = report.limitations
+    if not found:
+        return []
+    lines = bullets([_cut_text(line) for line in found[:items]])
+    return [f"Limitations:\n\n{lines}{_rest(len(found) - items)}"]
 
 
 def _gates(gates: Sequence[GateResult], items: int) -> str:

@@ -60,7 +60,7 @@ def flagged_share(cells: Confusion) -> float:
 
 
 def limitations(context: ValidationContext) -> tuple[str, ...]:
-    """What the method itself leaves open, and then what the developer says."""
+    """What the method itself leaves open, and then what the spec states."""
     test = context.test.period
     days = (test.end - test.start).days
     found = []
@@ -111,7 +111,7 @@ def missing_facts(context: ValidationContext) -> tuple[str, ...]:
         (not found.importance, "The importance of the features: it was not measured."),
         (not found.slices, "Quality for groups: the spec names no slices."),
         (context.champion is None, f"A comparison with the live version: {no_rival}"),
-        (not context.limitations, "Further limitations: the developer has stated none."),
+        (not context.limitations, "Further limitations: the spec states none."),
         (bool(nameless), f"The meaning of these features: {', '.join(nameless)}."),
     )
     return (*(text for missing, text in gaps if missing), *context.missing_facts)

@@ -84,6 +84,10 @@ def _not_given(value: Any) -> bool:
     return value is None
 
 
+def _is_empty(value: Any) -> bool:
+    return not value
+
+
 OutputSchema = Annotated[Name, AfterValidator(_not_postgres_own)]
 KeyColumn = Annotated[ColumnName, AfterValidator(_not_ours)]
 
@@ -121,6 +125,7 @@ class Manage(Section):
     decision: Text
     use: Text
     restrictions: tuple[Text, ...] = ()
+    limitations: tuple[Text, ...] = Field(default=(), exclude_if=_is_empty)
     business_owner: Text
     developer: Text
     exposure: Literal["low", "medium", "high"]

@@ -68,6 +68,7 @@ def validation_context(
         champion=from_json(Metrics, champion) if champion else None,
         champion_version=version.champion or None,
         trusted_types=develop.trusted_types,
+        limitations=spec.content.manage.limitations,
     )
 
 
