@@ -17,7 +17,7 @@ def _read(job: Job) -> Any:
     """The whole window in memory."""
     import pyarrow as pa
 
-    from mlops.warehouse.postgres.read import stream
+    from mlops.warehouse.postgres.stream import stream
 
     with stream(job["url"], f"SELECT * FROM {job['table']}") as batches:
         return pa.Table.from_batches(list(batches), batches.schema)
@@ -41,7 +41,7 @@ def _known(job: Job, bins: int) -> dict[str, Any]:
 def stream_profile(job: Job) -> Work:
     """From the table: rows streamed through the profiler."""
     from mlops.core.profiler import Profiler
-    from mlops.warehouse.postgres.read import stream
+    from mlops.warehouse.postgres.stream import stream
 
     reference = _known(job, FINE)
 

@@ -123,10 +123,14 @@ def _record(store: Store, name: str, lineage: GovernedRuns | None) -> None:
 def _origin() -> Origin:
     from mlops.lineage.events.datasets import DatasetNames
     from mlops.lineage.events.origin import Origin
+    from mlops.warehouse.port import Address
 
     run = {"dag_id": "d", "run_id": "r", "task_id": "t", "try_number": 1, "map_index": -1}
     return Origin(
-        names=DatasetNames(warehouse_url="postgresql://db:5432/shop", store_place="db:5432/mlops"),
+        names=DatasetNames(
+            warehouse=Address("postgres", "db:5432", "shop", dialect="postgres"),
+            store_place="db:5432/mlops",
+        ),
         namespace="mlops",
         run={**run, "triggered_by": "nobody"},
     )

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from bench.server import NUMBERS, TEXTS
 from mlops.core.encode import Feature, FeatureEncoder
-from mlops.warehouse.postgres.read import stream
+from mlops.warehouse.postgres.stream import stream
 
 TRAINING_ROWS = 30_000
 TREES = 100

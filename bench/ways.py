@@ -97,10 +97,13 @@ def snapshot_naive(job: Job) -> Work:
 
 def snapshot_ours(job: Job) -> Work:
     """The product's own step, its SHA-256 included."""
-    from mlops.warehouse.postgres.snapshot import write_parquet
+    from mlops.warehouse.postgres.warehouse import PostgresWarehouse
+    from mlops.warehouse.snapshot import write_parquet
+
+    warehouse = PostgresWarehouse(job["url"])
 
     def work() -> tuple[int, float]:
-        file = write_parquet(job["url"], all_rows(job), Path(job["folder"]) / "ours.parquet")
+        file = write_parquet(warehouse, all_rows(job), Path(job["folder"]) / "ours.parquet")
         return file.rows, file.rows
 
     return work
@@ -132,11 +135,14 @@ def score_ours(job: Job) -> Work:
     import psycopg
 
     from bench import model
-    from mlops.warehouse.postgres.predictions import ensure_tables
-    from mlops.warehouse.postgres.score import score_shard
+    from mlops.warehouse.port import PredictionTable, ShardTarget
+    from mlops.warehouse.postgres.warehouse import PostgresWarehouse
+    from mlops.warehouse.score import score_shard
 
-    names = {"schema": "ml", "model": "bench"}
-    ensure_tables(job["url"], **names, key="id", key_type="bigint")
+    warehouse = PostgresWarehouse(job["url"])
+    table = PredictionTable(schema="ml", model="bench", key="id")
+    warehouse.ensure_tables(table, key_type="bigint")
+    target = ShardTarget(table, batch="bench/1", shard=0, shards=1, version=1, threshold=0.5)
     with psycopg.connect(job["url"]) as connection:
         connection.execute("TRUNCATE ml.bench_predictions")
     encoder, estimator, _ = model.load(job["model"])
@@ -150,9 +156,8 @@ def score_ours(job: Job) -> Work:
 
     def work() -> tuple[int, float]:
         scored = score_shard(
-            job["url"], all_rows(job), **names, key="id", time="event_time", batch="bench/1",
-            shard=0, shards=1, version=1, threshold=0.5, encoder=encoder, predict=predict,
-        )  # fmt: skip
+            warehouse, all_rows(job), target, time="event_time", encoder=encoder, predict=predict
+        )
         return scored.rows, total
 
     return work
@@ -161,7 +166,7 @@ def score_ours(job: Job) -> Work:
 def predict_alone(job: Job) -> Work:
     """The limit of scoring: matrices that are there already."""
     from bench import model
-    from mlops.warehouse.postgres.read import stream
+    from mlops.warehouse.postgres.stream import stream
 
     encoder, estimator, _ = model.load(job["model"])
     with stream(job["url"], all_rows(job)) as batches:
@@ -231,14 +236,18 @@ def copy_ours(job: Job) -> Work:
     import psycopg
     from psycopg import sql
 
-    from mlops.warehouse.postgres.copy import copy_records
+    from mlops.warehouse.postgres.copy import copying
 
     records = _scores(job)
     _empty_table(job, "copy_ours")
 
     def work() -> tuple[int, float]:
-        with psycopg.connect(job["url"]) as connection:
-            rows = copy_records(connection, sql.Identifier("copy_ours"), records)
+        table = sql.Identifier("copy_ours")
+        with (
+            psycopg.connect(job["url"]) as connection,
+            copying(connection, table, ("id", "score")) as copy,
+        ):
+            rows = copy.write(records)
         return rows, rows
 
     return work

@@ -15,6 +15,7 @@ from mlops.settings import store_conn_id as configured_store
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from mlops.warehouse.port import Warehouse
     from mlops.workspace.workspace import RunIdentity, Workspace
 
 
@@ -29,7 +30,7 @@ def open_workspace(context: Context, *, warehouse_conn_id: str, store_conn_id: s
         store=Store(database_url(store_conn_id)),
         artifacts=Artifacts(ObjectStoragePath(artifact_root())),
         include=Include(include_folder()),
-        warehouse_url=database_url(warehouse_conn_id),
+        warehouse=open_warehouse(warehouse_conn_id),
         run=run_identity(context),
         job_namespace=lineage_namespace(),
         canonical=lineage_hosts(),
@@ -41,17 +42,40 @@ def server_workspace(run: RunIdentity) -> Workspace:
     from mlops.spec.load import Include
     from mlops.store.artifacts import Artifacts
     from mlops.store.connect import Store
+    from mlops.warehouse.base import NoWarehouse
     from mlops.workspace.workspace import Workspace
 
     return Workspace(
         store=Store(database_url(configured_store())),
         artifacts=Artifacts(ObjectStoragePath(artifact_root())),
         include=Include(include_folder()),
-        warehouse_url="",
+        warehouse=NoWarehouse(),
         run=run,
         job_namespace=lineage_namespace(),
         canonical=lineage_hosts(),
     )
+
+
+def open_warehouse(conn_id: str) -> Warehouse:
+    """The warehouse of a connection, whose type chooses the implementation.
+
+    :raises ExtensionError: no implementation has this type.
+    """
+    from mlops.warehouse.registry import WAREHOUSES, ConnectionDetails
+
+    found = BaseHook.get_connection(conn_id)
+    details = ConnectionDetails(
+        id=conn_id,
+        type=found.conn_type or "",
+        host=found.host,
+        port=found.port,
+        login=found.login,
+        password=found.password,
+        schema=found.schema,
+        extra=found.extra_dejson,
+        url=found.get_uri(),
+    )
+    return WAREHOUSES.get(details.type).open(details)
 
 
 def database_url(conn_id: str) -> str:

@@ -16,7 +16,8 @@
     │   ├── WarehouseUnreachable no connection (worth a retry)
     │   ├── QueryError           SQL that does not run, or lacks a column
     │   │   └── DuplicateKey       rows under a key that others have
-    │   └── NoRows               a query that returned nothing
+    │   ├── NoRows               a query that returned nothing
+    │   └── CapabilityMissing    something that this kind of warehouse cannot do
     ├── DataRefused            rows that break the contract
     ├── TrainingError          an estimator that cannot be built, fitted or packaged
     ├── GateFailed             a verdict: recorded first, then raised
@@ -139,6 +140,10 @@ class DuplicateKey(QueryError):
 
 class NoRows(WarehouseError):
     """A query that returned nothing where rows are needed."""
+
+
+class CapabilityMissing(WarehouseError):
+    """The implementation of the warehouse cannot do what is needed."""
 
 
 class DataRefused(MlopsError):

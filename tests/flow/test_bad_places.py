@@ -33,6 +33,7 @@ from mlops.flow.train import train
 from mlops.flow.validate import validate
 from mlops.store.connect import Store
 from mlops.store.tables import VersionRow
+from mlops.warehouse.postgres.warehouse import PostgresWarehouse
 from tests.fixtures.life import Life, elsewhere, moment
 from tests.fixtures.refusals import kept, refused
 from tests.fixtures.small import AS_OF, DAY
@@ -252,7 +253,7 @@ def test_a_store_of_another_revision(small: Life) -> None:
 @pytest.mark.parametrize("step", ["snapshot", "check_input", "score", "publish", "measure"])
 def test_a_warehouse_that_is_not_reachable(small: Life, step: str) -> None:
     plan, scored, _ = small.publish(DAY)
-    lost = elsewhere(small, warehouse_url=NOWHERE)
+    lost = elsewhere(small, warehouse=PostgresWarehouse(NOWHERE))
     steps: dict[str, Callable[[], object]] = {
         "snapshot": lambda: snapshot(
             lost.workspace, spec_digest=spec(small), as_of=moment("2013-07-02")
@@ -274,7 +275,7 @@ def test_a_warehouse_that_is_not_reachable(small: Life, step: str) -> None:
 
 
 def test_no_message_shows_a_password(lost_store: Life) -> None:
-    lost = elsewhere(lost_store, warehouse_url=NOWHERE)
+    lost = elsewhere(lost_store, warehouse=PostgresWarehouse(NOWHERE))
     for life in (lost, elsewhere(lost, store=Store("postgresql://x:a-secret@[/"))):
         with pytest.raises(MlopsError) as raised:
             intake(life.workspace, model="late")

@@ -17,7 +17,8 @@ from mlops.flow.measure import measure
 from mlops.flow.publish import publish
 from mlops.flow.score import score
 from mlops.store import ledger
-from mlops.warehouse.postgres.predictions import PublishedBatch, publish_batch
+from mlops.warehouse.port import PublishedBatch
+from mlops.warehouse.postgres.warehouse import PostgresWarehouse
 from tests.fixtures.life import Life, added, elsewhere
 from tests.fixtures.lives import LifeOf
 from tests.fixtures.visits import sign
@@ -192,7 +193,7 @@ def test_a_window_has_the_same_rows_however_it_is_cut(life_of: LifeOf) -> None:
 
 
 def test_a_worker_that_goes_on_after_another_version_was_published_hides_nothing(
-    life_of: LifeOf, monkeypatch: pytest.MonkeyPatch
+    life_of: LifeOf,
 ) -> None:
     """It had looked at what is on record before the other one wrote there."""
     life = life_of("late")
@@ -202,15 +203,15 @@ def test_a_worker_that_goes_on_after_another_version_was_published_hides_nothing
     go_live(life, "2026-01-06")
     with ThreadPoolExecutor(1) as workers:
 
-        def slow(*args: Any, **kwargs: Any) -> PublishedBatch:
-            monkeypatch.undo()
-            others.append(workers.submit(life.publish, DAY))
-            wait(others, timeout=5)
-            return publish_batch(*args, **kwargs)
+        class SlowWarehouse(PostgresWarehouse):
+            def publish_batch(self, *args: Any, **kwargs: Any) -> PublishedBatch:
+                others.append(workers.submit(life.publish, DAY))
+                wait(others, timeout=5)
+                return super().publish_batch(*args, **kwargs)
 
         others: list[Future[Any]] = []
-        monkeypatch.setattr("mlops.flow.publish.publish_batch", slow)
-        publish(life.workspace, plan=plan, scored=scored)
+        slow = elsewhere(life, warehouse=SlowWarehouse(life.database))
+        publish(slow.workspace, plan=plan, scored=scored)
         (other,) = others
         assert other.result()[2].batch == "late/2026-02-01/v2"
     assert shown(life) == [(2, "late/2026-02-01/v2")]

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from mlops.warehouse.postgres.sql import render
+from mlops.warehouse.postgres.dialect import POSTGRES
 
 Row = Mapping[str, Any]
 
@@ -90,7 +90,7 @@ class Flights:
     ) -> list[Row]:
         """The rows that a query of a model gives for a window."""
         times = {"window_start": start, "window_end": end, "as_of": as_of or end}
-        cursor = self.connection.execute(render(query, times).encode())
+        cursor = self.connection.execute(POSTGRES.render(query, times).encode())
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 

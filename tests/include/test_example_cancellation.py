@@ -18,8 +18,8 @@ from mlops.core.encode import FeatureEncoder
 from mlops.core.estimator import build, positive_scores
 from mlops.core.metrics import metrics
 from mlops.spec.load import Include, tier_of
-from mlops.warehouse.postgres.read import stream
-from mlops.warehouse.postgres.sql import check, joined, render
+from mlops.warehouse.postgres.dialect import POSTGRES
+from mlops.warehouse.postgres.stream import stream
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = Include(ROOT / "docs" / "example")
@@ -41,7 +41,7 @@ def test_the_spec_is_accepted_and_asks_for_fewer_signatures() -> None:
         "outcomes.sql": (DEVELOP.key, DEVELOP.label),
     }
     for name, needed in columns.items():
-        check(SPEC.sql[name], needed, Path(name))
+        POSTGRES.check(SPEC.sql[name], needed, Path(name))
 
 
 def test_the_walk_through_needs_one_yaml_and_two_sql_files() -> None:
@@ -126,9 +126,9 @@ def test_auc_of_june_learnt_from_january_to_may(flights_url: str) -> None:
 
 def _rows(url: str, start: datetime, end: datetime) -> pa.Table:
     window = {"window_start": start, "window_end": end, "as_of": end + timedelta(days=30)}
-    query = joined(
-        render(FEATURES, window),
-        render(OUTCOMES, window),
+    query = POSTGRES.joined(
+        POSTGRES.render(FEATURES, window),
+        POSTGRES.render(OUTCOMES, window),
         key=DEVELOP.key,
         features=(DEVELOP.time, *DEVELOP.features),
         outcomes=(DEVELOP.label,),

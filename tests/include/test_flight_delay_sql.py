@@ -22,8 +22,9 @@ from mlops.core.estimator import build, positive_scores
 from mlops.core.metrics import metrics
 from mlops.core.summary import Summariser
 from mlops.spec.load import Include
-from mlops.warehouse.postgres.read import describe, stream
-from mlops.warehouse.postgres.sql import joined, render
+from mlops.warehouse.postgres.describe import describe
+from mlops.warehouse.postgres.dialect import POSTGRES
+from mlops.warehouse.postgres.stream import stream
 
 SPEC = Include(Path(__file__).parents[2] / "demo" / "include").spec("flight_delay")
 DEVELOP = SPEC.content.develop
@@ -47,9 +48,9 @@ def month(number: int) -> datetime:
 def half_year(flights_url: str) -> pa.Table:
     """January to June, features and label, read as a snapshot is."""
     window = {"window_start": month(1), "window_end": month(7), "as_of": month(8)}
-    query = joined(
-        render(FEATURES, window),
-        render(OUTCOMES, window),
+    query = POSTGRES.joined(
+        POSTGRES.render(FEATURES, window),
+        POSTGRES.render(OUTCOMES, window),
         key=DEVELOP.key,
         features=(DEVELOP.time, *DEVELOP.features),
         outcomes=(DEVELOP.label,),
@@ -361,4 +362,4 @@ def _between(rows: pa.Table, start: datetime, end: datetime) -> pa.Table:
 
 def _types(url: str, query: str) -> dict[str, str]:
     window = {"window_start": month(6), "window_end": month(7), "as_of": month(8)}
-    return {column.name: column.pg_type for column in describe(url, render(query, window))}
+    return {column.name: column.type for column in describe(url, POSTGRES.render(query, window))}

@@ -30,6 +30,7 @@ from mlops.lineage.node_ids import dataset_id, original_name, safe_name
 from mlops.operators.lineage import known_inputs, operator_lineage
 from mlops.operators.release import DeployOperator
 from mlops.store.migrate import upgrade
+from mlops.warehouse.port import Address
 from tests.fixtures.life import PROJECT
 from tests.fixtures.small import keep_two_weeks, write_include
 from tests.lineage.openlineage_schema import faults
@@ -471,7 +472,10 @@ def test_the_listener_has_nothing_to_complain_of(events_story: Story) -> None:
 
 # The mapping itself.
 
-NAMES = DatasetNames(warehouse_url="postgresql://u:p@db:5432/shop", store_place="db:5432/mlops")
+NAMES = DatasetNames(
+    warehouse=Address("postgres", "db:5432", "shop", dialect="postgres"),
+    store_place="db:5432/mlops",
+)
 
 
 def columns(*pairs: tuple[str, Any]) -> list[tuple[str, str]]:

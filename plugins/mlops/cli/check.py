@@ -13,6 +13,7 @@ from mlops.spec.load import Include, Spec, require_rule, tier_of
 from mlops.spec.policy import Policy
 from mlops.spec.section import DeprecatedKey
 from mlops.spec.signatories import require_signatories
+from mlops.warehouse.postgres.dialect import POSTGRES
 
 
 def check(root: Path) -> int:
@@ -46,7 +47,7 @@ def check(root: Path) -> int:
 def _check_spec(include: Include, file: Path) -> None:
     spec = include.read_spec(file)
     problems: list[str] = []
-    _collect(problems, lambda: check_sql(include, spec))
+    _collect(problems, lambda: check_sql(include, spec, POSTGRES))
     _collect(problems, lambda: _agrees(spec, include.policy(spec.content.deploy.policy)))
     if problems:
         raise SpecError("\n".join(problems))

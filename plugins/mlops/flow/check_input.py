@@ -15,6 +15,7 @@ from mlops.flow.check_data import record_checks
 from mlops.flow.columns import prefix_errors, types_of
 from mlops.flow.deployments import needed_live_version
 from mlops.flow.fallback import choose
+from mlops.flow.queries import prediction_table
 from mlops.flow.scorer import scorer_of
 from mlops.flow.source_access import Reading, record_reading, source_access
 from mlops.lineage.events.deploy import input_checked
@@ -22,9 +23,6 @@ from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import CaseRow, VersionRow
 from mlops.vocabulary import CONTROL_PHASE, LedgerAction, case_subject, model_dag_id
-from mlops.warehouse.postgres.predictions import ensure_tables
-from mlops.warehouse.postgres.pushdown import count_keys
-from mlops.warehouse.postgres.read import describe
 from mlops.workspace.plan import Plan, batch_name
 from mlops.workspace.workspace import Workspace, now, registered_spec
 
@@ -46,18 +44,15 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
     scorer = scorer_of(workspace, version, by_rule=chosen.by_rule)
     query = scorer.query(window)
     with prefix_errors(f"{batch}: {scorer.file}"):
-        columns = types_of(describe(workspace.warehouse_url, query))
+        columns = types_of(workspace.warehouse.describe(query))
     changes = scorer.changes(columns)
     read = source_access(workspace, query)
     if changes and not all_passed(changes):
         _record(workspace, batch, version, spec, read, changes)
     with prefix_errors(batch):
         profile = scorer.profile(window)
-        keys = count_keys(
-            workspace.warehouse_url,
-            query,
-            spec.content.develop.key,
-            time=spec.content.develop.time,
+        keys = workspace.warehouse.count_keys(
+            query, spec.content.develop.key, time=spec.content.develop.time
         )
     checks = check_contract(
         profile.summary(newest=keys.newest, key_duplicates=keys.rows - keys.distinct),
@@ -157,12 +152,8 @@ def _open_case(
 
 
 def _ensure_output(workspace: Workspace, spec: Spec, columns: dict[str, str]) -> None:
-    ensure_tables(
-        workspace.warehouse_url,
-        schema=spec.content.deploy.output_schema,
-        model=spec.model,
-        key=spec.content.develop.key,
-        key_type=columns[spec.content.develop.key],
+    workspace.warehouse.ensure_tables(
+        prediction_table(spec), key_type=columns[spec.content.develop.key]
     )
 
 

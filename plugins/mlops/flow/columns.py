@@ -9,9 +9,7 @@ from datetime import datetime
 from mlops.errors import QueryError
 from mlops.flow.queries import SCORE
 from mlops.spec.load import Spec
-from mlops.warehouse.postgres import sql
-from mlops.warehouse.postgres.predictions import KEY_TYPES
-from mlops.warehouse.postgres.read import Column, describe
+from mlops.warehouse.port import Column
 from mlops.workspace.workspace import Workspace
 
 NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")
@@ -32,12 +30,13 @@ def check_columns(workspace: Workspace, spec: Spec, *, as_of: datetime) -> None:
     features = (develop.key, develop.time, *develop.features)
     known = columns_of(workspace, spec, develop.features_sql, features, as_of=as_of)
     columns_of(workspace, spec, develop.outcomes_sql, (develop.key, develop.label), as_of=as_of)
-    if known[develop.key] not in KEY_TYPES:
+    key_types = workspace.warehouse.key_types
+    if known[develop.key] not in key_types:
         raise QueryError(
             f"{spec.model}: {develop.features_sql}: the key {develop.key} has a type that no "
             "table of predictions can have as its key",
             found=known[develop.key],
-            expected=", ".join(KEY_TYPES),
+            expected=", ".join(key_types),
             action=f"write {develop.key}::text or {develop.key}::bigint in the SQL",
         )
     if scoring is not None:
@@ -54,15 +53,15 @@ def check_columns(workspace: Workspace, spec: Spec, *, as_of: datetime) -> None:
 def columns_of(
     workspace: Workspace, spec: Spec, file: str, needed: Sequence[str], as_of: datetime
 ) -> dict[str, str]:
-    """The type of each column that one SQL file of a spec returns, as Postgres spells it.
+    """The type of each column that one SQL file of a spec returns.
 
     :raises QueryError: it names model and file: it does not run, lacks a needed column, or has it
         twice.
     """
     moments = {"window_start": as_of, "window_end": as_of, "as_of": as_of}
     with prefix_errors(f"{spec.model}: {file}"):
-        query = sql.render(spec.sql[file], moments)
-        columns = describe(workspace.warehouse_url, query)
+        query = workspace.warehouse.dialect.render(spec.sql[file], moments)
+        columns = workspace.warehouse.describe(query)
     found = types_of(columns)
     names = [column.name for column in columns]
     doubles = [name for name in needed if names.count(name) > 1]
@@ -86,7 +85,7 @@ def columns_of(
 
 def types_of(columns: Sequence[Column]) -> dict[str, str]:
     """Type by name."""
-    return {column.name: column.pg_type for column in columns}
+    return {column.name: column.type for column in columns}
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from mlops.spec.load import Include, Spec, require_rule, tier_of
 from mlops.spec.signatories import require_signatories
 from mlops.store.tables import SpecRow
 from mlops.vocabulary import LedgerAction, spec_subject
-from mlops.warehouse.postgres import sql
+from mlops.warehouse.base import WHOLE_LIFE, require_capabilities
+from mlops.warehouse.dialect import Dialect
 from mlops.workspace.results import Intake
 from mlops.workspace.workspace import Workspace, now
 
@@ -18,9 +19,11 @@ def intake(workspace: Workspace, *, model: str) -> Intake:
     """Register the model's spec with the acceptance criteria that its versions must reach.
 
     :raises SpecError: the spec, its SQL or its policy is wrong; nothing is registered.
+    :raises CapabilityMissing: the warehouse cannot hold predictions or outcomes.
     """
+    require_capabilities(workspace.warehouse, WHOLE_LIFE)
     spec = workspace.include.spec(model)
-    check_sql(workspace.include, spec)
+    check_sql(workspace.include, spec, workspace.warehouse.dialect)
     policy = workspace.include.policy(spec.content.deploy.policy)
     tier = tier_of(spec.content, policy)
     require_rule(spec.content, policy)
@@ -52,7 +55,7 @@ def intake(workspace: Workspace, *, model: str) -> Intake:
     )
 
 
-def check_sql(include: Include, spec: Spec) -> None:
+def check_sql(include: Include, spec: Spec, dialect: Dialect) -> None:
     """Check each SQL file of a spec without a database.
 
     :raises SpecError: with a line for each file that does not parse, is not one SELECT, or lacks
@@ -76,7 +79,7 @@ def check_sql(include: Include, spec: Spec) -> None:
     problems: list[str] = []
     for name, named in needed.items():
         try:
-            sql.check(spec.sql[name], named, folder / name)
+            dialect.check(spec.sql[name], named, folder / name)
         except SpecError as error:
             problems.append(str(error))
     if problems:

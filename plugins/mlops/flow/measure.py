@@ -12,21 +12,15 @@ from mlops.digests import digest_json
 from mlops.errors import RecordMissing
 from mlops.flow.columns import prefix_errors
 from mlops.flow.publications import publications
-from mlops.flow.queries import SCORE
+from mlops.flow.queries import SCORE, prediction_table
 from mlops.flow.scorer import ModelScorer
 from mlops.lineage.events.monitor import window_measured
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, MeasurementRow, SnapshotRow, VersionRow
 from mlops.vocabulary import SCORE_PHASE, LedgerAction, model_dag_id
-from mlops.warehouse.postgres import sql
-from mlops.warehouse.postgres.outcomes import (
-    ScoresWithLabels,
-    batch_scores,
-    kpi_value,
-    scores_with_labels,
-)
-from mlops.warehouse.postgres.pushdown import window_profile
+from mlops.warehouse.port import ScoresWithLabels
+from mlops.warehouse.profiles import window_profile
 from mlops.workspace.results import Measured
 from mlops.workspace.workspace import Workspace, now
 
@@ -121,9 +115,10 @@ def _batch(transaction: Transaction, model: str, window: Period) -> BatchRow:
 
 def _scores(scorer: ModelScorer, batch: BatchRow) -> Profile:
     """The batch's scores, counted on the bins of those at training."""
+    warehouse = scorer.workspace.warehouse
     return window_profile(
-        scorer.workspace.warehouse_url,
-        batch_scores(scorer.spec.content.deploy.output_schema, batch.model, batch.batch),
+        warehouse,
+        warehouse.scores_query(prediction_table(scorer.spec), batch.batch),
         scorer.reference,
         columns=(SCORE,),
     )
@@ -132,18 +127,12 @@ def _scores(scorer: ModelScorer, batch: BatchRow) -> Profile:
 def _pairs(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period) -> ScoresWithLabels:
     """The batch's scores beside the labels that have arrived by now."""
     develop = spec.content.develop
-    outcomes = sql.render(
+    outcomes = workspace.warehouse.dialect.render(
         spec.sql[develop.outcomes_sql],
         {"window_start": window.start, "window_end": window.end, "as_of": now()},
     )
-    return scores_with_labels(
-        workspace.warehouse_url,
-        outcomes,
-        schema=spec.content.deploy.output_schema,
-        model=spec.model,
-        batch=batch.batch,
-        key=develop.key,
-        label=develop.label,
+    return workspace.warehouse.scores_with_labels(
+        outcomes, prediction_table(spec), batch=batch.batch, label=develop.label
     )
 
 
@@ -155,8 +144,8 @@ def _kpi(workspace: Workspace, spec: Spec, window: Period, pairs: ScoresWithLabe
         among = pairs.label if kpi.measure == "recall" else flagged
         right = int((flagged & pairs.label).sum())
         return 100.0 * right / int(among.sum()) if among.any() else None
-    text = sql.render(
+    text = workspace.warehouse.dialect.render(
         spec.sql[kpi.sql],
         {"window_start": window.start, "window_end": window.end, "as_of": now()},
     )
-    return kpi_value(workspace.warehouse_url, text, name=kpi.name)
+    return workspace.warehouse.kpi_value(text, name=kpi.name)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from mlops.errors import WarehouseError
 from mlops.flow.publications import chosen_last, publications, published_before
+from mlops.flow.queries import prediction_table
 from mlops.flow.source_access import record_scored
 from mlops.lineage.events.deploy import batch_published, batch_shown
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, VersionRow
 from mlops.vocabulary import LedgerAction
-from mlops.warehouse.postgres.predictions import PublishedBatch, publish_batch
+from mlops.warehouse.port import PublishedBatch
 from mlops.workspace.plan import Plan, Scored
 from mlops.workspace.results import Published
 from mlops.workspace.workspace import Workspace, now, registered_spec
@@ -52,11 +53,8 @@ def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Pu
         known = publications(transaction, plan.model, window)
         # The warehouse first: published there twice is the same as once, and a batch that the
         # store knows is then always one that applications can read.
-        written = publish_batch(
-            workspace.warehouse_url,
-            schema=spec.content.deploy.output_schema,
-            model=plan.model,
-            key=spec.content.develop.key,
+        written = workspace.warehouse.publish_batch(
+            prediction_table(spec),
             batch=plan.batch,
             model_version=plan.model_version,
             window_start=window.start,

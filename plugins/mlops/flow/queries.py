@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mlops.core.period import Period
 from mlops.spec.load import Spec
-from mlops.warehouse.postgres import sql
+from mlops.warehouse.port import PredictionTable
+
+if TYPE_CHECKING:  # a step without SQL does not load its parser
+    from mlops.warehouse.dialect import Dialect, Value
 
 SCORE = "score"
 
 
-def scoring_query(spec: Spec, window: Period, *, as_of: datetime | None = None) -> str:
+def prediction_table(spec: Spec) -> PredictionTable:
+    """Where the predictions of a spec's model are kept."""
+    return PredictionTable(
+        schema=spec.content.deploy.output_schema, model=spec.model, key=spec.content.develop.key
+    )
+
+
+def scoring_query(
+    dialect: Dialect, spec: Spec, window: Period, *, as_of: datetime | None = None
+) -> str:
     """The rows as the model wants them: of the SQL of training, unless the spec has another."""
-    return sql.render(spec.scoring_sql, _moments(window, as_of))
+    return dialect.render(spec.scoring_sql, _moments(window, as_of))
 
 
-def rule_query(spec: Spec, window: Period, *, as_of: datetime | None = None) -> str:
-    """The rule's rows: key, time, and the score as a float8."""
+def rule_query(
+    dialect: Dialect, spec: Spec, window: Period, *, as_of: datetime | None = None
+) -> str:
+    """The rule's rows: key, time, and the score as a float of eight bytes."""
     develop = spec.content.develop
-    columns = ", ".join(sql.quoted(name) for name in (develop.key, develop.time))
-    text = sql.statement(sql.render(spec.rule_sql, _moments(window, as_of)))
-    return f"SELECT {columns}, CAST({SCORE} AS float8) AS {SCORE}\nFROM (\n{text}\n) AS rule"
+    columns = ", ".join(dialect.quoted(name) for name in (develop.key, develop.time))
+    text = dialect.statement(dialect.render(spec.rule_sql, _moments(window, as_of)))
+    score = f"CAST({SCORE} AS {dialect.float_type}) AS {SCORE}"
+    return f"SELECT {columns}, {score}\nFROM (\n{text}\n) AS rule"
 
 
-def _moments(window: Period, as_of: datetime | None) -> dict[str, sql.Value]:
+def _moments(window: Period, as_of: datetime | None) -> dict[str, Value]:
     known = window.end if as_of is None else as_of
     return {"window_start": window.start, "window_end": window.end, "as_of": known}

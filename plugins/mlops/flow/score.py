@@ -6,13 +6,15 @@ from mlops.approvals.signatures import require_signed
 from mlops.errors import NotSigned
 from mlops.flow.deployments import current_deployment
 from mlops.flow.fallback import choose
+from mlops.flow.queries import prediction_table
 from mlops.flow.scorer import scorer_of
 from mlops.flow.source_access import newest_reading
 from mlops.lineage.events.deploy import shard_scored
 from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
 from mlops.vocabulary import ROLLBACK, STOP
-from mlops.warehouse.postgres.score import score_shard
+from mlops.warehouse.port import ShardTarget
+from mlops.warehouse.score import score_shard
 from mlops.workspace.plan import Plan, Scored, Shard
 from mlops.workspace.workspace import Workspace, now, registered_spec
 
@@ -40,18 +42,18 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
     )
     scorer = scorer_of(workspace, version, by_rule=plan.by_rule)
     scored = score_shard(
-        workspace.warehouse_url,
+        workspace.warehouse,
         # What is known does not depend on the cut: each shard knows what the check has counted.
         scorer.query(shard.period, as_of=plan.period.end),
-        model=spec.model,
-        schema=spec.content.deploy.output_schema,
-        key=spec.content.develop.key,
+        ShardTarget(
+            table=prediction_table(spec),
+            batch=plan.batch,
+            shard=shard.shard,
+            shards=plan.parts,
+            version=plan.model_version,
+            threshold=spec.content.deploy.threshold,
+        ),
         time=spec.content.develop.time,
-        batch=plan.batch,
-        shard=shard.shard,
-        shards=plan.parts,
-        version=plan.model_version,
-        threshold=spec.content.deploy.threshold,
         encoder=scorer.encoder,
         predict=scorer.predict,
     )

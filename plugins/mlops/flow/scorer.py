@@ -26,8 +26,8 @@ from mlops.flow.queries import SCORE, rule_query, scoring_query
 from mlops.spec.load import Spec
 from mlops.spec.model import Feature, NumericFeature
 from mlops.store.tables import VersionRow
-from mlops.warehouse.postgres.pushdown import profile_rows, window_profile
-from mlops.warehouse.postgres.score import Encoder
+from mlops.warehouse.profiles import window_profile
+from mlops.warehouse.score import Encoder
 from mlops.workspace.workspace import Workspace
 
 
@@ -59,7 +59,7 @@ class Scorer(Protocol):
         """How the rows' types differ from those that it was made for."""
 
     def profile(self, window: Period) -> Profile:
-        """The rows of a window, counted inside the warehouse."""
+        """The rows of a window, counted by the warehouse."""
 
 
 def scorer_of(workspace: Workspace, version: VersionRow, *, by_rule: bool) -> Scorer:
@@ -111,7 +111,7 @@ class ModelScorer:
         return Profile.from_json(self.package.contents.reference)
 
     def query(self, window: Period, *, as_of: datetime | None = None) -> str:
-        return scoring_query(self.spec, window, as_of=as_of)
+        return scoring_query(self.workspace.warehouse.dialect, self.spec, window, as_of=as_of)
 
     def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:
         """Each column's type as at training and as it is now."""
@@ -121,7 +121,7 @@ class ModelScorer:
     def profile(self, window: Period) -> Profile:
         """The window's features on the version's own bins."""
         return window_profile(
-            self.workspace.warehouse_url,
+            self.workspace.warehouse,
             self.query(window),
             self.reference,
             columns=tuple(self.features),
@@ -152,18 +152,15 @@ class RuleScorer:
         return lambda matrix: matrix[:, 0]
 
     def query(self, window: Period, *, as_of: datetime | None = None) -> str:
-        return rule_query(self.spec, window, as_of=as_of)
+        return rule_query(self.workspace.warehouse.dialect, self.spec, window, as_of=as_of)
 
     def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:  # noqa: ARG002
         """None: a rule is trained on nothing."""
         return ()
 
     def profile(self, window: Period) -> Profile:
-        return profile_rows(
-            self.workspace.warehouse_url,
-            self.query(window),
-            edges={SCORE: (0.0, 1.0)},
-            categories={},
+        return self.workspace.warehouse.profile_rows(
+            self.query(window), edges={SCORE: (0.0, 1.0)}, categories={}
         )
 
 

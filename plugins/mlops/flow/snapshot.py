@@ -16,9 +16,8 @@ from mlops.lineage.events.develop import snapshot_taken
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow
 from mlops.vocabulary import LedgerAction, snapshot_subject
-from mlops.warehouse.postgres import sql
-from mlops.warehouse.postgres.read import describe
-from mlops.warehouse.postgres.snapshot import write_parquet
+from mlops.warehouse.dialect import Dialect
+from mlops.warehouse.snapshot import write_parquet
 from mlops.workspace.results import Snapshot
 from mlops.workspace.workspace import Workspace, now
 
@@ -41,14 +40,15 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
     periods = periods_before(as_of, split.unit, split.train + split.test)
     start, test_start, end = periods[0].start, periods[split.train].start, periods[-1].end
     check_columns(workspace, spec, as_of=as_of)
-    query = training_query(spec, start=start, end=end, as_of=as_of)
+    warehouse = workspace.warehouse
+    query = training_query(warehouse.dialect, spec, start=start, end=end, as_of=as_of)
     with prefix_errors(f"{spec.model}: {develop.features_sql} joined with {develop.outcomes_sql}"):
-        columns = describe(workspace.warehouse_url, query)
+        columns = warehouse.describe(query)
     read = source_access(workspace, query)
     summariser = Summariser(develop)
     with workspace.scratch() as folder, _naming_the_window(spec, start, end, as_of):
         file = write_parquet(
-            workspace.warehouse_url, query, folder / "snapshot.parquet", on_batch=summariser.update
+            warehouse, query, folder / "snapshot.parquet", on_batch=summariser.update
         )
         workspace.artifacts.put_file(file.path, file.sha256)
     identity = digest_json(
@@ -69,7 +69,7 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
         test_start=test_start,
         test_end=end,
         query=query,
-        columns=[{"name": column.name, "type": column.pg_type} for column in columns],
+        columns=[{"name": column.name, "type": column.type} for column in columns],
         summary=summary_to_json(summariser.result()),
         taken_at=now(),
     )
@@ -101,22 +101,24 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
     )
 
 
-def training_query(spec: Spec, *, start: datetime, end: datetime, as_of: datetime) -> str:
+def training_query(
+    dialect: Dialect, spec: Spec, *, start: datetime, end: datetime, as_of: datetime
+) -> str:
     """The spec's features joined with its outcomes, for one window, in a fixed order.
 
     An outcome that is null is not known yet, and its row is left out, as in monitoring.
     """
     develop = spec.content.develop
     parameters = {"window_start": start, "window_end": end, "as_of": as_of}
-    joined = sql.joined(
-        sql.render(spec.sql[develop.features_sql], parameters),
-        sql.render(spec.sql[develop.outcomes_sql], parameters),
+    joined = dialect.joined(
+        dialect.render(spec.sql[develop.features_sql], parameters),
+        dialect.render(spec.sql[develop.outcomes_sql], parameters),
         key=develop.key,
         features=(develop.time, *develop.features),
         outcomes=(develop.label,),
     )
-    known = f"{joined}\nWHERE outcomes.{sql.quoted(develop.label)} IS NOT NULL"
-    return sql.ordered(known, (develop.time, develop.key))
+    known = f"{joined}\nWHERE outcomes.{dialect.quoted(develop.label)} IS NOT NULL"
+    return dialect.ordered(known, (develop.time, develop.key))
 
 
 @contextmanager

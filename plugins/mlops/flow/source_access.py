@@ -14,8 +14,7 @@ from mlops.lineage.events.sources import content_of, sources_read
 from mlops.store.connect import Transaction
 from mlops.store.tables import ReadingRow
 from mlops.vocabulary import LedgerAction
-from mlops.warehouse.postgres.catalog import read_query
-from mlops.warehouse.postgres.read import DatabaseState
+from mlops.warehouse.port import DatabaseState
 from mlops.workspace.plan import Plan, Scored
 from mlops.workspace.workspace import Workspace, now
 
@@ -37,7 +36,7 @@ class Reading:
 
 def source_access(workspace: Workspace, query: str) -> Reading:
     """Ask the warehouse what the query reads; the query itself is not run."""
-    found = read_query(workspace.warehouse_url, query)
+    found = workspace.warehouse.read_query(query)
     return Reading(content_of(query, found, column_lineage(query, found)), now())
 
 
@@ -92,7 +91,9 @@ def record_scored(
     :param content: digest of the rows that were written.
     """
     checked = newest_reading(transaction, plan.batch)
-    newest = max((DatabaseState(item.snapshot, item.lsn) for item in scored), key=_age)
+    newest = workspace.warehouse.newest_state(
+        DatabaseState(item.snapshot, item.lsn) for item in scored
+    )
     return record_reading(
         transaction,
         workspace,
@@ -101,12 +102,6 @@ def record_scored(
         model=plan.model,
         rows=f"{sum(item.rows for item in scored)} scored, {content}",
     )
-
-
-def _age(state: DatabaseState) -> tuple[int, int]:
-    """Snapshots in the order of time: by the first transaction that had not begun."""
-    first_running, first_future, _ = state.snapshot.split(":")
-    return int(first_future), int(first_running)
 
 
 def newest_reading(transaction: Transaction, subject: str) -> ReadingRow:

@@ -19,6 +19,7 @@ from mlops.spec.load import Include, Spec
 from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store, Transaction
 from mlops.store.tables import SpecRow
+from mlops.warehouse.port import Warehouse
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class RunIdentity:
 class Workspace:
     """The places that a step works with.
 
-    :param warehouse_url: Postgres URL of the customer's data.
+    :param warehouse: the customer's data.
     :param run: who asks.
     :param job_namespace: of our jobs in the lineage.
     :param canonical: for ``host:port`` as connections spell it, the one that the lineage names.
@@ -56,7 +57,7 @@ class Workspace:
     store: Store
     artifacts: Artifacts
     include: Include
-    warehouse_url: str
+    warehouse: Warehouse
     run: RunIdentity
     job_namespace: str = "mlops"
     canonical: Mapping[str, str] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class Workspace:
     def names(self) -> DatasetNames:
         """How the lineage names things."""
         return DatasetNames(
-            warehouse_url=self.warehouse_url,
+            warehouse=self.warehouse.address,
             store_place=self.store.place,
             canonical=self.canonical,
         )

@@ -19,6 +19,7 @@ from mlops.lineage.columns.scope import Scope
 from mlops.lineage.columns.walk import Walk
 from mlops.spec.load import Include
 from mlops.warehouse.postgres.catalog import read_query
+from mlops.warehouse.postgres.dialect import POSTGRES
 
 PROJECT = Path(__file__).parents[3]
 
@@ -708,7 +709,7 @@ def empty_flights(module_database: str) -> str:
 
 def test_the_demo_trains_on(empty_flights):
     spec = Include(PROJECT / "demo" / "include").spec("flight_delay")
-    query = training_query(spec, start=START, end=END, as_of=END)
+    query = training_query(POSTGRES, spec, start=START, end=END, as_of=END)
     catalog = read_query(empty_flights, query)
     found = column_lineage(query, catalog)
     direct = {column: said(edges, "DIRECT") for column, edges in found.columns.items()}
@@ -737,7 +738,7 @@ def test_the_demo_trains_on(empty_flights):
 
 def test_the_demo_scores(empty_flights):
     spec = Include(PROJECT / "demo" / "include").spec("flight_delay")
-    query = scoring_query(spec, Period(START, END))
+    query = scoring_query(POSTGRES, spec, Period(START, END))
     catalog = read_query(empty_flights, query)
     found = column_lineage(query, catalog)
     direct = {column: said(edges, "DIRECT") for column, edges in found.columns.items()}
@@ -749,7 +750,7 @@ def test_the_demo_scores(empty_flights):
 
 def test_the_example_trains_on(empty_flights):
     spec = Include(PROJECT / "docs/example").spec("cancellation")
-    query = training_query(spec, start=START, end=END, as_of=END)
+    query = training_query(POSTGRES, spec, start=START, end=END, as_of=END)
     catalog = read_query(empty_flights, query)
     found = column_lineage(query, catalog)
     direct = {column: said(edges, "DIRECT") for column, edges in found.columns.items()}

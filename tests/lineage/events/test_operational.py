@@ -7,8 +7,12 @@ from datetime import UTC, datetime
 from mlops.lineage.events.datasets import Dataset, DatasetNames
 from mlops.lineage.events.operational import operational, task_datasets
 from mlops.lineage.events.run import GovernedRuns, Port, Run
+from mlops.warehouse.port import Address
 
-NAMES = DatasetNames(warehouse_url="postgresql://u:p@db:5432/shop", store_place="db:5432/mlops")
+NAMES = DatasetNames(
+    warehouse=Address("postgres", "db:5432", "shop", dialect="postgres"),
+    store_place="db:5432/mlops",
+)
 FLIGHTS = NAMES.table("public", "flights", (("distance", "integer"),))
 SNAPSHOT = NAMES.ours("snapshots/late/1", (("distance", "double precision"),))
 CHECKS = NAMES.ours("checks/late/1")

@@ -23,12 +23,14 @@ from mlops.lineage.marquez.relay import Delivery, deliver, waiting
 from mlops.store.connect import Store, Transaction
 from mlops.store.migrate import upgrade
 from mlops.store.tables import CaseRow, LedgerRow, LineageDeliveryRow, LineageEventRow
+from mlops.warehouse.port import Address
 from tests.lineage.faulty import FaultyServer, Mode
 
 AT = datetime(2026, 3, 14, 1, 59, 26, tzinfo=UTC)
 ORIGIN = Origin(
     names=DatasetNames(
-        warehouse_url="postgresql://u:secret@db:5432/shop", store_place="db:5432/mlops"
+        warehouse=Address("postgres", "db:5432", "shop", dialect="postgres"),
+        store_place="db:5432/mlops",
     ),
     namespace="mlops",
     run={

@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 
 from mlops.errors import QueryError, WarehouseUnreachable
-from mlops.warehouse.postgres.catalog import TableColumns, read_query
-from mlops.warehouse.postgres.read import Column
+from mlops.warehouse.port import Column, TableColumns
+from mlops.warehouse.postgres.catalog import read_query
 
 TABLES = """
 CREATE TABLE orders (
@@ -222,7 +222,7 @@ def test_a_role_without_the_right_to_temporary_tables(catalog_url, reader):
     # items is the query's own, though there is a table of this name.
     assert names == [("other", "orders"), ("public", "Mixed"), ("public", "orders")]
     assert found.tables[2] == ORDERS
-    assert [column.pg_type for column in found.outputs] == [
+    assert [column.type for column in found.outputs] == [
         "numeric",
         "double precision",
         "integer",

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from mlops.errors import QueryError
 from mlops.warehouse.postgres import copy as copy_module
-from mlops.warehouse.postgres.copy import copy_records, fixed_text
+from mlops.warehouse.postgres.copy import copying, fixed_text
 
 TABLE = sql.Identifier("kept", "The Rows")
 
@@ -44,6 +44,11 @@ def records(**columns) -> np.ndarray:
     for name, array in arrays.items():
         found[name] = array
     return found
+
+
+def copy_records(connection, table, written) -> int:
+    with copying(connection, table, written.dtype.names) as copy:
+        return copy.write(written)
 
 
 def stored(connection, *columns) -> list[tuple]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -19,16 +20,19 @@ from mlops.errors import (
     WarehouseError,
     WarehouseUnreachable,
 )
+from mlops.warehouse.port import PredictionTable, ShardTarget
 from mlops.warehouse.postgres.predictions import (
     KEY_TYPES,
     ensure_tables,
     publish_batch,
+    scores_query,
 )
 from mlops.warehouse.postgres.shard import replacing_shard
-from tests.warehouse.postgres.conftest import NAMES
+from tests.warehouse.conftest import TABLE
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+SHARD = ShardTarget(table=TABLE, batch="b1", shard=0, shards=4, version=1, threshold=0.5)
 
 
 def keys(ids, *, at: datetime = START, name: str = "id") -> pa.RecordBatch:
@@ -40,24 +44,17 @@ def keys(ids, *, at: datetime = START, name: str = "id") -> pa.RecordBatch:
 def write(
     url, ids, scores, *, batch="b1", shard=0, shards=4, version=1, threshold=0.5, taking_over=None
 ) -> int:
-    with replacing_shard(
-        url,
-        **NAMES,
-        key="id",
-        batch=batch,
-        shard=shard,
-        shards=shards,
-        version=version,
-        threshold=threshold,
-        taking_over=taking_over,
-    ) as writer:
+    target = replace(
+        SHARD, batch=batch, shard=shard, shards=shards, version=version, threshold=threshold
+    )
+    with replacing_shard(url, target, taking_over=taking_over) as writer:
         writer.write(keys(ids), np.asarray(scores, np.float64))
     return writer.rows
 
 
 def publish(url, *, batch="b1", rows, day=0, version=1, over_others=True):
     return publish_batch(
-        url, **NAMES, key="id", batch=batch, model_version=version, rows=rows,
+        url, TABLE, batch=batch, model_version=version, rows=rows,
         window_start=START + day * DAY, window_end=START + (day + 1) * DAY,
         over_others=over_others,
     )  # fmt: skip
@@ -79,7 +76,7 @@ def test_making_the_tables_again_changes_nothing(predictions_url):
         connection.execute("CREATE ROLE clerk")
         connection.execute("GRANT USAGE ON SCHEMA ml TO clerk")
         connection.execute("GRANT SELECT ON ml.delay TO clerk")
-        ensure_tables(predictions_url, **NAMES, key="id", key_type="bigint")
+        ensure_tables(predictions_url, TABLE, key_type="bigint")
         connection.execute("SET ROLE clerk")
         assert connection.execute("SELECT id FROM ml.delay").fetchall() == [(1,)]
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -94,7 +91,7 @@ def test_making_the_tables_again_waits_for_no_reader(predictions_url):
         reader.execute("SELECT * FROM ml.delay")
         writer.execute("LOCK TABLE ml.delay_predictions IN ROW EXCLUSIVE MODE")
         impatient = f"{predictions_url}?options=-c%20lock_timeout%3D2000"
-        ensure_tables(impatient, **NAMES, key="id", key_type="bigint")
+        ensure_tables(impatient, TABLE, key_type="bigint")
 
 
 def test_many_at_once_make_the_tables_once(database):
@@ -102,7 +99,7 @@ def test_many_at_once_make_the_tables_once(database):
 
     def make():
         try:
-            ensure_tables(database, **NAMES, key="id", key_type="bigint")
+            ensure_tables(database, TABLE, key_type="bigint")
         except WarehouseError as error:
             errors.append(error)
 
@@ -121,9 +118,9 @@ def test_a_role_that_owns_the_schema_needs_no_right_on_the_database(database):
         host = f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}"
         try:
             own = f"postgresql://scorer:scorer@{host}"
-            ensure_tables(own, **NAMES, key="id", key_type="bigint")
+            ensure_tables(own, TABLE, key_type="bigint")
             with pytest.raises(QueryError, match="permission denied"):
-                ensure_tables(own, schema="other", model="m", key="id", key_type="bigint")
+                ensure_tables(own, PredictionTable("other", "m", "id"), key_type="bigint")
         finally:
             connection.execute("DROP OWNED BY scorer")
             connection.execute("DROP ROLE scorer")
@@ -160,16 +157,7 @@ def test_an_error_leaves_what_stood_there(predictions_url):
     write(predictions_url, [1, 2], [0.1, 0.2])
     with (
         pytest.raises(KeyError),
-        replacing_shard(
-            predictions_url,
-            **NAMES,
-            key="id",
-            batch="b1",
-            shard=0,
-            shards=4,
-            version=1,
-            threshold=0.5,
-        ) as writer,
+        replacing_shard(predictions_url, SHARD) as writer,
     ):
         writer.write(keys([7, 8]), np.array([0.7, 0.8]))
         raise KeyError("the model")
@@ -224,16 +212,7 @@ def test_missing_keys_and_times_are_refused(predictions_url):
     batch = pa.record_batch({"id": [1], "at": pa.array([None], pa.timestamp("us", "UTC"))})
     with (
         pytest.raises(DataRefused, match="column at must have a value"),
-        replacing_shard(
-            predictions_url,
-            **NAMES,
-            key="id",
-            batch="b1",
-            shard=0,
-            shards=4,
-            version=1,
-            threshold=0.5,
-        ) as writer,
+        replacing_shard(predictions_url, SHARD) as writer,
     ):
         writer.write(batch, np.array([0.5]))
     assert read(predictions_url, "SELECT count(*) FROM ml.delay_predictions") == [(0,)]
@@ -318,9 +297,7 @@ def test_the_digest_of_a_batch_is_of_what_its_rows_say(predictions_url):
 def test_a_published_batch_stays_whole_while_it_is_scored_again(predictions_url):
     write(predictions_url, [1, 2], [0.1, 0.2])
     publish(predictions_url, rows=2)
-    with replacing_shard(
-        predictions_url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
-    ) as writer:
+    with replacing_shard(predictions_url, SHARD) as writer:
         writer.write(keys([1]), np.array([0.9]))
         assert shown(predictions_url) == [(1, 0.1, "b1"), (2, 0.2, "b1")]
     assert shown(predictions_url) == [(1, 0.9, "b1")]
@@ -354,10 +331,9 @@ def test_one_key_is_looked_up_through_the_index(predictions_url):
 )
 def test_keys_of_every_type(database, key_type, values):
     assert key_type in KEY_TYPES
-    ensure_tables(database, **NAMES, key="Flight No", key_type=key_type)
-    with replacing_shard(
-        database, **NAMES, key="Flight No", batch="b", shard=0, shards=4, version=1, threshold=None
-    ) as writer:
+    table = replace(TABLE, key="Flight No")
+    ensure_tables(database, table, key_type=key_type)
+    with replacing_shard(database, replace(SHARD, table=table, threshold=None)) as writer:
         writer.write(keys(values, name="Flight No"), np.array([0.1, 0.2]))
         writer.write(keys(values.slice(0, 0), name="Flight No"), np.array([]))
     found = read(database, 'SELECT "Flight No" FROM ml.delay_predictions ORDER BY score')
@@ -366,54 +342,42 @@ def test_keys_of_every_type(database, key_type, values):
 
 def test_dates_are_times(predictions_url):
     batch = pa.record_batch({"id": [1], "at": pa.array([START.date()])})
-    with replacing_shard(
-        predictions_url, **NAMES, key="id", batch="b1", shard=0, shards=4, version=1, threshold=0.5
-    ) as writer:
+    with replacing_shard(predictions_url, SHARD) as writer:
         writer.write(batch, np.array([0.5]))
     assert read(predictions_url, "SELECT event_time FROM ml.delay_predictions") == [(START,)]
     with (
         pytest.raises(DataRefused, match="column at holds no times"),
-        replacing_shard(
-            predictions_url,
-            **NAMES,
-            key="id",
-            batch="b1",
-            shard=0,
-            shards=4,
-            version=1,
-            threshold=0.5,
-        ) as writer,
+        replacing_shard(predictions_url, SHARD) as writer,
     ):
         writer.write(pa.record_batch({"id": [1], "at": [1]}), np.array([0.5]))
 
 
 def test_names_are_quoted(database):
-    names = {"schema": 'out"put', "model": "Flight delay; DROP"}
-    ensure_tables(database, **names, key="select", key_type="text")
-    with replacing_shard(
-        database, **names, key="select", batch="it's", shard=0, shards=4, version=1, threshold=0.5
-    ) as writer:
+    table = PredictionTable(schema='out"put', model="Flight delay; DROP", key="select")
+    ensure_tables(database, table, key_type="text")
+    with replacing_shard(database, replace(SHARD, table=table, batch="it's")) as writer:
         writer.write(keys(["k"], name="select"), np.array([0.5]))
     publish_batch(
-        database, **names, key="select", batch="it's", model_version=1, window_start=START,
+        database, table, batch="it's", model_version=1, window_start=START,
         window_end=START + DAY, rows=1, over_others=True,
     )  # fmt: skip
     found = read(database, 'SELECT "select", batch FROM "out""put"."Flight delay; DROP"')
     assert found == [("k", "it's")]
+    assert read(database, scores_query(table, "it's")) == [(0.5,)]
 
 
 def test_keys_that_cannot_be(database):
     with pytest.raises(SpecError, match="cannot be named score"):
-        ensure_tables(database, **NAMES, key="score", key_type="bigint")
+        ensure_tables(database, replace(TABLE, key="score"), key_type="bigint")
     with pytest.raises(QueryError, match=r"type that no predictions table.*found numeric"):
-        ensure_tables(database, **NAMES, key="id", key_type="numeric")
+        ensure_tables(database, TABLE, key_type="numeric")
     with pytest.raises(SpecError, match="too long"):
-        ensure_tables(database, schema="ml", model="m" * 50, key="id", key_type="bigint")
-    ensure_tables(database, **NAMES, key="id", key_type="bigint")
+        ensure_tables(database, replace(TABLE, model="m" * 50), key_type="bigint")
+    ensure_tables(database, TABLE, key_type="bigint")
     with pytest.raises(QueryError, match="made for another key; found id bigint; expected id text"):
-        ensure_tables(database, **NAMES, key="id", key_type="text")
+        ensure_tables(database, TABLE, key_type="text")
     with pytest.raises(QueryError, match="expected number bigint"):
-        ensure_tables(database, **NAMES, key="number", key_type="bigint")
+        ensure_tables(database, replace(TABLE, key="number"), key_type="bigint")
 
 
 def test_tables_that_are_not_there(database):
@@ -426,16 +390,7 @@ def test_tables_that_are_not_there(database):
 def test_a_connection_that_breaks_while_writing(predictions_url):
     with (
         pytest.raises(WarehouseUnreachable, match=r"written to .*server closed the connection"),
-        replacing_shard(
-            predictions_url,
-            **NAMES,
-            key="id",
-            batch="b1",
-            shard=0,
-            shards=4,
-            version=1,
-            threshold=0.5,
-        ) as writer,
+        replacing_shard(predictions_url, SHARD) as writer,
     ):
         read(
             predictions_url,

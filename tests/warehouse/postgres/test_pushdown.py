@@ -18,9 +18,11 @@ from mlops.core.profiles import Profile
 from mlops.digests import canonical_json
 from mlops.errors import DataRefused, QueryError
 from mlops.warehouse.postgres import pushdown_sql
-from mlops.warehouse.postgres.copy import copy_records
-from mlops.warehouse.postgres.pushdown import count_keys, profile_rows, window_profile
-from mlops.warehouse.postgres.read import stream
+from mlops.warehouse.postgres.copy import copying
+from mlops.warehouse.postgres.pushdown import count_keys, profile_rows
+from mlops.warehouse.postgres.stream import stream
+from mlops.warehouse.postgres.warehouse import PostgresWarehouse
+from mlops.warehouse.profiles import window_profile
 
 # Few different values, so that many stand on an edge.
 FLOATS = st.one_of(
@@ -57,6 +59,12 @@ def fill(connection: psycopg.Connection, rows: list[tuple]) -> None:
         copy.set_types(["float8", "float4", "int8", "bool", "text", "varchar"])
         for row in rows:
             copy.write_row(row)
+
+
+def write_records(connection: psycopg.Connection, records: np.ndarray) -> None:
+    names = records.dtype.names or ()
+    with copying(connection, sql.Identifier("points"), names) as copy:
+        copy.write(records)
 
 
 def in_memory(url: str, query: str, edges: dict, categories: dict) -> Profile:
@@ -171,19 +179,23 @@ def test_a_window_is_profiled_on_the_edges_of_its_reference(points_url, points):
     records["n"] = np.arange(5_000)
     records["t"] = rng.choice(np.array([b"a", b"b", b"c"]), 5_000)
     points.execute("TRUNCATE points")
-    copy_records(points, sql.Identifier("points"), records)
+    write_records(points, records)
     edges = {"x": reference_edges(records["x"])}
     categories = {"t": ("a", "b")}
     reference = profile_rows(
         points_url, "SELECT * FROM points WHERE n < 1000", edges=edges, categories=categories
     )
-    whole = window_profile(points_url, "SELECT * FROM points -- all\n;", reference)
+    whole = window_profile(
+        PostgresWarehouse(points_url), "SELECT * FROM points -- all\n;", reference
+    )
     assert whole == in_memory(points_url, "SELECT * FROM points", edges, categories)
     assert whole.rows == 5_000
     assert whole.numeric["x"].mean == pytest.approx(records["x"].mean(), abs=1e-6)
     assert whole.numeric["x"].std == pytest.approx(records["x"].std(), rel=1e-6)
     assert (
-        window_profile(points_url, "SELECT x FROM points", reference, columns=["x"]).categories
+        window_profile(
+            PostgresWarehouse(points_url), "SELECT x FROM points", reference, columns=["x"]
+        ).categories
         == {}
     )
 

@@ -37,7 +37,7 @@ from mlops.lineage.columns.edges import (
 )
 from mlops.lineage.columns.scope import Relation, Scope
 from mlops.lineage.columns.walk import Walk
-from mlops.warehouse.postgres.catalog import QueryReading
+from mlops.warehouse.port import QueryReading
 
 __all__ = ["ColumnLineage", "Edge", "Kind", "Source", "Subtype", "column_lineage"]
 
@@ -72,7 +72,7 @@ def column_lineage(query: str, catalog: QueryReading) -> ColumnLineage:
     # Postgres' own writing of the query has no stars and no names left to guess.
     for sql in filter(None, (query, catalog.definition)):
         try:
-            tree = sqlglot.parse_one(sql, read="postgres")
+            tree = sqlglot.parse_one(sql, read=catalog.dialect)
             return _checked(_walked(tree, catalog), catalog, _unseen(catalog, tree))
         except Exception as error:  # noqa: BLE001 (no lineage is no reason to stop a training)
             reasons.append(_reason(error))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from mlops.warehouse.port import Address
+
 OWN_SCHEME = "mlops://"  # of the namespace of our own things
 
 
@@ -25,22 +27,22 @@ class Dataset:
 class DatasetNames:
     """Names datasets by where they are.
 
-    :param warehouse_url: Postgres URL of the customer's data.
+    :param warehouse: where the customer's data is.
     :param store_place: ``host:port/database`` of our own tables.
     :param canonical: one server may have several addresses (a pooler, a replica's alias); this
         gives for ``host:port`` the one that names it.
     """
 
-    warehouse_url: str
+    warehouse: Address
     store_place: str
     canonical: Mapping[str, str] = field(default_factory=dict)
 
     def table(self, schema: str, table: str, columns: tuple[tuple[str, str], ...] = ()) -> Dataset:
         """A table or a view of the warehouse."""
-        parts = urlsplit(self.warehouse_url)
+        at = self.warehouse
         return Dataset(
-            namespace=f"postgres://{self._server(f'{parts.hostname}:{parts.port or 5432}')}",
-            name=f"{parts.path.lstrip('/')}.{schema}.{table}",
+            namespace=f"{at.scheme}://{self._server(at.server)}" if at.server else at.scheme,
+            name=".".join(part for part in (at.database, schema, table) if part),
             columns=columns,
         )
 
@@ -53,7 +55,7 @@ class DatasetNames:
 
         found = {
             (source.db or "public", source.name)
-            for scope in traverse_scope(sqlglot.parse_one(query, read="postgres"))
+            for scope in traverse_scope(sqlglot.parse_one(query, read=self.warehouse.dialect))
             for source in scope.sources.values()
             if isinstance(source, exp.Table)
         }

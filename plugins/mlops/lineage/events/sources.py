@@ -20,7 +20,7 @@ from mlops.store.tables import ReadingRow
 
 if TYPE_CHECKING:  # a spec is checked without the warehouse's drivers
     from mlops.lineage.columns.derive import ColumnLineage, Edge
-    from mlops.warehouse.postgres.catalog import QueryReading
+    from mlops.warehouse.port import QueryReading
 
 Edges = Sequence[Sequence[str]]
 
@@ -39,7 +39,7 @@ def content_of(query: str, found: QueryReading, columns: ColumnLineage) -> dict[
                 "schema": table.schema,
                 "table": table.table,
                 "kind": table.kind,
-                "columns": [[column.name, column.pg_type] for column in table.columns],
+                "columns": [[column.name, column.type] for column in table.columns],
                 "used": sorted(used.get((table.schema, table.table), ())),
             }
             for table in found.tables

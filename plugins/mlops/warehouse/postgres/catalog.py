@@ -11,19 +11,15 @@ instead), SQL that is text until it runs, and Postgres' own tables of ``pg_catal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-from sqlglot.optimizer.scope import traverse_scope
 
 from mlops.errors import WarehouseUnreachable
-from mlops.warehouse.postgres.read import Column, describe
+from mlops.warehouse.port import Column, QueryReading, TableColumns
+from mlops.warehouse.postgres.describe import describe
+from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.session import Connection, as_ours, connected, translated
-from mlops.warehouse.postgres.sql import quoted, statement
 
 _WHAT = "the tables of the query cannot be read"
 _VIEW = "mlops_query_reading"
@@ -117,49 +113,6 @@ SELECT
 """
 
 
-@dataclass(frozen=True)
-class TableColumns:
-    """A table or a view, with all its columns in their order.
-
-    :ivar kind: ``table``, ``view``, ``materialized view``, ``partitioned table`` or
-        ``foreign table``.
-    """
-
-    schema: str
-    table: str
-    kind: str
-    columns: tuple[Column, ...]
-
-
-@dataclass(frozen=True)
-class QueryReading:
-    """What Postgres says of a query. A view is not followed into what it reads itself.
-
-    :ivar outputs: the columns that the query returns.
-    :ivar tables: every table and view that it names, sorted.
-    :ivar used: schema, table and name of each column that it refers to; of a table whose whole
-        row is taken, all of them. Empty without a referee.
-    :ivar functions: functions not of Postgres' own that it calls and that may read tables unseen.
-    :ivar snapshot: ``pg_current_snapshot()`` of the transaction that read this.
-    :ivar lsn: how far the server's log was written (on a standby: replayed) then.
-    :ivar search_path: the schemas where a table without one is looked for, in their order.
-    :ivar aggregates: names of the server's aggregate functions.
-    :ivar definition: the query as Postgres writes it, every name resolved; empty without a referee.
-    :ivar referee: empty; or why Postgres could not be asked what the query uses.
-    """
-
-    outputs: tuple[Column, ...]
-    tables: tuple[TableColumns, ...]
-    used: frozenset[tuple[str, str, str]]
-    functions: tuple[str, ...]
-    snapshot: str
-    lsn: str
-    search_path: tuple[str, ...] = ("pg_catalog", "public")
-    aggregates: frozenset[str] = frozenset()
-    definition: str = ""
-    referee: str = ""
-
-
 def read_query(url: str, query: str) -> QueryReading:
     """Ask Postgres what a query reads; the query is parsed and not run.
 
@@ -168,7 +121,7 @@ def read_query(url: str, query: str) -> QueryReading:
     :raises QueryError: SQL that Postgres refuses.
     """
     outputs = describe(url, query)
-    text = statement(query)
+    text = POSTGRES.statement(query)
     with connected(url) as connection, translated(_WHAT):
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         # Said aloud: a role's own default may be to read only.
@@ -219,7 +172,7 @@ def _refereed(connection: Connection, outputs: tuple[Column, ...], view: int) ->
 def _without_referee(
     connection: Connection, outputs: tuple[Column, ...], text: str, *, reason: str
 ) -> QueryReading:
-    names = _names_in(text)
+    names = [".".join(map(POSTGRES.quoted, parts)) for parts in POSTGRES.tables(text)]
     found = connection.execute(
         "SELECT to_regclass(name)::oid::bigint FROM unnest(%s::text[]) AS name", [names]
     ).fetchall()
@@ -235,25 +188,6 @@ def _without_referee(
         aggregates=frozenset(aggregates),
         referee=reason,
     )
-
-
-def _names_in(text: str) -> list[str]:
-    """The tables that the SQL names, quoted; none where it cannot be read."""
-    try:
-        tables = [
-            source
-            for scope in traverse_scope(sqlglot.parse_one(text, read="postgres"))
-            for source in scope.sources.values()
-            if isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
-        ]
-    except (SqlglotError, RecursionError):
-        return []
-    return sorted({".".join(quoted(_folded(p)) for p in t.parts) for t in tables})
-
-
-def _folded(part: exp.Expr) -> str:
-    """An identifier as Postgres keeps it: in lower case, unless it is quoted."""
-    return part.name if part.args.get("quoted") else part.name.lower()
 
 
 def _tables(connection: Connection, oids: set[int]) -> tuple[TableColumns, ...]:

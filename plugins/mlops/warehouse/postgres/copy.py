@@ -94,20 +94,6 @@ class Copy:
             ) from error
 
 
-def copy_records(connection: Connection, table: sql.Identifier, records: Array) -> int:
-    """Append records to a table, within the connection's transaction.
-
-    :param table: its name, with or without schema.
-    :param records: structured array, shape (n,); its fields are named as the columns. See
-        :meth:`Copy.write`.
-    :returns: ``n``.
-    :raises QueryError: no such table or column, values that do not fit, a broken constraint.
-    :raises WarehouseUnreachable: the connection broke.
-    """
-    with copying(connection, table, records.dtype.names or ()) as copy:
-        return copy.write(records)
-
-
 @contextmanager
 def copying(
     connection: Connection, table: sql.Identifier, columns: Sequence[str]

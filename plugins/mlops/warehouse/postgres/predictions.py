@@ -31,6 +31,7 @@ from typing import Any
 from psycopg import sql
 
 from mlops.errors import QueryError, SpecError, WarehouseError
+from mlops.warehouse.port import PredictionTable, PublishedBatch
 from mlops.warehouse.postgres.session import Connection, advisory_lock, connected, translated
 
 KEY_TYPES = ("smallint", "integer", "bigint", "text", "character varying", "uuid")
@@ -118,11 +119,12 @@ class Names:
     lock: str
 
     @classmethod
-    def of(cls, *, schema: str, model: str) -> Names:
+    def of(cls, table: PredictionTable) -> Names:
         """The names for a model.
 
         :raises SpecError: for a name that Postgres would cut off.
         """
+        schema, model = table.schema, table.model
         longest = f"{model}_predictions_by_batch"
         if max(len(longest.encode()), len(schema.encode())) > MAX_NAME_BYTES:
             raise SpecError(
@@ -140,32 +142,18 @@ class Names:
         )
 
 
-@dataclass(frozen=True)
-class PublishedBatch:
-    """A batch that the view shows.
+def ensure_tables(url: str, table: PredictionTable, *, key_type: str) -> None:
+    """Make the model's tables and its view, unless they exist.
 
-    :param content: digest of its rows; another one where a row says something else.
-    :param published_at: of its first publication, or of the one over another batch; UTC.
-    """
-
-    batch: str
-    rows: int
-    content: str
-    published_at: datetime
-
-
-def ensure_tables(url: str, *, schema: str, model: str, key: str, key_type: str) -> None:
-    """Make the model's tables and its view, unless they are there.
-
-    :param key: name of the key column in the feature SQL, and so in the tables.
-    :param key_type: its type, as :func:`mlops.warehouse.postgres.read.describe` gives it.
-    :raises SpecError: a name that is too long or taken by a column of ours.
+    :param key_type: the key's type, as :func:`mlops.warehouse.postgres.describe.describe` gives it.
+    :raises SpecError: a name that is too long, or that another column has.
     :raises QueryError: a key type that is not supported, tables of another key, missing rights.
     :raises WarehouseUnreachable: no connection.
     """
-    names = Names.of(schema=schema, model=model)
+    names = Names.of(table)
+    schema, key = table.schema, table.key
     _check_key(key, key_type)
-    what = f"the tables of model {model} cannot be made in schema {schema}"
+    what = f"the tables of model {table.model} cannot be made in schema {schema}"
     with connected(url) as connection, translated(what), connection.transaction():
         advisory_lock(connection, names.lock)  # one at a time for each model
         if not _one(connection, "SELECT to_regnamespace(%s) IS NOT NULL", [_quoted(schema)]):
@@ -191,10 +179,8 @@ def ensure_tables(url: str, *, schema: str, model: str, key: str, key_type: str)
 
 def publish_batch(
     url: str,
+    table: PredictionTable,
     *,
-    schema: str,
-    model: str,
-    key: str,
     batch: str,
     model_version: int,
     window_start: datetime,
@@ -202,15 +188,15 @@ def publish_batch(
     rows: int,
     over_others: bool,
 ) -> PublishedBatch:
-    """Let the view show a batch, all of it at once. A second time it changes nothing.
+    """Make the view show a batch, all of it at once. A second call changes nothing.
 
     :param rows: how many rows the batch's shards have written.
     :param over_others: whether it hides the other batches of its window, or they hide it.
     :raises WarehouseError: the table holds another number of rows, or rows of another version.
-    :raises QueryError: the tables are not there.
+    :raises QueryError: the tables do not exist.
     :raises WarehouseUnreachable: no connection.
     """
-    names = Names.of(schema=schema, model=model)
+    names = Names.of(table)
     with (
         connected(url) as connection,
         translated(f"batch {batch} cannot be published"),
@@ -218,7 +204,7 @@ def publish_batch(
     ):
         advisory_lock(connection, names.lock)  # one at a time for each model
         content = _content(
-            connection, names, key=key, batch=batch, version=model_version, rows=rows
+            connection, names, key=table.key, batch=batch, version=model_version, rows=rows
         )
         hidden = sql.SQL(_HIDDEN).format(batches=names.batches)
         published_at = _one(
@@ -234,6 +220,12 @@ def publish_batch(
             },
         )
     return PublishedBatch(batch, rows, content, published_at)
+
+
+def scores_query(table: PredictionTable, batch: str) -> str:
+    """Return SQL that gives the scores of one batch."""
+    query = sql.SQL("SELECT score FROM {predictions} WHERE batch = {batch}")
+    return query.format(predictions=Names.of(table).predictions, batch=batch).as_string()
 
 
 def _one(connection: Connection, query: Any, parameters: Any) -> Any:

@@ -7,58 +7,21 @@ counts, the same smallest and largest values, and sums to eight digits.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 from psycopg import errors
 
 from mlops.core.profiles import CategoryProfile, NumericProfile, Profile
 from mlops.errors import QueryError
+from mlops.warehouse.port import KeyCounts
+from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.pushdown_sql import MOST_ROWS, NumericColumn, TextColumn
 from mlops.warehouse.postgres.session import Connection, read_only_transaction
-from mlops.warehouse.postgres.sql import quoted, statement
 
 WORKERS = 2
-
-
-@dataclass(frozen=True)
-class KeyCounts:
-    """What a query's keys are like.
-
-    :param distinct: different keys; rows without a key count as none.
-    :param newest: the latest value of the time column, UTC; None without rows or without a column.
-    """
-
-    rows: int
-    distinct: int
-    newest: datetime | None
-
-
-def window_profile(
-    url: str,
-    sql: str,
-    reference: Profile,
-    *,
-    columns: Collection[str] | None = None,
-    workers: int = WORKERS,
-) -> Profile:
-    """Profile a query's rows on the edges and categories of a reference.
-
-    :param columns: those of the reference's columns that the query has; all when None.
-    :raises DataRefused: a column is of another kind than in the reference.
-    :raises QueryError: SQL that does not run, or lacks a column.
-    :raises WarehouseUnreachable: no connection, or one that broke.
-    """
-    wanted = set(reference.columns if columns is None else columns)
-    return profile_rows(
-        url,
-        sql,
-        edges={n: p.edges for n, p in reference.numeric.items() if n in wanted},
-        categories={n: tuple(p.counts) for n, p in reference.categories.items() if n in wanted},
-        workers=workers,
-    )
 
 
 def profile_rows(
@@ -81,7 +44,7 @@ def profile_rows(
     :raises QueryError: SQL that does not run, or lacks a column; more than a billion rows.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
-    query = statement(sql)
+    query = POSTGRES.statement(sql)
     with read_only_transaction(url, what="the rows cannot be profiled") as connection:
         connection.execute(f"SET LOCAL max_parallel_workers_per_gather = {int(workers)}")
         types = _types(connection, query)
@@ -107,10 +70,10 @@ def count_keys(url: str, sql: str, key: str, *, time: str | None = None) -> KeyC
     :raises QueryError: SQL that does not run, or lacks a column.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
-    newest = f"max({quoted(time)})::timestamptz" if time else "NULL::timestamptz"
+    newest = f"max({POSTGRES.quoted(time)})::timestamptz" if time else "NULL::timestamptz"
     query = (
-        f"SELECT count(*), count(DISTINCT {quoted(key)}), {newest}\n"
-        f"FROM (\n{statement(sql)}\n) AS window_rows"
+        f"SELECT count(*), count(DISTINCT {POSTGRES.quoted(key)}), {newest}\n"
+        f"FROM (\n{POSTGRES.statement(sql)}\n) AS window_rows"
     )
     with read_only_transaction(url, what="the keys cannot be counted") as connection:
         rows, distinct, found = connection.execute(query.encode()).fetchone() or (0, 0, None)

@@ -23,7 +23,7 @@ from mlops.core.profiles import (
     within_reach,
 )
 from mlops.errors import DataRefused
-from mlops.warehouse.postgres.sql import quoted, text_literal
+from mlops.warehouse.postgres.dialect import POSTGRES
 
 # Two counts in one 64-bit sum of 31-bit terms: the lower one has 30 bits, so many rows it counts.
 PAIR = 1 << 30
@@ -61,7 +61,7 @@ class NumericColumn:
     @property
     def value(self) -> str:
         """The value as it is compared."""
-        column = quoted(self.name)
+        column = POSTGRES.quoted(self.name)
         if self.pg_type == "boolean":
             return f"{column}::int"
         if self.pg_type in ("real", "numeric"):
@@ -163,18 +163,18 @@ class TextColumn:
     @property
     def text(self) -> str:
         """The value as text."""
-        return quoted(self.name) + ("" if self.pg_type in _TEXTS else "::text")
+        return POSTGRES.quoted(self.name) + ("" if self.pg_type in _TEXTS else "::text")
 
     @property
     def expressions(self) -> list[str]:
         """The column's part of the select list."""
         counts = [] if self.is_wide else [self._count(category) for category in self.known]
-        return [f"ARRAY[{', '.join(counts)}]::bigint[]", f"count({quoted(self.name)})"]
+        return [f"ARRAY[{', '.join(counts)}]::bigint[]", f"count({POSTGRES.quoted(self.name)})"]
 
     @property
     def group(self) -> str:
         """The category where it is known, else NULL."""
-        known = ", ".join(text_literal(category) for category in self.known)
+        known = ", ".join(POSTGRES.text_literal(category) for category in self.known)
         return f"CASE WHEN {self.text} = ANY (ARRAY[{known}]) THEN {self.text} END"
 
     def read(
@@ -196,12 +196,12 @@ class TextColumn:
 
     def _is(self, category: str) -> str:
         """Compared as the column's own type where that spares a conversion for each row."""
-        column = quoted(self.name)
+        column = POSTGRES.quoted(self.name)
         if self.pg_type == "boolean":
             return {"true": column, "false": f"NOT {column}"}.get(category, "false")
         if self.pg_type in _INTEGERS:
             return f"{column} = {category}" if _INTEGER.fullmatch(category) else "false"
-        return f"{self.text} = {text_literal(category)}"
+        return f"{self.text} = {POSTGRES.text_literal(category)}"
 
 
 def _by_two(conditions: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -13,10 +13,17 @@ from psycopg import sql
 from pyarrow import types
 
 from mlops.errors import DataRefused
+from mlops.warehouse.port import ShardTarget
 from mlops.warehouse.postgres.copy import Copy, copying, fixed_text
+from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.predictions import COLUMNS, Names
-from mlops.warehouse.postgres.session import READ_SETTINGS, advisory_lock, connected, translated
-from mlops.warehouse.postgres.sql import statement
+from mlops.warehouse.postgres.session import (
+    READ_SETTINGS,
+    Connection,
+    advisory_lock,
+    connected,
+    translated,
+)
 
 # Rows of a shard, and of those that an earlier cut had beyond the last one.
 _DELETE = "DELETE FROM {predictions} WHERE batch = %s AND (shard = %s OR shard >= %s)"
@@ -34,14 +41,10 @@ class ShardWriter:
     :ivar rows: how many were written.
     """
 
-    def __init__(
-        self, copy: Copy, *, batch: str, shard: int, version: int, threshold: float | None
-    ) -> None:
+    def __init__(self, copy: Copy, target: ShardTarget) -> None:
         self._copy = copy
-        self._batch = batch.encode()
-        self._shard = shard
-        self._version = version
-        self._threshold = threshold
+        self._target = target
+        self._batch = target.batch.encode()
         self.rows = 0
 
     def write(self, keys: pa.RecordBatch, scores: NDArray[np.float64]) -> None:
@@ -63,67 +66,64 @@ class ShardWriter:
         ]
         records = np.empty(len(scores), dtype=[f for f in fields if self._has(f[0])])
         records[keys.schema.names[0]], records["event_time"], records["score"] = key, time, scores
-        if self._threshold is not None:
-            records["decision"] = scores >= self._threshold
-        records["model_version"], records["batch"] = self._version, self._batch
-        records["shard"] = self._shard
+        if self._target.threshold is not None:
+            records["decision"] = scores >= self._target.threshold
+        records["model_version"], records["batch"] = self._target.version, self._batch
+        records["shard"] = self._target.shard
         self.rows += self._copy.write(records)
 
     def _has(self, column: str) -> bool:
-        return column != "decision" or self._threshold is not None
+        return column != "decision" or self._target.threshold is not None
 
 
 @contextmanager
 def replacing_shard(
-    url: str,
-    *,
-    schema: str,
-    model: str,
-    key: str,
-    batch: str,
-    shard: int,
-    shards: int,
-    version: int,
-    threshold: float | None,
-    taking_over: str | None = None,
+    url: str, target: ShardTarget, *, taking_over: str | None = None
 ) -> Iterator[ShardWriter]:
     """Replace the rows of a shard, in one transaction that ends with the block.
 
-    An error in the block leaves what stood there before.
+    An error in the block leaves the rows that were there before.
 
-    :param shards: into how many the batch is cut; rows of higher ones are of an earlier cut and go.
-    :param threshold: scores from it on get the decision true; None writes no decision.
     :param taking_over: SQL with the shard's keys, which are taken from the shards that have them.
     :raises DuplicateKey: a key comes twice, or another shard of the batch has it.
-    :raises QueryError: the tables are not there.
+    :raises QueryError: the tables do not exist.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
-    names = Names.of(schema=schema, model=model)
-    columns = [key, *(c for c in COLUMNS if c != "decision" or threshold is not None)]
+    names = Names.of(target.table)
+    columns = [
+        target.table.key,
+        *(c for c in COLUMNS if c != "decision" or target.threshold is not None),
+    ]
     with (
         connected(url) as connection,
-        translated(f"shard {shard} of batch {batch} cannot be written"),
+        translated(f"{target.name} cannot be written"),
         connection.transaction(),
     ):
         # Two tries of one shard go one after the other: neither sees rows that the other has not
         # committed, so both would write the same keys.
-        advisory_lock(connection, f"mlops.shard.{batch}.{shard}")
+        advisory_lock(connection, f"mlops.shard.{target.batch}.{target.shard}")
         connection.execute(
-            sql.SQL(_DELETE).format(predictions=names.predictions), [batch, shard, shards]
+            sql.SQL(_DELETE).format(predictions=names.predictions),
+            [target.batch, target.shard, target.shards],
         )
         if taking_over is not None:
-            # Shards that take rows from one another would wait for one another.
-            advisory_lock(connection, f"mlops.batch.{batch}")
-            connection.execute(READ_SETTINGS)
-            taken = sql.SQL(_DELETE_TAKEN).format(
-                predictions=names.predictions,
-                rows=sql.SQL(statement(taking_over)),
-                key=sql.Identifier(key),
-                batch=batch,
-            )
-            connection.execute(taken)  # without parameters, as its SQL may have percent signs
+            _take_over(connection, names, target, taking_over)
         with copying(connection, names.predictions, columns) as copy:
-            yield ShardWriter(copy, batch=batch, shard=shard, version=version, threshold=threshold)
+            yield ShardWriter(copy, target)
+
+
+def _take_over(connection: Connection, names: Names, target: ShardTarget, keys: str) -> None:
+    """Delete the shard's keys from the shards that have them."""
+    # Shards that take rows from one another would wait for one another.
+    advisory_lock(connection, f"mlops.batch.{target.batch}")
+    connection.execute(READ_SETTINGS)
+    taken = sql.SQL(_DELETE_TAKEN).format(
+        predictions=names.predictions,
+        rows=sql.SQL(POSTGRES.statement(keys)),
+        key=sql.Identifier(target.table.key),
+        batch=target.batch,
+    )
+    connection.execute(taken)  # without parameters, as its SQL may have percent signs
 
 
 def _key_values(keys: pa.RecordBatch) -> NDArray[Any]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from mlops.errors import NoRows
-from mlops.warehouse.postgres.read import BATCH_ROWS, DatabaseState, stream
+from mlops.warehouse.port import BATCH_ROWS, DatabaseState, Warehouse
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ParquetFile:
 
 
 def write_parquet(
-    url: str,
+    warehouse: Warehouse,
     sql: str,
     path: Path,
     *,
@@ -50,16 +50,19 @@ def write_parquet(
     are cut by rows, and nothing of the time, the server or the driver is written. Text columns
     are dictionary-encoded; for floats a dictionary costs time and saves nothing.
 
-    :param sql: ordered by columns that tell any two rows apart, see
-        :func:`mlops.warehouse.postgres.sql.ordered`.
-    :param path: appears when it is complete; on any error nothing stays behind.
+    :param sql: ordered by columns in which any two rows differ, see
+        :meth:`mlops.warehouse.dialect.Dialect.ordered`.
+    :param path: appears when it is complete; after an error no part of it remains.
     :param on_batch: sees every batch once, in order.
     :param batch_rows: rows of a batch and of a row group.
     :raises NoRows: the query returned nothing.
     :raises WarehouseUnreachable: no connection, or one that broke.
     :raises QueryError: SQL that does not run, or a column of a type that cannot be read.
     """
-    with _Unfinished(path) as unfinished, stream(url, sql, batch_rows=batch_rows) as batches:
+    with (
+        _Unfinished(path) as unfinished,
+        warehouse.stream(sql, batch_rows=batch_rows) as batches,
+    ):
         rows = 0
         with _writer(unfinished, batches.schema) as writer:
             for batch in batches:

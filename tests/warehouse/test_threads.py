@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mlops.warehouse.postgres.threads import WriteBehind, read_ahead
+from mlops.warehouse.threads import WriteBehind, read_ahead
 
 
 def nothing() -> None:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import pyarrow as pa
 
 from mlops.core.scores import LOOK, Floats, require_probabilities
 from mlops.errors import DuplicateKey, QueryError
-from mlops.warehouse.postgres.read import BATCH_ROWS, DatabaseState, stream
-from mlops.warehouse.postgres.shard import ShardWriter, replacing_shard
-from mlops.warehouse.postgres.threads import WriteBehind, read_ahead
+from mlops.warehouse.port import BATCH_ROWS, DatabaseState, ShardTarget, Warehouse
+from mlops.warehouse.threads import WriteBehind, read_ahead
+
+# Scores of shape (n,) for a matrix of shape (n, features).
+Predict = Callable[[Floats], Floats]
 
 
 class Encoder(Protocol):
@@ -43,94 +43,72 @@ class ScoredShard:
 
 
 def score_shard(
-    url: str,
+    warehouse: Warehouse,
     sql: str,
+    target: ShardTarget,
     *,
-    schema: str,
-    model: str,
-    key: str,
     time: str,
-    batch: str,
-    shard: int,
-    shards: int,
-    version: int,
-    threshold: float | None,
     encoder: Encoder,
-    predict: Callable[[Floats], Floats],
+    predict: Predict,
 ) -> ScoredShard:
-    """Score a shard; its predictions replace those that stood there, all at once or not at all.
+    """Score a shard; its predictions replace those before them, all at once or not at all.
 
-    :param sql: the shard's rows, with ``key``, ``time`` and the model's features.
-    :param key: name of the key column; the tables' key has the same name.
-    :param shards: into how many the batch is cut.
+    :param sql: the shard's rows, with the table's key, ``time`` and the model's features.
     :param time: name of the column with the event's time.
-    :param predict: gives scores of shape (n,) for a matrix of shape (n, features).
     :raises PredictionError: a score that is not a probability, or not one for each row.
     :raises DataRefused: a key or time is missing, or the rows are not as in training.
     :raises DuplicateKey: the SQL gives a key twice in the shard.
     :raises QueryError: SQL that does not run, or lacks a column.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
-    replacing = partial(
-        replacing_shard,
-        url,
-        schema=schema,
-        model=model,
-        key=key,
-        batch=batch,
-        shard=shard,
-        shards=shards,
-        version=version,
-        threshold=threshold,
-    )
-    scored = partial(
-        _scored,
-        url,
-        sql,
-        keys=(key, time),
-        encoder=encoder,
-        predict=predict,
-        what=f"shard {shard} of batch {batch}",
-    )
+    scoring = _Scoring(warehouse, sql, target, time=time, encoder=encoder, predict=predict)
     try:
-        return scored(replacing())
+        return scoring.write()
     except DuplicateKey:
         # Another shard may have it from before: the batch was cut in another way then, or the
-        # time of a row was mended. That is too rare to look for it each time.
-        return scored(replacing(taking_over=sql))
+        # time of a row was corrected. That is too rare to look for it each time.
+        return scoring.write(taking_over=sql)
 
 
-def _scored(
-    url: str,
-    sql: str,
-    writing: AbstractContextManager[ShardWriter],
-    *,
-    keys: tuple[str, ...],
-    encoder: Encoder,
-    predict: Callable[[Floats], Floats],
-    what: str,
-) -> ScoredShard:
-    unseen: Counter[str] = Counter()
+@dataclass(frozen=True)
+class _Scoring:
+    """The scoring of one shard, which may need a second try."""
 
-    def encode(rows: pa.RecordBatch) -> Floats:
-        matrix, new = encoder.encode_counting(rows)
-        unseen.update(new)
-        return matrix
+    warehouse: Warehouse
+    sql: str
+    target: ShardTarget
+    time: str
+    encoder: Encoder
+    predict: Predict
 
-    with writing as writer:
-        rows, state = score_stream(
-            url, sql, keys=keys, encode=encode, predict=predict, write=writer.write, what=what
-        )
-    return ScoredShard(rows=rows, unseen=dict(unseen), state=state)
+    def write(self, *, taking_over: str | None = None) -> ScoredShard:
+        unseen: Counter[str] = Counter()
+
+        def encode(rows: pa.RecordBatch) -> Floats:
+            matrix, new = self.encoder.encode_counting(rows)
+            unseen.update(new)
+            return matrix
+
+        with self.warehouse.write_scores(self.target, taking_over=taking_over) as writer:
+            rows, state = score_stream(
+                self.warehouse,
+                self.sql,
+                keys=(self.target.table.key, self.time),
+                encode=encode,
+                predict=self.predict,
+                write=writer.write,
+                what=self.target.name,
+            )
+        return ScoredShard(rows=rows, unseen=dict(unseen), state=state)
 
 
 def score_stream(
-    url: str,
+    warehouse: Warehouse,
     sql: str,
     *,
     keys: tuple[str, ...],
     encode: Callable[[pa.RecordBatch], Floats],
-    predict: Callable[[Floats], Floats],
+    predict: Predict,
     write: Callable[[pa.RecordBatch, Floats], None],
     what: str,
     batch_rows: int = BATCH_ROWS,
@@ -147,7 +125,7 @@ def score_stream(
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
     rows = 0
-    with stream(url, sql, batch_rows=batch_rows) as batches:
+    with warehouse.stream(sql, batch_rows=batch_rows) as batches:
         _require_columns(batches.schema, keys, what)
 
         def write_one(item: tuple[pa.RecordBatch, Floats]) -> None:

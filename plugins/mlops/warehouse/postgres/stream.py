@@ -1,4 +1,4 @@
-"""Read rows of the warehouse: what a query returns, and the rows themselves as Arrow batches.
+"""Read rows of the warehouse as Arrow batches.
 
 Rows come by ADBC, in Postgres' binary COPY format, and never as Python objects. What can be read:
 
@@ -21,31 +21,21 @@ moment, ``character(n)`` because its padding would make other categories of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import adbc_driver_manager
-import psycopg
 import pyarrow as pa
 from adbc_driver_postgresql import StatementOptions, dbapi
-from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGconn, PGresult
 from pyarrow import types
 
 from mlops.errors import QueryError, WarehouseError, WarehouseUnreachable
-from mlops.warehouse.postgres.session import (
-    READ_SETTINGS,
-    is_passing,
-    read_only_transaction,
-    unreachable,
-)
-from mlops.warehouse.postgres.sql import statement
-from mlops.warehouse.postgres.threads import read_ahead
+from mlops.warehouse.port import BATCH_ROWS, DatabaseState, RowStream
+from mlops.warehouse.postgres.dialect import POSTGRES
+from mlops.warehouse.postgres.session import READ_SETTINGS, is_passing, unreachable
+from mlops.warehouse.threads import read_ahead
 
-BATCH_ROWS = 65_536
 _HINT_BYTES = 4 << 20
 # Every statement of the transaction sees what its first one saw.
 _ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -79,96 +69,6 @@ _MARKS_OF_A_BROKEN_CONNECTION = (
 )
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column that a query returns.
-
-    :param pg_type: as Postgres spells it, without length or precision: ``double precision``.
-    """
-
-    name: str
-    pg_type: str
-
-
-@dataclass(frozen=True)
-class DatabaseState:
-    """Which transactions' rows were seen.
-
-    :ivar snapshot: ``pg_current_snapshot()``; pg_visible_in_snapshot() says what is in it.
-    :ivar lsn: how far the server's log was written (on a standby: replayed) then.
-    """
-
-    snapshot: str
-    lsn: str
-
-
-@dataclass(frozen=True)
-class RowStream:
-    """The rows of a query, batch by batch; can be gone through once.
-
-    :param schema: names and types of the columns.
-    :param state: the state of the database that all its rows are of.
-    :param cancel: makes whoever waits for the next batch come back, with an error.
-    """
-
-    schema: pa.Schema
-    state: DatabaseState
-    cancel: Callable[[], None]
-    _batches: Iterator[pa.RecordBatch]
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self._batches
-
-
-def describe(url: str, sql: str) -> tuple[Column, ...]:
-    """The columns that a query would return; it is parsed and not run.
-
-    :raises WarehouseUnreachable: no connection.
-    :raises QueryError: SQL that Postgres refuses.
-    """
-    with read_only_transaction(url, what="the query cannot be read") as connection:
-        found = _prepared(connection.pgconn, statement(sql))
-        if not found.nfields:
-            raise QueryError(
-                "the SQL returns no columns",
-                found=_first_line(sql),
-                expected="one SELECT that names its columns",
-            )
-        oids = [found.ftype(i) for i in range(found.nfields)]
-        names = connection.execute(
-            "SELECT format_type(oid, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS t (oid, at) "
-            "ORDER BY at",
-            [oids],
-        ).fetchall()
-    return tuple(
-        Column(name=(found.fname(i) or b"").decode(), pg_type=name)
-        for i, (name,) in enumerate(names)
-    )
-
-
-def _prepared(pgconn: PGconn, sql: str) -> PGresult:
-    """What Postgres says of a statement that it has parsed."""
-    found = pgconn.prepare(b"", sql.encode())
-    if found.status == ExecStatus.COMMAND_OK:
-        found = pgconn.describe_prepared(b"")
-    if found.status != ExecStatus.COMMAND_OK:
-        error = error_from_result(found)
-        raise _at_its_line(error, sql) from error
-    return found
-
-
-def _at_its_line(error: psycopg.Error, sql: str) -> Exception:
-    """Our error with the line that Postgres points to; where it points to none, its own."""
-    if error.diag.statement_position is None:
-        return error
-    number = sql[: int(error.diag.statement_position) - 1].count("\n")
-    return QueryError(
-        f"the SQL does not run, line {number + 1}: {sql.splitlines()[number].strip()}",
-        found=error.diag.message_primary,
-        action=error.diag.message_hint or "correct the SQL",
-    )
-
-
 @contextmanager
 def stream(url: str, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[RowStream]:
     """Run a query and read its rows in a thread, a few batches ahead of the caller.
@@ -180,7 +80,7 @@ def stream(url: str, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[RowS
     :raises QueryError: SQL that does not run, or a column of a type that cannot be read.
     """
     with _cursor(url) as cursor:
-        query = statement(sql)
+        query = POSTGRES.statement(sql)
         with _translated():
             cursor.execute(_STATE)
             state = DatabaseState(*cursor.fetchone())
@@ -301,7 +201,3 @@ def _as_ours(error: Exception) -> WarehouseError:
             "the connection to the warehouse broke", found=found, action="try again"
         )
     return QueryError("the query does not run", found=found, action="correct the SQL")
-
-
-def _first_line(sql: str) -> str:
-    return sql.strip().partition("\n")[0]

@@ -9,8 +9,10 @@ import pytest
 
 from mlops.core.encode import Feature, FeatureEncoder
 from mlops.errors import DataRefused, MlopsError, PredictionError, QueryError
-from mlops.warehouse.postgres.score import score_shard, score_stream
-from tests.warehouse.postgres.conftest import NAMES
+from mlops.warehouse.port import ShardTarget
+from mlops.warehouse.postgres.warehouse import PostgresWarehouse
+from mlops.warehouse.score import score_shard, score_stream
+from tests.warehouse.conftest import TABLE
 
 ROWS = 10_000
 SQL = (
@@ -31,10 +33,10 @@ def predict(matrix: np.ndarray) -> np.ndarray:
 
 
 def score(url, encoder, *, sql=SQL, predict=predict, shard=0):
+    target = ShardTarget(table=TABLE, batch="b1", shard=shard, shards=3, version=4, threshold=0.25)
     return score_shard(
-        url, sql, **NAMES, key="id", time="at", batch="b1", shard=shard, shards=3, version=4,
-        threshold=0.25, encoder=encoder, predict=predict,
-    )  # fmt: skip
+        PostgresWarehouse(url), sql, target, time="at", encoder=encoder, predict=predict
+    )
 
 
 def stored(url) -> list[tuple]:
@@ -57,7 +59,7 @@ def test_every_row_is_scored_once(predictions_url, encoder):
 def test_batches_come_in_order_and_of_the_size_that_was_asked_for(predictions_url):
     written = []
     rows, state = score_stream(
-        predictions_url, SQL, keys=("id",), batch_rows=3_000, what="the rows",
+        PostgresWarehouse(predictions_url), SQL, keys=("id",), batch_rows=3_000, what="the rows",
         encode=lambda batch: batch.column("x").to_numpy().reshape(-1, 1),
         predict=lambda matrix: matrix[:, 0] / ROWS,
         write=lambda keys, scores: written.append((keys.to_pydict()["id"], scores.tolist())),

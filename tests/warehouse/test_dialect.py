@@ -11,15 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.errors import QueryError, SpecError
-from mlops.warehouse.postgres.sql import (
-    check,
-    joined,
-    ordered,
-    quoted,
-    render,
-    statement,
-    text_literal,
-)
+from mlops.warehouse.postgres.dialect import POSTGRES
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 FILE = Path("demo/include/sql/flight_delay/features.sql")
@@ -27,7 +19,7 @@ FILE = Path("demo/include/sql/flight_delay/features.sql")
 
 def test_a_moment_becomes_a_literal_in_utc():
     east = datetime(2013, 1, 1, 5, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
-    assert render("SELECT :as_of", {"as_of": east}) == (
+    assert POSTGRES.render("SELECT :as_of", {"as_of": east}) == (
         "SELECT '2013-01-01 00:00:00.000000+00:00'::timestamptz"
     )
 
@@ -51,7 +43,7 @@ def test_a_moment_becomes_a_literal_in_utc():
     ],
 )
 def test_what_only_looks_like_a_parameter_is_left_alone(sql):
-    assert render(sql, {"n": 7}) == sql
+    assert POSTGRES.render(sql, {"n": 7}) == sql
 
 
 @pytest.mark.parametrize(
@@ -66,29 +58,33 @@ def test_what_only_looks_like_a_parameter_is_left_alone(sql):
     ],
 )
 def test_parameters_are_replaced(sql, expected):
-    assert render(sql, {"n": 7, "t": "it's"}) == expected
+    assert POSTGRES.render(sql, {"n": 7, "t": "it's"}) == expected
 
 
 def test_an_unknown_parameter_is_named_with_its_line_and_the_known_ones():
     with pytest.raises(QueryError, match=r"line 3 has the parameter :windw_end") as caught:
-        render("SELECT *\nFROM t\nWHERE a < :windw_end", {"window_end": START, "as_of": START})
+        POSTGRES.render(
+            "SELECT *\nFROM t\nWHERE a < :windw_end", {"window_end": START, "as_of": START}
+        )
     assert caught.value.expected == ":as_of, :window_end"
 
 
 def test_a_moment_without_a_time_zone_is_refused():
     with pytest.raises(QueryError, match="without a time zone"):
-        render("SELECT :as_of", {"as_of": START.replace(tzinfo=None)})
+        POSTGRES.render("SELECT :as_of", {"as_of": START.replace(tzinfo=None)})
 
 
 def test_text_without_an_end_is_refused():
     with pytest.raises(QueryError, match="cannot be read"):
-        render("SELECT 'abc", {})
+        POSTGRES.render("SELECT 'abc", {})
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_text_literals_reach_postgres_as_they_are(text_database, text):
-    assert text_database.execute(f"SELECT {text_literal(text)}".encode()).fetchone() == (text,)
-    rendered = render("SELECT :t", {"t": text})
+    assert text_database.execute(f"SELECT {POSTGRES.text_literal(text)}".encode()).fetchone() == (
+        text,
+    )
+    rendered = POSTGRES.render("SELECT :t", {"t": text})
     assert text_database.execute(rendered.encode()).fetchone() == (text,)
 
 
@@ -100,23 +96,23 @@ def text_database(module_database):
 
 def test_text_with_a_zero_byte_is_refused():
     with pytest.raises(QueryError, match="zero byte"):
-        text_literal("a\0b")
+        POSTGRES.text_literal("a\0b")
 
 
 @pytest.mark.parametrize("tail", ["", ";", " ; -- the end", "\n;;\n/* end */", " -- the end"])
 def test_the_statement_ends_before_semicolons_and_comments(tail):
-    assert statement(f"-- first\nSELECT ';' AS a{tail}") == "-- first\nSELECT ';' AS a"
+    assert POSTGRES.statement(f"-- first\nSELECT ';' AS a{tail}") == "-- first\nSELECT ';' AS a"
 
 
 @pytest.mark.parametrize("sql", ["", " ; ", "-- nothing"])
 def test_no_statement_is_refused(sql):
     with pytest.raises(QueryError, match="empty"):
-        statement(sql)
+        POSTGRES.statement(sql)
 
 
 def test_two_statements_are_refused():
     with pytest.raises(QueryError, match="second statement after line 2"):
-        statement("SELECT 1\n; DROP TABLE t")
+        POSTGRES.statement("SELECT 1\n; DROP TABLE t")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +130,7 @@ def test_two_statements_are_refused():
     ],
 )
 def test_good_sql_passes(sql, columns):
-    check(sql, columns, FILE)
+    POSTGRES.check(sql, columns, FILE)
 
 
 @pytest.mark.parametrize(
@@ -160,28 +156,30 @@ def test_good_sql_passes(sql, columns):
 )
 def test_bad_sql_is_refused_with_its_file(sql, message):
     with pytest.raises(SpecError, match=message) as caught:
-        check(sql, ("a", "b"), FILE)
+        POSTGRES.check(sql, ("a", "b"), FILE)
     assert str(caught.value).startswith(f"{FILE}: ")
 
 
 def test_rows_in_order(text_database):
-    sql = ordered('SELECT n % 2 AS "Odd", n FROM generate_series(1, 4) n -- all\n;', ("Odd", "n"))
+    sql = POSTGRES.ordered(
+        'SELECT n % 2 AS "Odd", n FROM generate_series(1, 4) n -- all\n;', ("Odd", "n")
+    )
     assert text_database.execute(sql).fetchall() == [(0, 2), (0, 4), (1, 1), (1, 3)]
 
 
 def test_features_with_their_outcomes(text_database):
-    sql = joined(
+    sql = POSTGRES.joined(
         "SELECT n AS id, n * 10 AS x, 'f' AS note FROM generate_series(1, 3) n; -- features",
         "SELECT n AS id, n > 2 AS late, 'o' AS note FROM generate_series(2, 4) n",
         key="id",
         features=("x", "note"),
         outcomes=("late",),
     )
-    found = text_database.execute(ordered(sql, ("id",)))
+    found = text_database.execute(POSTGRES.ordered(sql, ("id",)))
     assert [column.name for column in found.description] == ["id", "x", "note", "late"]
     assert found.fetchall() == [(2, 20, "f", False), (3, 30, "f", True)]
 
 
 def test_names_with_quotes_are_names(text_database):
     name = 'a"b'
-    assert text_database.execute(f"SELECT 1 AS {quoted(name)}").description[0].name == name
+    assert text_database.execute(f"SELECT 1 AS {POSTGRES.quoted(name)}").description[0].name == name

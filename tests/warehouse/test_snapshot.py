@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlops.errors import NoRows, QueryError
-from mlops.warehouse.postgres.snapshot import write_parquet
+from mlops.warehouse.postgres.warehouse import PostgresWarehouse
+from mlops.warehouse.snapshot import write_parquet
 
 SQL = (
     "SELECT n AS id, timestamptz '2013-01-01+00' + n * interval '1 hour' AS at, "
@@ -20,11 +21,15 @@ SQL = (
 )
 
 
-def test_the_file_holds_the_rows(database: str, tmp_path: Path):
+def test_the_file_holds_the_rows(warehouse: PostgresWarehouse, tmp_path: Path):
     seen: list[int] = []
     path = tmp_path / "rows.parquet"
     file = write_parquet(
-        database, SQL, path, on_batch=lambda batch: seen.append(batch.num_rows), batch_rows=2_000
+        warehouse,
+        SQL,
+        path,
+        on_batch=lambda batch: seen.append(batch.num_rows),
+        batch_rows=2_000,
     )
     table = pq.read_table(path)
     assert seen == [2_000, 2_000, 1_000]
@@ -38,8 +43,8 @@ def test_the_file_holds_the_rows(database: str, tmp_path: Path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_only_text_is_dictionary_encoded(database: str, tmp_path: Path):
-    file = write_parquet(database, SQL, tmp_path / "rows.parquet", batch_rows=2_000)
+def test_only_text_is_dictionary_encoded(warehouse: PostgresWarehouse, tmp_path: Path):
+    file = write_parquet(warehouse, SQL, tmp_path / "rows.parquet", batch_rows=2_000)
     metadata = pq.ParquetFile(file.path).metadata
     assert metadata.num_row_groups == 3
     encoded = {
@@ -51,23 +56,23 @@ def test_only_text_is_dictionary_encoded(database: str, tmp_path: Path):
     assert {metadata.row_group(0).column(i).compression for i in range(6)} == {"ZSTD"}
 
 
-def test_the_same_rows_give_the_same_bytes(database: str, tmp_path: Path):
-    with psycopg.connect(database) as connection:
+def test_the_same_rows_give_the_same_bytes(warehouse: PostgresWarehouse, tmp_path: Path):
+    with psycopg.connect(warehouse.url) as connection:
         connection.execute(f"CREATE TABLE stored AS {SQL}")
     queries = [SQL, SQL, "SELECT * FROM stored ORDER BY id;", f"{SQL} -- in other words"]
     digests = {
-        write_parquet(database, sql, tmp_path / f"{i}.parquet", batch_rows=700).sha256
+        write_parquet(warehouse, sql, tmp_path / f"{i}.parquet", batch_rows=700).sha256
         for i, sql in enumerate(queries)
     }
     assert len(digests) == 1
-    other = write_parquet(database, SQL + " DESC", tmp_path / "other.parquet", batch_rows=700)
+    other = write_parquet(warehouse, SQL + " DESC", tmp_path / "other.parquet", batch_rows=700)
     assert other.sha256 not in digests
 
 
-def test_an_earlier_file_is_replaced(database: str, tmp_path: Path):
+def test_an_earlier_file_is_replaced(warehouse: PostgresWarehouse, tmp_path: Path):
     path = tmp_path / "rows.parquet"
     path.write_text("older")
-    write_parquet(database, "SELECT 1 AS a", path)
+    write_parquet(warehouse, "SELECT 1 AS a", path)
     assert pq.read_table(path).to_pylist() == [{"a": 1}]
 
 
@@ -80,19 +85,21 @@ def test_an_earlier_file_is_replaced(database: str, tmp_path: Path):
         ("SELECT nope", QueryError),
     ],
 )
-def test_nothing_half_written_stays(database: str, tmp_path: Path, sql: str, error: type):
+def test_nothing_half_written_stays(
+    warehouse: PostgresWarehouse, tmp_path: Path, sql: str, error: type
+):
     path = tmp_path / "rows.parquet"
     path.write_text("what stood there before")
     with pytest.raises(error):
-        write_parquet(database, sql, path, batch_rows=1_000)
+        write_parquet(warehouse, sql, path, batch_rows=1_000)
     assert [p.name for p in tmp_path.iterdir()] == ["rows.parquet"]
     assert path.read_text() == "what stood there before"
 
 
-def test_an_error_of_the_listener_leaves_nothing(database: str, tmp_path: Path):
+def test_an_error_of_the_listener_leaves_nothing(warehouse: PostgresWarehouse, tmp_path: Path):
     def refuse(batch: pa.RecordBatch) -> None:
         raise ValueError("not these rows")
 
     with pytest.raises(ValueError, match="not these rows"):
-        write_parquet(database, SQL, tmp_path / "rows.parquet", on_batch=refuse)
+        write_parquet(warehouse, SQL, tmp_path / "rows.parquet", on_batch=refuse)
     assert list(tmp_path.iterdir()) == []

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pytest
 
 from mlops.errors import QueryError, WarehouseUnreachable
-from mlops.warehouse.postgres.read import Column, describe, stream
+from mlops.warehouse.port import Column
+from mlops.warehouse.postgres.describe import describe
 from mlops.warehouse.postgres.session import connected, read_only_transaction, server_of
+from mlops.warehouse.postgres.stream import stream
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,414 @@
+"""What the steps ask of a warehouse, whatever engine holds the customer's data.
+
+A step is given a :class:`Warehouse` by its workspace. It hands over SQL that people wrote, names of
+tables and records, and it gets records back; it knows no address, no driver and no engine.
+``warehouse/postgres/`` is the first implementation. ``docs/extend/warehouse.md`` shows how another
+one is added, and :mod:`mlops.testing.warehouse` holds the tests that each of them must pass.
+
+What a warehouse promises:
+
+- **One state.** All rows of one call are of one state of the data, however long the call takes.
+- **Read only.** The SQL of people is run so that it can change nothing.
+- **Types by the names of standard SQL**, as Postgres spells them: ``bigint``, ``double precision``,
+  ``text``, ``timestamp with time zone``. A type that no Arrow type holds exactly is refused by
+  name, with the cast to write.
+- **All or nothing.** A shard's predictions replace those before them in one transaction, and a
+  published batch is visible whole or not at all.
+- **Again is the same.** Each verb that writes may be called twice with one outcome.
+- **Errors of** :mod:`mlops.errors`. ``WarehouseUnreachable`` means that a second try may succeed;
+  no message shows a password.
+
+Not every engine can do everything: :attr:`Warehouse.capabilities` declares what it can, and
+:class:`mlops.warehouse.partial.PartialWarehouse` answers for the rest with a clear error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # a step that only publishes pays for none of these
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from mlops.core.profiles import Profile
+    from mlops.warehouse.dialect import Dialect
+
+BATCH_ROWS = 65_536
+
+# The labels of a batch are counted in so many bins of equal width, from 0 to 1.
+HISTOGRAM_BINS = 20
+
+
+class Capability(StrEnum):
+    """What a warehouse can do; the verbs of :class:`Warehouse` that each one stands for."""
+
+    READ = "read"  # describe, stream
+    PROFILE = "profile"  # profile_rows, count_keys
+    LINEAGE = "lineage"  # read_query, newest_state
+    PREDICTIONS = "predictions"  # ensure_tables, write_scores, publish_batch, scores_query
+    OUTCOMES = "outcomes"  # scores_with_labels, kpi_value
+
+
+ALL_CAPABILITIES = frozenset(Capability)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a warehouse is, as lineage names it: ``postgres://db:5432`` and ``shop.public.orders``.
+
+    :ivar scheme: of the namespace, after OpenLineage's naming rules.
+    :ivar server: ``host:port``; empty where the scheme alone is the namespace.
+    :ivar database: the first part of a table's name; empty where tables have only a schema.
+    :ivar dialect: sqlglot's name for the SQL that it reads.
+    """
+
+    scheme: str
+    server: str
+    database: str
+    dialect: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a query returns or a table has, and its type by the name of standard SQL."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class DatabaseState:
+    """Which state of a database was read.
+
+    :ivar snapshot: identifies the state. On Postgres ``pg_current_snapshot()``, of which
+        ``pg_visible_in_snapshot()`` tells the transactions that it contains.
+    :ivar lsn: how far the server's log was written (on a standby: replayed) then; may be empty.
+    """
+
+    snapshot: str
+    lsn: str
+
+
+@dataclass(frozen=True)
+class RowStream:
+    """The rows of a query, batch by batch; it can be iterated once.
+
+    :param schema: names and types of the columns.
+    :param state: the state of the database that all rows belong to.
+    :param cancel: makes a caller that waits for the next batch return, with an error.
+    """
+
+    schema: pa.Schema
+    state: DatabaseState
+    cancel: Callable[[], None]
+    _batches: Iterator[pa.RecordBatch]
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self._batches
+
+
+@dataclass(frozen=True)
+class KeyCounts:
+    """Rows and keys of a query.
+
+    :param distinct: different keys; rows without a key are not counted here.
+    :param newest: the latest value of the time column, UTC; None without rows or without a column.
+    """
+
+    rows: int
+    distinct: int
+    newest: datetime | None
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """A table or a view, with all its columns in their order.
+
+    :ivar kind: ``table``, ``view``, ``materialized view``, ``partitioned table`` or
+        ``foreign table``.
+    """
+
+    schema: str
+    table: str
+    kind: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class QueryReading:
+    """What the warehouse reports about a query. A view is not followed into what it reads itself.
+
+    :ivar outputs: the columns that the query returns.
+    :ivar tables: every table and view that it names, sorted.
+    :ivar used: schema, table and name of each column that it refers to; of a table whose whole
+        row is taken, all of them. Empty without a referee.
+    :ivar functions: functions that are not part of the engine, that the query calls and that may
+        read tables unseen.
+    :ivar snapshot: :attr:`DatabaseState.snapshot` of the transaction that read this.
+    :ivar lsn: :attr:`DatabaseState.lsn` then.
+    :ivar search_path: the schemas where a table without one is looked for, in their order.
+    :ivar aggregates: names of the server's aggregate functions.
+    :ivar definition: the query as the engine writes it, every name resolved; empty without a
+        referee.
+    :ivar referee: empty; or why the engine could not be asked which columns the query uses.
+    :ivar dialect: sqlglot's name for the SQL of the query.
+    """
+
+    outputs: tuple[Column, ...]
+    tables: tuple[TableColumns, ...]
+    used: frozenset[tuple[str, str, str]]
+    functions: tuple[str, ...]
+    snapshot: str
+    lsn: str
+    search_path: tuple[str, ...] = ("pg_catalog", "public")
+    aggregates: frozenset[str] = frozenset()
+    definition: str = ""
+    referee: str = ""
+    dialect: str = "postgres"
+
+
+@dataclass(frozen=True)
+class PredictionTable:
+    """Where the predictions of a model are kept.
+
+    :ivar schema: of the model's tables and its view.
+    :ivar key: name of the key column, in the features SQL and so in the tables.
+    """
+
+    schema: str
+    model: str
+    key: str
+
+
+@dataclass(frozen=True)
+class ShardTarget:
+    """The rows of predictions that one shard of a batch replaces.
+
+    :ivar shards: into how many the batch is cut; rows of higher ones are of an earlier cut, and are
+        removed.
+    :ivar version: the model's version as the rows record it.
+    :ivar threshold: scores from it on get the decision true; None writes no decision.
+    """
+
+    table: PredictionTable
+    batch: str
+    shard: int
+    shards: int
+    version: int
+    threshold: float | None
+
+    @property
+    def name(self) -> str:
+        """The shard as errors name it."""
+        return f"shard {self.shard} of batch {self.batch}"
+
+
+class ScoreWriter(Protocol):
+    """Writes the rows of one shard.
+
+    :ivar rows: how many were written.
+    """
+
+    rows: int
+
+    def write(self, keys: pa.RecordBatch, scores: NDArray[np.float64]) -> None:
+        """Append rows.
+
+        :param keys: two columns: the key, and the event's time.
+        :param scores: shape (rows,).
+        :raises DataRefused: a key or a time is missing.
+        """
+
+
+@dataclass(frozen=True)
+class PublishedBatch:
+    """A batch that the view shows.
+
+    :param content: digest of its rows; it differs as soon as one row differs.
+    :param published_at: of its first publication, or of the one over another batch; UTC.
+    """
+
+    batch: str
+    rows: int
+    content: str
+    published_at: datetime
+
+
+@dataclass(frozen=True)
+class ScoresWithLabels:
+    """The rows of a batch whose outcome is known.
+
+    :ivar score: float64, shape (labels,).
+    :ivar label: bool, shape (labels,).
+    :ivar score_histogram: rows of the whole batch in :data:`HISTOGRAM_BINS` bins of equal width
+        from 0 to 1.
+    """
+
+    score: np.ndarray
+    label: np.ndarray
+    score_histogram: tuple[int, ...]
+
+
+class Warehouse(Protocol):
+    """The customer's data: a step reads rows, counts and facts of it and writes predictions to it.
+
+    ``sql`` is always one SELECT whose parameters :meth:`Dialect.render` has filled in.
+    """
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do."""
+        ...
+
+    @property
+    def address(self) -> Address:
+        """Where it is, as lineage names it; without user and password."""
+        ...
+
+    @property
+    def dialect(self) -> Dialect:
+        """How its SQL is checked, filled in and composed."""
+        ...
+
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """The types that the key of a table of predictions may have."""
+        ...
+
+    def describe(self, sql: str) -> tuple[Column, ...]:
+        """Return the columns that a query would return; it is parsed and not run.
+
+        :raises WarehouseUnreachable: no connection.
+        :raises QueryError: SQL that the engine refuses.
+        """
+        ...
+
+    def stream(
+        self, sql: str, *, batch_rows: int = BATCH_ROWS
+    ) -> AbstractContextManager[RowStream]:
+        """Run a query and read its rows a few batches ahead of the caller.
+
+        The batches hold ``batch_rows`` rows each, the last one fewer; memory does not grow with the
+        rows. When the block ends before the last batch, the query is cancelled.
+
+        :raises WarehouseUnreachable: no connection, or one that broke.
+        :raises QueryError: SQL that does not run, or a column of a type that cannot be read.
+        """
+        ...
+
+    def profile_rows(
+        self,
+        sql: str,
+        *,
+        edges: Mapping[str, Sequence[float]],
+        categories: Mapping[str, Sequence[str]],
+    ) -> Profile:
+        """Profile a query's rows, where possible without moving them.
+
+        The result equals that of :class:`mlops.core.profiler.Profiler` on the same rows: the same
+        counts, the same smallest and largest values, and sums to eight digits.
+
+        :param edges: for each numeric column its ascending edges.
+        :param categories: for each text column its known categories.
+        :raises DataRefused: a column is of another kind.
+        :raises QueryError: SQL that does not run, or lacks a column.
+        :raises WarehouseUnreachable: no connection, or one that broke.
+        """
+        ...
+
+    def count_keys(self, sql: str, key: str, *, time: str | None = None) -> KeyCounts:
+        """Count a query's rows and its different keys.
+
+        :param time: name of a column of times, of which the latest is wanted.
+        :raises QueryError: SQL that does not run, or lacks a column.
+        :raises WarehouseUnreachable: no connection, or one that broke.
+        """
+        ...
+
+    def read_query(self, sql: str) -> QueryReading:
+        """Report which tables and columns a query reads; it is parsed and not run.
+
+        :raises WarehouseUnreachable: no connection, or one that broke.
+        :raises QueryError: SQL that the engine refuses.
+        """
+        ...
+
+    def newest_state(self, states: Iterable[DatabaseState]) -> DatabaseState:
+        """Return the state that contains all that any of the others contains."""
+        ...
+
+    def ensure_tables(self, table: PredictionTable, *, key_type: str) -> None:
+        """Make a model's tables and its view, unless they exist.
+
+        :param key_type: the type of the key, as :meth:`describe` gives it.
+        :raises SpecError: a name that is too long, or that another column has.
+        :raises QueryError: a key type that is not supported, tables of another key, missing rights.
+        :raises WarehouseUnreachable: no connection.
+        """
+        ...
+
+    def write_scores(
+        self, target: ShardTarget, *, taking_over: str | None = None
+    ) -> AbstractContextManager[ScoreWriter]:
+        """Replace the rows of a shard, in one transaction that ends with the block.
+
+        An error in the block leaves the rows that were there before.
+
+        :param taking_over: SQL with the shard's keys, which are taken from the shards that have
+            them.
+        :raises DuplicateKey: a key comes twice, or another shard of the batch has it.
+        :raises QueryError: the tables do not exist.
+        :raises WarehouseUnreachable: no connection, or one that broke.
+        """
+        ...
+
+    def publish_batch(
+        self,
+        table: PredictionTable,
+        *,
+        batch: str,
+        model_version: int,
+        window_start: datetime,
+        window_end: datetime,
+        rows: int,
+        over_others: bool,
+    ) -> PublishedBatch:
+        """Make the view show a batch, all of it at once. A second call changes nothing.
+
+        :param rows: how many rows the batch's shards have written.
+        :param over_others: whether it hides the other batches of its window, or they hide it.
+        :raises WarehouseError: the table holds another number of rows, or rows of another version.
+        :raises QueryError: the tables do not exist.
+        :raises WarehouseUnreachable: no connection.
+        """
+        ...
+
+    def scores_query(self, table: PredictionTable, batch: str) -> str:
+        """Return SQL that gives the scores of one batch in a column ``score``."""
+        ...
+
+    def scores_with_labels(
+        self, outcomes: str, table: PredictionTable, *, batch: str, label: str
+    ) -> ScoresWithLabels:
+        """Join a batch's scores with the outcomes that are known.
+
+        :param outcomes: SQL that gives the table's key and ``label``.
+        :raises QueryError: the outcomes do not run.
+        :raises DataRefused: they have a key twice, so that its outcome is not known.
+        """
+        ...
+
+    def kpi_value(self, sql: str, *, name: str) -> float | None:
+        """Return the KPI's one value; None where the window has no value yet.
+
+        :param name: the KPI as errors name it.
+        :raises QueryError: the SQL does not run, gives anything but one row with ``value``, or a
+            value that is not a finite number.
+        """
+        ...

@@ -1,0 +1,65 @@
+"""The columns that a query returns, by their names and types; the query is not run."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
+
+from mlops.errors import QueryError
+from mlops.warehouse.port import Column
+from mlops.warehouse.postgres.dialect import POSTGRES
+from mlops.warehouse.postgres.session import read_only_transaction
+
+
+def describe(url: str, sql: str) -> tuple[Column, ...]:
+    """Return the columns that a query would return; it is parsed and not run.
+
+    :raises WarehouseUnreachable: no connection.
+    :raises QueryError: SQL that Postgres refuses.
+    """
+    with read_only_transaction(url, what="the query cannot be read") as connection:
+        found = _prepared(connection.pgconn, POSTGRES.statement(sql))
+        if not found.nfields:
+            raise QueryError(
+                "the SQL returns no columns",
+                found=_first_line(sql),
+                expected="one SELECT that names its columns",
+            )
+        oids = [found.ftype(i) for i in range(found.nfields)]
+        names = connection.execute(
+            "SELECT format_type(oid, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS t (oid, at) "
+            "ORDER BY at",
+            [oids],
+        ).fetchall()
+    return tuple(
+        Column(name=(found.fname(i) or b"").decode(), type=name) for i, (name,) in enumerate(names)
+    )
+
+
+def _prepared(pgconn: PGconn, sql: str) -> PGresult:
+    """Postgres' description of a statement that it has parsed."""
+    found = pgconn.prepare(b"", sql.encode())
+    if found.status == ExecStatus.COMMAND_OK:
+        found = pgconn.describe_prepared(b"")
+    if found.status != ExecStatus.COMMAND_OK:
+        error = error_from_result(found)
+        raise _at_its_line(error, sql) from error
+    return found
+
+
+def _at_its_line(error: psycopg.Error, sql: str) -> Exception:
+    """Our error with the line that Postgres points to; where it points to none, its own error."""
+    if error.diag.statement_position is None:
+        return error
+    number = sql[: int(error.diag.statement_position) - 1].count("\n")
+    return QueryError(
+        f"the SQL does not run, line {number + 1}: {sql.splitlines()[number].strip()}",
+        found=error.diag.message_primary,
+        action=error.diag.message_hint or "correct the SQL",
+    )
+
+
+def _first_line(sql: str) -> str:
+    return sql.strip().partition("\n")[0]
