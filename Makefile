@@ -1,7 +1,10 @@
 # make demo   one model's whole life on real flights, then Airflow stays up
-# make test   lint, types and every test; sets itself up
+# make quick  lint, types and the tests that need neither Postgres nor Airflow; under a minute
+# make test   lint, types and the tests, with one of Airflow's two auth managers
+# make test-all  the same, and the tests with both auth managers; what .ci/run runs
+# Each sets itself up.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status marquez test lint types unit system system-gates system-rest bench check requirements clean
+.PHONY: help install demo up down status marquez quick quick-tests test test-all lint types unit unit-in-order system system-gates system-rest system-fab bench check requirements clean
 .ONESHELL:
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -10,13 +13,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SEED ?= $(shell date +%s)
 
 help:
 	@echo "make demo     take one model through its whole life on real flights, leave Airflow up"
 	@echo "make up       start the platform alone, for a person to press the buttons"
 	@echo "make marquez  start Marquez, to look at the lineage (needs Java 17, and Maven once)"
 	@echo "make down     stop it"
-	@echo "make test     lint, types and all tests"
+	@echo "make quick    lint, types and the tests that need neither Postgres nor Airflow"
+	@echo "make test     lint, types and the tests"
+	@echo "make test-all the same, with both of Airflow's auth managers and in two orders"
 	@echo "make bench    measure data movement, artifacts and DAG parsing against peers and limits"
 	@echo "make check    read all specs, policies and SQL"
 
@@ -51,6 +57,12 @@ check: $(STAMP)
 
 test: lint types unit system
 
+test-all: lint types unit unit-in-order system system-fab
+
+# Side by side: types take one core, once, and the tests take both.
+quick: $(STAMP)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types quick-tests
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,20 +70,33 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+quick-tests: $(STAMP)
+	$(BIN)/pytest -q --quick --numprocesses=2 --randomly-seed=$(SEED)
+
+# No test depends on another one that ran before it: the order is shuffled by the seed.
 unit: $(STAMP)
-	$(BIN)/pytest -q -m "not system"
+	$(BIN)/pytest -q -m "not system" --randomly-seed=$(SEED)
+
+unit-in-order: $(STAMP)
+	$(BIN)/pytest -q -m "not system" -p no:randomly
 
 # They wait for Airflow most of the time, so two platforms side by side take little more than one.
 # A real scheduler and a real browser on a busy machine may miss a deadline once: such a test is
-# run a second time, and the summary says that it was.
+# run a second time, and the summary says that it was. The tests of one file follow one life.
+SYSTEM := $(BIN)/pytest -q -rR --reruns 1 -m system -p no:randomly
+
 system: $(STAMP)
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target system-gates system-rest
 
 system-gates: $(STAMP)
-	$(BIN)/pytest -q -rR --reruns 1 -m system tests/system/governance
+	$(SYSTEM) tests/system/governance
 
 system-rest: $(STAMP)
-	$(BIN)/pytest -q -rR --reruns 1 -m system --ignore=tests/system/governance
+	$(SYSTEM) --ignore=tests/system/governance --ignore=tests/system/governance_fab
+
+# The approvals once more, with FAB's users and roles in the place of the simple auth manager's.
+system-fab: $(STAMP)
+	$(SYSTEM) tests/system/governance_fab
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench

@@ -31,12 +31,14 @@ is the one place that looks up a connection, for ``web`` and ``cli`` as well.
 from __future__ import annotations
 
 import ast
-import json
-import os
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.fixtures.airflow import Run
 
 PROJECT = Path(__file__).parents[1]
 PLUGINS = PROJECT / "plugins"
@@ -204,28 +206,10 @@ def test_no_folder_of_ours_imports_what_is_not_of_the_package() -> None:
     assert found == []
 
 
-def loaded(code: str, home: Path) -> list[str]:
-    """First names of all modules that are loaded in a fresh process after ``code`` ran."""
-    names = "{name.partition('.')[0] for name in sys.modules}"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport json, sys\nprint(json.dumps(sorted({names})))"],
-        env={
-            "PATH": os.environ.get("PATH", os.defpath),
-            "PYTHONPATH": str(PLUGINS),
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__MLOPS__INCLUDE_FOLDER": str(PROJECT / "demo" / "include"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found: list[str] = json.loads(done.stdout.splitlines()[-1])
-    return found
+LOADED = "import json, sys\nprint(json.dumps(sorted({n.partition('.')[0] for n in sys.modules})))"
 
 
-def test_importing_all_below_the_line_loads_no_airflow(tmp_path: Path) -> None:
+def test_importing_all_below_the_line_loads_no_airflow() -> None:
     """What is imported by way of others counts as well; the lowest module that does it is named."""
     names = sorted(
         (name for name in MODULES if level(name) > LEVEL["settings"]), key=level, reverse=True
@@ -239,25 +223,33 @@ def test_importing_all_below_the_line_loads_no_airflow(tmp_path: Path) -> None:
         "    importlib.import_module('mlops.' + name)\n"
         "    assert 'airflow' not in sys.modules, name\n"
     )
-    assert "mlops" in loaded(code, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(PLUGINS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
-def test_building_the_dags_imports_nothing_heavy(tmp_path: Path) -> None:
+def test_building_the_dags_imports_nothing_heavy(run_airflow: Run) -> None:
     """Airflow parses DAG files again and again, in a fresh process each time."""
     code = (
         "from mlops.lifecycle import build_dags, report_broken_specs\n"
         "dags = build_dags()\n"
         "report_broken_specs()\n"
-        "assert len(dags) >= 3, dags"
+        "assert len(dags) >= 3, dags\n"
     )
-    found = loaded(code, tmp_path)
+    include = {"AIRFLOW__MLOPS__INCLUDE_FOLDER": str(PROJECT / "demo" / "include")}
+    found = run_airflow(code + LOADED, **include)
     assert "airflow" in found
     assert sorted(set(found) & set(HEAVY)) == []
 
 
-def test_the_plugin_imports_nothing_heavy(tmp_path: Path) -> None:
+def test_the_plugin_imports_nothing_heavy(run_airflow: Run) -> None:
     """Every Airflow process imports it."""
-    found = loaded("from mlops.plugin import MlopsPlugin", tmp_path)
+    found = run_airflow(f"from mlops.plugin import MlopsPlugin\n{LOADED}")
     assert "airflow" in found
-    before = loaded("from airflow.plugins_manager import AirflowPlugin", tmp_path)
+    before = run_airflow(f"from airflow.plugins_manager import AirflowPlugin\n{LOADED}")
     assert sorted((set(found) - set(before)) & set(HEAVY)) == []

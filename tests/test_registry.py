@@ -207,6 +207,7 @@ def test_an_item_is_checked_when_it_is_registered(name: str, item: Colour, messa
     assert name not in COLOURS.names()
 
 
+@pytest.mark.airflow
 def test_the_setting_names_the_modules_and_nothing_is_imported_before_it_is_needed(
     folder: Path,
 ) -> None:

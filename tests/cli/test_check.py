@@ -91,6 +91,7 @@ def test_a_folder_without_a_spec_is_not_sound(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.airflow
 def test_the_folder_is_the_configured_one_unless_it_is_named(include: Path, tmp_path: Path) -> None:
     answer = mlops(
         "check", AIRFLOW__MLOPS__INCLUDE_FOLDER=str(include), AIRFLOW_HOME=str(tmp_path / "home")

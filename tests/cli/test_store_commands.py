@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from demo.postgres import EmbeddedPostgres
 from mlops.store.connect import Store
 from mlops.store.tables import LedgerRow, SnapshotRow, VersionRow
 from tests.fixtures.life import TASK_ROLE, Life, content
 from tests.fixtures.shell import mlops
 
 if TYPE_CHECKING:
+    from demo.postgres import EmbeddedPostgres
     from tests.fixtures.postgres import MakeDatabase
 
 NOWHERE = "postgresql://somebody:a-secret@127.0.0.1:1/nothing"
@@ -59,6 +59,7 @@ def test_a_server_that_does_not_answer(command: list[str]) -> None:
     assert answer.err.count("\n") == 1 and "; what to do: check " in answer.err
 
 
+@pytest.mark.airflow
 @pytest.mark.parametrize(
     "command",
     [
@@ -226,7 +227,7 @@ def test_status_of_a_model_that_nobody_knows(
 def test_wrong_usage_has_a_code_of_its_own(arguments: list[str]) -> None:
     answer = mlops(*arguments)
     assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith("usage: python -m mlops")
+    assert answer.err.startswith("usage: mlops ")
 
 
 def test_help_names_every_command() -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.postgres import EmbeddedPostgres
 from mlops.approvals.eligibility import Person
 from mlops.core.period import parse
 from mlops.flow.control import control
@@ -24,10 +23,10 @@ from mlops.lineage.marquez.relay import deliver
 from tests.fixtures.life import Life
 from tests.fixtures.small import small_life, write_include
 from tests.lineage.questions import Auditor
-from tests.lineage.real import real_marquez
 from tests.lineage.stand_in import StandInServer
 
 if TYPE_CHECKING:
+    from demo.postgres import EmbeddedPostgres
     from tests.fixtures.postgres import MakeDatabase
 
 FIRST, SECOND = "2013-07-01", "2013-07-02"
@@ -84,6 +83,8 @@ def lived_twice(
 def a_server(kind: str, postgres: EmbeddedPostgres) -> Iterator[tuple[str, StandInServer | None]]:
     """The URL of what answers, and the stand-in where it is one."""
     if kind == "a real Marquez":
+        from tests.lineage.real import real_marquez
+
         with real_marquez(postgres) as url:
             yield url, None
     else:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from demo.postgres import EmbeddedPostgres
 from mlops.core.artifact.package import read
 from mlops.flow.check_data import check_data
 from mlops.flow.check_input import check_input
@@ -33,6 +32,7 @@ from mlops.store.tables import ValidationRow, VersionRow
 from tests.fixtures.life import TASK_ROLE, Release, elsewhere, life, moment
 
 if TYPE_CHECKING:
+    from demo.postgres import EmbeddedPostgres
     from tests.fixtures.life import Lived
     from tests.fixtures.postgres import MakeDatabase
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from mlops.core.encode import FeatureEncoder
-from mlops.core.estimator import build, positive_scores
+from mlops.core.estimator import build
 from mlops.core.metrics import metrics
+from mlops.core.scores import predict_scores
 from mlops.spec.load import Include, tier_of
 from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.stream import stream
@@ -117,7 +118,7 @@ def test_auc_of_june_learnt_from_january_to_may(flights_url: str) -> None:
     model = build(DEVELOP.candidates[0], encoder.features, seed=DEVELOP.seed)
     with threadpool_limits(limits=1):  # threads that spin cost more than they gain here
         model.fit(encoder.encode_table(before), before[DEVELOP.label].to_numpy())
-    scores = positive_scores(model, encoder.encode_table(after))
+    scores = predict_scores(model, encoder.encode_table(after))
     found = metrics(after[DEVELOP.label].to_numpy(), scores)
     assert found.auc is not None
     assert 0.80 <= found.auc <= 0.86

@@ -18,8 +18,9 @@ from threadpoolctl import threadpool_limits
 
 from mlops.core.checks import check_contract
 from mlops.core.encode import FeatureEncoder
-from mlops.core.estimator import build, positive_scores
+from mlops.core.estimator import build
 from mlops.core.metrics import metrics
+from mlops.core.scores import predict_scores
 from mlops.core.summary import Summariser
 from mlops.spec.load import Include
 from mlops.warehouse.postgres.describe import describe
@@ -341,7 +342,7 @@ def test_auc_of_june_learnt_from_january_to_may(half_year: pa.Table) -> None:
     model = build(DEVELOP.candidates[0], encoder.features, seed=DEVELOP.seed)
     with threadpool_limits(limits=1):  # threads that spin cost more than they gain here
         model.fit(encoder.encode_table(before), before["late"].to_numpy())
-    found = metrics(after["late"].to_numpy(), positive_scores(model, encoder.encode_table(after)))
+    found = metrics(after["late"].to_numpy(), predict_scores(model, encoder.encode_table(after)))
     # A good deal more would mean that something was known too early.
     assert found.auc is not None
     assert 0.79 <= found.auc <= 0.83

@@ -27,7 +27,12 @@ DIGEST = digest_bytes(DATA)
 SHA_OF_HALLO = "d3751d33f9cd5049c4af2b462735457e4d3baf130bcbb87f389e349fbaeb20b9"
 
 
-@pytest.fixture(params=["path", "upath", "airflow_file", "memory", "airflow_memory"])
+AIRFLOWS = [
+    pytest.param(name, marks=pytest.mark.airflow) for name in ("airflow_file", "airflow_memory")
+]
+
+
+@pytest.fixture(params=["path", "upath", "memory", *AIRFLOWS])
 def root(request: Any, tmp_path: Path) -> Iterator[Any]:
     """One root of each kind, empty at first."""
     if request.param == "path":
@@ -178,6 +183,7 @@ def test_a_name_that_is_no_digest_is_refused(tmp_path, name):
             ask(name)
 
 
+@pytest.mark.airflow
 def test_a_root_on_the_local_disk_is_a_plain_folder(tmp_path):
     from airflow.sdk import ObjectStoragePath
 

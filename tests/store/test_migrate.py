@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from demo.cluster import SUPERUSER
-from demo.postgres import EmbeddedPostgres
 from mlops.errors import StoreError, StoreUnreachable
 from mlops.store import ledger
 from mlops.store.connect import Store, head_revision
 from mlops.store.migrate import upgrade
 from mlops.store.tables import Base
+
+if TYPE_CHECKING:
+    from demo.postgres import EmbeddedPostgres
 
 TASKS = "mlops_tasks"
 TABLES = {table.name for table in Base.metadata.sorted_tables}
@@ -147,7 +149,7 @@ def test_tasks_that_could_do_what_the_owner_can_are_refused(
         grant = "GRANT" if how == "a member of the owner" else "REVOKE"
         way = "TO" if grant == "GRANT" else "FROM"
         connection.execute(f"{grant} store_owner {way} deputy")
-    role = {"the owner": "store_owner", "a superuser": SUPERUSER}.get(how, "deputy")
+    role = {"the owner": "store_owner", "a superuser": "postgres"}.get(how, "deputy")
     with pytest.raises(StoreError) as raised:
         upgrade(owner, task_role=role)
     assert str(raised.value) == (

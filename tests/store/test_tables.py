@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -12,11 +12,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import BigInteger, Boolean, DateTime, Text, inspect
 from sqlalchemy.dialects.postgresql import JSON
 
-from demo.postgres import EmbeddedPostgres
 from mlops.store import ledger
 from mlops.store.connect import Store
 from mlops.store.migrate import upgrade
 from mlops.store.tables import SCHEMA, Base, BatchRow, CaseRow, MeasurementRow
+
+if TYPE_CHECKING:
+    from demo.postgres import EmbeddedPostgres
 
 TASKS = "mlops_tasks"
 AT = datetime(2026, 3, 14, tzinfo=UTC)

@@ -5,12 +5,7 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from mlops.lifecycle.common import DAG_START, DEFAULT_ARGS
-from mlops.operators.governance import (
-    DeliverLineageOperator,
-    RemindOperator,
-    ReviewOperator,
-    VerifyLedgerOperator,
-)
+from mlops.operators.governance import GovernanceOperator
 from mlops.vocabulary import GOVERNANCE_DAG
 
 TEXT = """### All models
@@ -37,8 +32,8 @@ def governance_dag() -> DAG:
         default_args={**DEFAULT_ARGS, "owner": "mlops"},
     )
     with dag:
-        VerifyLedgerOperator(task_id="ledger")
-        ReviewOperator(task_id="reviews")
-        RemindOperator(task_id="reminders")
-        DeliverLineageOperator(task_id="lineage")
+        GovernanceOperator(task_id="ledger", step="verify_ledger")
+        GovernanceOperator(task_id="reviews", step="review")
+        GovernanceOperator(task_id="reminders", step="remind")
+        GovernanceOperator(task_id="lineage", step="deliver_lineage")
     return dag

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 class IntakeOperator(StepOperator):
     """Register the model's spec; the whole run goes by it, whatever its file says later."""
 
-    generated_task = "release.intake"
-
     def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
         """Run :func:`mlops.flow.intake.intake`."""
         from mlops.flow.intake import intake
@@ -35,7 +33,6 @@ class SnapshotOperator(StepOperator):
     :param as_of: the run's clock as an ISO date or time; empty for the run's own (templated).
     """
 
-    generated_task = "release.snapshot"
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "spec_digest",
@@ -66,7 +63,6 @@ class CheckDataOperator(StepOperator):
     :param snapshot_id: the snapshot (templated).
     """
 
-    generated_task = "release.check_data"
     reads = (Reads("snapshot_id", dataset_names.snapshot),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
@@ -95,7 +91,6 @@ class TrainOperator(StepOperator):
     :param snapshot_id: the snapshot (templated).
     """
 
-    generated_task = "release.train"
     reads = (Reads("snapshot_id", dataset_names.snapshot),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
@@ -124,7 +119,6 @@ class ValidateOperator(StepOperator):
     :param training_id: the training (templated).
     """
 
-    generated_task = "release.validate"
     reads = (Reads("training_id", dataset_names.training),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
@@ -154,7 +148,6 @@ class PackageOperator(StepOperator):
     :param champion: the version that validation compared with, 0 for none (templated).
     """
 
-    generated_task = "release.package"
     reads = (Reads("training_id", dataset_names.training),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
@@ -186,7 +179,6 @@ class DocumentOperator(StepOperator):
     :param version: number of the version (templated).
     """
 
-    generated_task = "release.document"
     reads = (Reads("version", dataset_names.version),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
@@ -215,7 +207,6 @@ class DeployOperator(StepOperator):
     :param version: number of the version (templated).
     """
 
-    generated_task = "release.deploy"
     reads = (Reads("version", dataset_names.version),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
