@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
@@ -127,7 +127,7 @@ def _fill(url: str, length: int) -> None:
                 )
                 entry = replace(draft, digest=draft.recompute())
                 prev = entry.digest
-                copy.write_row(astuple(entry))
+                copy.write_row([getattr(entry, name) for name in COLUMNS.split(", ")])
         cursor.execute("ANALYZE mlops.ledger")
 
 

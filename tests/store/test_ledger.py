@@ -351,7 +351,7 @@ def test_the_walk_holds_a_batch_in_memory_and_not_the_ledger(database: str) -> N
         columns = "seq, at, actor, action, subject, payload, prev_digest, digest"
         with cursor.copy(f"COPY mlops.ledger ({columns}) FROM STDIN") as copy:
             for entry in chain(length, payload=lambda _: {"text": payload}):
-                copy.write_row(list(asdict(entry).values()))
+                copy.write_row([getattr(entry, name) for name in columns.split(", ")])
     with Store(database).engine.connect() as connection:
         tracemalloc.start()
         try:
@@ -454,8 +454,8 @@ def test_facts_that_stand_as_they_were_recorded_hold(recorded: Connection) -> No
         ("UPDATE mlops.decision SET counted = false", 4, "its decision d was changed"),
         ("UPDATE mlops.decision SET valid_until = now()", 4, "its decision d was changed"),
         ("UPDATE mlops.decision SET run = run || '{\"a\": 1}'", 4, "its decision d was changed"),
-        ("UPDATE mlops.decision SET id = 'x'", 4, "its decision d is gone"),
-        ("DELETE FROM mlops.decision", 4, "its decision d is gone"),
+        ("UPDATE mlops.decision SET id = 'x'", 4, "its decision d is missing"),
+        ("DELETE FROM mlops.decision", 4, "its decision d is missing"),
         ("UPDATE mlops.\"case\" SET owner = 'max'", 2, "its case one was changed"),
         ("UPDATE mlops.\"case\" SET owner = 'max' WHERE id = 'two'", 3, "its case two was changed"),
         (

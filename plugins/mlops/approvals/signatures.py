@@ -133,7 +133,7 @@ def answers_of(transaction: Transaction, version: VersionRow) -> list[LedgerBack
 
 
 def _seat(item: LedgerBacked[DecisionRow]) -> str:
-    return item.row.seat if item.row is not None else str(item.said.get("seat"))
+    return item.row.seat if item.row is not None else str(item.payload.get("seat"))
 
 
 def require_signed(transaction: Transaction, version: VersionRow, *, at: datetime) -> None:
@@ -193,7 +193,7 @@ def _seat_status(
     for item in decisions:
         row = item.row
         if row is None:
-            if item.said.get("counted") and item.said.get("answer") not in APPROVALS:
+            if item.payload.get("counted") and item.payload.get("answer") not in APPROVALS:
                 signers.clear()
                 reason = _lost(item)
         elif row.counted and row.decided_at <= at:
@@ -231,8 +231,8 @@ def _is_vain_mark(row: DecisionRow) -> bool:
 
 def _lost(item: LedgerBacked[DecisionRow]) -> str:
     return (
-        f"{item.said.get('user_name')} answered {item.said.get('answer')}, and the row of that "
-        "answer was changed or removed by hand; run: python -m mlops ledger verify"
+        f"{item.payload.get('user_name')} answered {item.payload.get('answer')}, and the row of "
+        "that answer was changed or removed by hand; run: python -m mlops ledger verify"
     )
 
 

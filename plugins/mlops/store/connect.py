@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from mlops.digests import canonical_json
 from mlops.errors import (
     RecordMissing,
     StoreConflict,
@@ -174,13 +172,13 @@ class Store:
 
 @dataclass(frozen=True)
 class LedgerBacked(Generic[Row]):
-    """What one ledger entry says of a fact.
+    """What one ledger entry records of a fact.
 
-    :ivar said: the entry's payload.
-    :ivar row: the fact; none where it is not what was recorded any more.
+    :ivar payload: of the entry.
+    :ivar row: the fact; none if it is no longer what was recorded.
     """
 
-    said: Mapping[str, Any]
+    payload: Mapping[str, Any]
     row: Row | None
 
 
@@ -261,7 +259,7 @@ class Transaction:
     def ledger_backed(
         self, kind: type[Row], /, *, subject: str, **equal: Any
     ) -> list[LedgerBacked[Row]]:
-        """What the ledger says of such rows, in its own order, each with its row as it was written.
+        """What the ledger records of such rows, in its own order, each with its row as written.
 
         A row that was added by hand is not among them; one that was edited or deleted by hand is
         there without its row, so that taking a row away does not undo what was recorded.
@@ -271,20 +269,23 @@ class Transaction:
         payloads = self.session.scalars(
             select(LedgerRow.payload).where(LedgerRow.subject == subject).order_by(LedgerRow.seq)
         )
-        table = kind.__table__
-        rows = {
-            canonical_json(
-                fact_digests.reference(table, {c.name: getattr(row, c.name) for c in table.columns})
-            ): row
-            for row in self.find(kind, **equal)
-        }
+        rows = {inspect(row).identity: row for row in self.find(kind, **equal)}
         found = []
-        for said in map(json.loads, payloads):
-            fact = said.get("fact")
-            if isinstance(fact, dict) and fact.get("table") == kind.__tablename__:
+        for payload in filter(None, map(ledger.read_object, payloads)):
+            fact = fact_digests.read_reference(0, payload.get("fact"))
+            if fact is None or fact.table is not kind.__table__:
+                continue
+            row = rows.get(fact.key)
+            if row is None or fact.difference(_values(row)) is not None:
+                found.append(LedgerBacked[Row](payload, None))
+            else:
                 # A second entry about a row adds nothing to the first one.
-                found.append(LedgerBacked(said, rows.pop(canonical_json(fact), None)))
+                found.append(LedgerBacked(payload, rows.pop(fact.key)))
         return found
+
+
+def _values(row: Base) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in row.__table__.columns}
 
 
 def _first_line(error: DBAPIError) -> str:

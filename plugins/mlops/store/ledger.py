@@ -1,16 +1,18 @@
 """The ledger: append-only, hash-chained, written in the transaction of the fact it is about.
 
-Each entry's digest is the SHA-256 over the canonical JSON of all its fields and of the digest of
-the entry before. Changing, deleting, inserting or reordering a row breaks the chain from there on.
+Each entry's digest is the SHA-256 over the canonical JSON of its columns, the digest of the entry
+before among them. Changing, deleting, inserting or reordering a row breaks the chain from there on.
+An entry covers the columns that the ledger had at revision 0002; one that covers more lists them in
+its payload, under ``covers``.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -20,6 +22,12 @@ from sqlalchemy.orm import Session
 
 from mlops.digests import canonical_json, digest_json
 from mlops.store import fact_digests
+from mlops.store.covered_columns import (
+    REVISION_0002,
+    columns_to_list,
+    covered_columns,
+    uncovered_value,
+)
 from mlops.store.tables import LedgerRow
 from mlops.vocabulary import LedgerAction
 
@@ -29,6 +37,12 @@ BATCH = 5_000
 # order of the chain is the order in which facts became visible. The number is 'mlops' in ASCII.
 LOCK = int.from_bytes(b"mlops", "big")
 _ledger = LedgerRow.__table__
+COVERS = "covers"
+_TABLE = LedgerRow.__tablename__
+_FIRST_COLUMNS = REVISION_0002[_TABLE]
+_LATER_COLUMNS = tuple(
+    column.name for column in _ledger.c if column.name not in (*_FIRST_COLUMNS, "digest")
+)
 # Postgres knows times that Python cannot hold. A forged one is read as another time, which the
 # entry's digest then does not fit, rather than ending the walk with an error.
 _readable_time = func.least(
@@ -38,7 +52,10 @@ _readable_time = func.least(
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry as it was written."""
+    """One entry as it was written.
+
+    :ivar later: the values of columns that the ledger got after revision 0002.
+    """
 
     seq: int
     at: datetime
@@ -48,20 +65,35 @@ class Entry:
     payload: str
     prev_digest: str
     digest: str
+    later: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The value of each column but the digest."""
+        values = {**vars(self), **self.later}
+        del values["later"], values["digest"]
+        return values
 
     def recompute(self) -> str:
-        """The digest that these fields should have."""
-        return digest_json(
-            [
-                self.seq,
-                self.at,
-                self.actor,
-                self.action,
-                self.subject,
-                self.payload,
-                self.prev_digest,
-            ]
-        )
+        """The digest that these values should have."""
+        values, listed = self.values, self._listed()
+        covered = covered_columns(_TABLE, values, listed)
+        if listed is None or covered is None:
+            return digest_json([values[name] for name in _FIRST_COLUMNS])
+        return digest_json({name: values[name] for name in covered})
+
+    def coverage_fault(self) -> str | None:
+        """What is wrong with the columns that the digest covers; none if nothing is."""
+        covered = covered_columns(_TABLE, self.values, self._listed())
+        if covered is None:
+            return "it lists columns in a way in which no entry was ever written"
+        extra = uncovered_value(self.values, covered)
+        return extra and f"its column {extra} was empty when it was written"
+
+    def _listed(self) -> Any:
+        # Most payloads list nothing, and a ledger may have a million of them.
+        payload = read_object(self.payload) if f'"{COVERS}"' in self.payload else None
+        return None if payload is None else payload.get(COVERS)
 
 
 @dataclass(frozen=True)
@@ -79,30 +111,34 @@ def append(
     action: LedgerAction,
     subject: str,
     payload: dict[str, Any],
+    later: Mapping[str, Any] | None = None,
 ) -> Entry:
     """Append one entry inside the caller's transaction.
 
     :param actor: who did it: a user id, or ``task:<dag>.<task>``.
     :param action: what was done, in the form ``thing.happened``: ``version.packaged``.
     :param subject: what it is about: ``flight_delay/v3``.
+    :param later: values of columns that the ledger got after revision 0002.
     """
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     head = session.execute(
         select(_ledger.c.seq, _ledger.c.digest).order_by(_ledger.c.seq.desc()).limit(1)
     ).first()
     seq, prev = (head.seq + 1, head.digest) if head else (1, GENESIS)
+    listed = columns_to_list(_TABLE, (*_FIRST_COLUMNS, *_LATER_COLUMNS))
     draft = Entry(
         seq=seq,
         at=datetime.now(UTC),
         actor=actor,
         action=str(action),
         subject=subject,
-        payload=canonical_json(payload),
+        payload=canonical_json(payload if listed is None else {**payload, COVERS: listed}),
         prev_digest=prev,
         digest="",
+        later={**dict.fromkeys(_LATER_COLUMNS), **(later or {})},
     )
-    entry = Entry(**{**draft.__dict__, "digest": draft.recompute()})
-    session.execute(insert(LedgerRow).values(**entry.__dict__))
+    entry = replace(draft, digest=draft.recompute())
+    session.execute(insert(LedgerRow).values(**entry.values, digest=entry.digest))
     return entry
 
 
@@ -183,11 +219,13 @@ def _references(held: list[Entry]) -> Iterator[tuple[int, Any]]:
             yield entry.seq, found
 
 
-def _is_object(payload: str) -> bool:
+def read_object(payload: str) -> dict[str, Any] | None:
+    """A payload as a JSON object; none if it is anything else."""
     try:
-        return isinstance(json.loads(payload), dict)
+        value = json.loads(payload)
     except (ValueError, RecursionError):
-        return False
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _fault(entry: Entry, seq: int, prev: str) -> str | None:
@@ -196,11 +234,13 @@ def _fault(entry: Entry, seq: int, prev: str) -> str | None:
     if entry.prev_digest != prev:
         return f"names {entry.prev_digest} as the entry before, whose digest is {prev}"
     if entry.recompute() != entry.digest:
-        return f"its content has digest {entry.recompute()}, its own digest says {entry.digest}"
-    if not _is_object(entry.payload):
-        return "its payload is not a JSON object, so no step of ours wrote it"
-    return None
+        return f"its content has digest {entry.recompute()}, its recorded digest is {entry.digest}"
+    if read_object(entry.payload) is None:
+        return "its payload is not a JSON object, so no step wrote it"
+    return entry.coverage_fault()
 
 
 def _entry(row: Row[Any]) -> Entry:
-    return Entry(**{**row._mapping, "at": row.at.astimezone(UTC)})
+    values = {**row._mapping, "at": row.at.astimezone(UTC)}
+    later = {name: values.pop(name) for name in _LATER_COLUMNS}
+    return Entry(**values, later=later)
