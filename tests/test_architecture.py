@@ -45,7 +45,7 @@ PLUGINS = PROJECT / "plugins"
 PACKAGE = PLUGINS / "mlops"
 
 ABOVE_THE_LINE = (
-    ("plugin", "mlops_plugin", "provider_info", "__main__"),
+    ("plugin", "mlops_plugin", "provider_info", "__main__", "preload"),
     ("lifecycle",),
     ("operators", "sensors", "api_server", "web", "cli"),
     ("connections",),
