@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -69,6 +70,8 @@ def main() -> None:
 
         if failed := preload():
             raise RuntimeError(f"not preloaded: {failed}")
+    # As the LocalExecutor does before it forks its workers.
+    gc.freeze()
     costs = {EMPTY: _forked(_empty)[1]}
     results: Results = {}
     for step, phase in STEPS.items():

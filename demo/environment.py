@@ -145,7 +145,8 @@ def _airflow_options(
             "dags_folder": str(places.dags),
             "plugins_folder": str(places.plugins),
             "load_examples": "False",
-            "executor": "LocalExecutor",
+            # The LocalExecutor, with what the tasks import loaded once, before they are forked.
+            "executor": "mlops.preload.local.PreloadedLocalExecutor",
             # Two cores: more tasks at once only wait for one another.
             "parallelism": "3",
             "fernet_key": derived_key(secret, "fernet"),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from mlops.errors import StoreError, StoreUnreachable
 from mlops.store import ledger
 from mlops.store.connect import Store, head_revision
-from mlops.store.migrate import upgrade
+from mlops.store.migrate import alembic_config, upgrade
 from mlops.store.tables import Base
 
 if TYPE_CHECKING:
@@ -216,3 +218,11 @@ def test_a_server_that_is_not_there_is_worth_a_retry() -> None:
         upgrade(f"postgresql://owner:secret@127.0.0.1:{port}/warehouse")
     assert raised.value.retryable
     assert "secret" not in str(raised.value)
+
+
+def test_the_names_of_the_migrations_say_which_is_the_last_one() -> None:
+    """Each transaction compares revisions, so the newest one is read off without Alembic."""
+    script = ScriptDirectory.from_config(alembic_config())
+    assert head_revision() == script.get_current_head()
+    for revision in script.walk_revisions():
+        assert Path(revision.path).name.startswith(f"{revision.revision}_")

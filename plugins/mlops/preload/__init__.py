@@ -19,6 +19,7 @@ configured here to start none, unless the environment says otherwise.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -64,6 +65,7 @@ LIBRARIES = (
     "skops.io",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlglot.dialects.postgres",
+    "airflow.dag_processing.dagbag",
     "airflow.providers.openlineage.extractors.manager",
     "airflow.providers.openlineage.plugins.listener",
     "airflow.providers.postgres.hooks.postgres",
@@ -94,10 +96,15 @@ def preload() -> tuple[str, ...]:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     started = time.perf_counter()
+    # The modules stay: the collector of a task need not look at them, nor copy their pages.
+    gc.disable()
     with warnings.catch_warnings():
         # skops looks into every loaded module, and Airflow's warn about each old name.
         warnings.simplefilter("ignore")
         failed = tuple(_failing())
+    _configure_tables()
+    gc.enable()
+    gc.freeze()
     log.info("preloaded the steps of mlops in %.1f s", time.perf_counter() - started)
     if threading.active_count() > 1:
         log.warning(
@@ -105,6 +112,13 @@ def preload() -> tuple[str, ...]:
             threading.active_count(),
         )
     return failed
+
+
+def _configure_tables() -> None:
+    """Have SQLAlchemy work out the mappings of our tables, which it does once for a process."""
+    from mlops.store.tables import Base
+
+    Base.registry.configure()
 
 
 def _failing() -> Iterator[str]:

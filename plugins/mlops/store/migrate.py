@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from alembic import command
+from alembic.config import Config
 from psycopg import sql
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from mlops.errors import StoreError, StoreUnreachable
-from mlops.store.connect import alembic_config, engine_url, head_revision
+from mlops.store.connect import engine_url, head_revision
 from mlops.store.tables import SCHEMA
 
 
@@ -50,6 +51,13 @@ def upgrade(url: str, *, task_role: str | None = None) -> str:
             f"or CREATE SCHEMA {SCHEMA} AUTHORIZATION <the role that runs db upgrade>",
         ) from error
     return head_revision()
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration, without a file of its own."""
+    config = Config()
+    config.set_main_option("script_location", "mlops.store:migrations")
+    return config
 
 
 def _grant(connection: Connection, role: str) -> None:
