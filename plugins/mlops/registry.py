@@ -135,6 +135,10 @@ class Registry(Generic[T]):
             "in the option [mlops] extensions, wherever this process runs",
         )
 
+    def built_in_names(self) -> tuple[str, ...]:
+        """The names of the library's own items, in their order."""
+        return tuple(self._built_in)
+
     def names(self) -> tuple[str, ...]:
         """The names of all items: the library's own in their order, then the others, sorted.
 

@@ -221,7 +221,12 @@ def test_governance_looks_after_all_models_in_tasks_that_wait_for_no_other(
 ) -> None:
     dag = project.dags["mlops_governance"]
     assert set(dag.tasks) == {"ledger", "lineage", "reviews", "reminders"}
-    assert set(dag.types.values()) == {"GovernanceOperator"}
+    assert dag.types == {
+        "ledger": "VerifyLedgerOperator",
+        "lineage": "DeliverLineageOperator",
+        "reviews": "ReviewOperator",
+        "reminders": "RemindOperator",
+    }
     assert dag.order == set()
     assert dag.content["timetable"]["__var"]["expression"] == "0 * * * *"
     assert dag.content["max_active_runs"] == 1

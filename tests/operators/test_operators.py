@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +27,7 @@ from mlops.operators.monitoring import (
     MeasureOperator,
     MonitorReportOperator,
 )
-from mlops.operators.names import OPERATOR_NAMES
+from mlops.operators.registry import OPERATORS, is_known_operator
 from mlops.operators.release import (
     CheckDataOperator,
     DeployOperator,
@@ -37,9 +39,10 @@ from mlops.operators.release import (
     ValidateOperator,
 )
 from mlops.operators.scoring import CheckInputOperator, PublishOperator, ScoreOperator
+from mlops.registry import extensions_for
 from mlops.workspace.plan import Plan
 from mlops.workspace.results import Judged
-from tests.fixtures.life import SEATS
+from tests.fixtures.life import PROJECT, SEATS
 
 if TYPE_CHECKING:
     from tests.operators.conftest import Desk
@@ -101,13 +104,49 @@ def step_events(desk: Desk) -> dict[str, TaskRun]:
     return done
 
 
-STEPS = sorted(OPERATOR_NAMES - {"ApprovalSensor"})
+STEPS = sorted(name for name, kind in OPERATORS.items() if issubclass(kind, StepOperator))
 
 
 def test_every_operator_of_a_model_is_in_the_story(step_events: dict[str, TaskRun]) -> None:
-    assert (
-        {kind.__name__ for kind in StepOperator.__subclasses__()} == set(STEPS) == set(step_events)
+    assert set(STEPS) == set(step_events)
+
+
+def test_every_operator_of_the_package_is_in_the_registry() -> None:
+    """Of a class in the sources nothing else would know that it is there."""
+    found = {
+        (f"mlops.{file.parent.name}.{file.stem}", node.name)
+        for folder in ("operators", "sensors")
+        for file in (PROJECT / "plugins" / "mlops" / folder).glob("*.py")
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name.endswith(("Operator", "Sensor"))
+    }
+    bases = {
+        ("mlops.operators.base", "StepOperator"),
+        ("mlops.operators.governance", "GovernanceOperator"),
+    }
+    assert {(kind.__module__, name) for name, kind in OPERATORS.items()} == found - bases
+
+
+def test_an_operator_is_known_by_its_name_also_beside_a_broken_extension(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert is_known_operator("TrainOperator")
+    assert not is_known_operator("BashOperator")
+    (tmp_path / "acme_catalogue.py").write_text(
+        "from mlops.operators.base import StepOperator\n"
+        "from mlops.operators.registry import register_operator\n"
+        "@register_operator\n"
+        "class CatalogueOperator(StepOperator):\n"
+        '    """Enters a version into a catalogue."""\n'
     )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with extensions_for("acme_catalogue"):
+        assert is_known_operator("CatalogueOperator")
+    assert not is_known_operator("CatalogueOperator")
+    with extensions_for("acme_that_is_missing"):
+        assert is_known_operator("TrainOperator")
+        assert not is_known_operator("CatalogueOperator")
+    assert "acme_that_is_missing" in caplog.text
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -156,7 +195,7 @@ def empty(lineage: Any) -> bool:
     return lineage is not None and not lineage.inputs and not lineage.outputs
 
 
-READING = sorted(kind.__name__ for kind in StepOperator.__subclasses__() if kind.reads)
+READING = [name for name in STEPS if OPERATORS.get(name).reads]
 
 
 @pytest.mark.parametrize("step", READING)
@@ -320,7 +359,7 @@ def test_only_an_alarm_passes(desk: Desk) -> None:
 # Construction: nothing is read, computed or changed before a task runs.
 
 
-@pytest.mark.parametrize("kind", StepOperator.__subclasses__(), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [OPERATORS.get(name) for name in STEPS], ids=STEPS)
 def test_templated_parameters_are_kept_as_they_were_given(kind: type[StepOperator]) -> None:
     given: dict[str, Any] = {name: f"{{{{ params.{name} }}}}" for name in kind.template_fields}
     extra: dict[str, Any] = {"shard": 0} if kind is ScoreOperator else {}

@@ -40,10 +40,10 @@ def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> None:
 def _marked(task_instance: Any, state: str) -> None:
     """Put it on record; what fails here opens nothing, since deploy looks in our ledger only."""
     try:
-        from mlops.operators.names import OPERATOR_NAMES
+        from mlops.operators.registry import is_known_operator
 
         operator = str(getattr(task_instance, "operator", ""))
-        if operator not in OPERATOR_NAMES:
+        if not is_known_operator(operator):
             return
         _record(task_instance, operator, state)
     except Exception:  # the API server answers its user whatever happens to us

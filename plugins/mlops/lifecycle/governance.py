@@ -5,7 +5,12 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from mlops.lifecycle.common import DAG_START, DEFAULT_ARGS
-from mlops.operators.governance import GovernanceOperator
+from mlops.operators.governance import (
+    DeliverLineageOperator,
+    RemindOperator,
+    ReviewOperator,
+    VerifyLedgerOperator,
+)
 from mlops.vocabulary import GOVERNANCE_DAG
 
 TEXT = """### All models
@@ -32,8 +37,8 @@ def governance_dag() -> DAG:
         default_args={**DEFAULT_ARGS, "owner": "mlops"},
     )
     with dag:
-        GovernanceOperator(task_id="ledger", step="verify_ledger")
-        GovernanceOperator(task_id="reviews", step="review")
-        GovernanceOperator(task_id="reminders", step="remind")
-        GovernanceOperator(task_id="lineage", step="deliver_lineage")
+        VerifyLedgerOperator(task_id="ledger")
+        ReviewOperator(task_id="reviews")
+        RemindOperator(task_id="reminders")
+        DeliverLineageOperator(task_id="lineage")
     return dag

@@ -58,8 +58,11 @@ class StepOperator(EmitsLineage, BaseOperator):
     :param model: name of the model (templated).
     :param warehouse_conn_id: connection of the customer's data.
     :param store_conn_id: connection of our own tables; default: ``[mlops] store_conn_id``.
+    :cvar generated_task: phase and task id in the DAGs that are generated for each model, as
+        ``release.train``; empty for an operator that none of them has.
     """
 
+    generated_task: str = ""
     template_fields: Sequence[str] = ("model",)
     ui_color = "#e8f0fe"
 

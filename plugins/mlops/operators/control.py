@@ -24,6 +24,7 @@ class ControlOperator(StepOperator):
     :param seat: whose signature is revoked (templated).
     """
 
+    generated_task = "control.control"
     reads = (Reads("version", dataset_names.version),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,

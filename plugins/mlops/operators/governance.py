@@ -1,4 +1,4 @@
-"""The tasks of ``mlops_governance``: for all models, not for one."""
+"""The operators of ``mlops_governance``: for all models, not for one."""
 
 from __future__ import annotations
 
@@ -14,56 +14,63 @@ from mlops.operators.base import plain, translated
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-STEPS = ("verify_ledger", "review", "remind", "deliver_lineage")
+    from mlops.workspace.workspace import Workspace
 
 
 class GovernanceOperator(BaseOperator):
-    """Do one thing for all models.
+    """Base of the operators that look after all models together.
 
-    :param step: ``verify_ledger`` (fails where the chain is broken), ``review`` (overdue reviews
-        and signatures that end soon), ``remind`` (reminders and escalations of waiting gates) or
-        ``deliver_lineage`` (whatever Marquez has not been told yet; fails where it is refused or
-        Marquez cannot be reached, which a retry may mend).
+    :cvar generated_task: ``governance`` and the task's id in ``mlops_governance``.
     """
 
+    generated_task: str = ""
     template_fields: Sequence[str] = ()
     ui_color = "#eef7ee"
 
-    def __init__(self, *, step: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.step = step
-
     def execute(self, context: Context) -> Any:
-        """Load, call, save, report."""
-        from mlops.flow import governance
-
-        if self.step not in STEPS:
-            raise ValueError(f"step '{self.step}': expected one of {', '.join(STEPS)}")
+        """Load, call, report."""
         workspace = server_workspace(run_identity(context))
         with translated():
-            if self.step == "remind":
-                return self._remind(workspace, context)
-            if self.step == "deliver_lineage":
-                return self._deliver(workspace)
-            result = getattr(governance, self.step)(workspace)
+            result = self.step(workspace, context)
         self.log.info("%s", result)
-        return plain(result)
+        return result if isinstance(result, list) else plain(result)
 
-    def _deliver(self, workspace: Any) -> Any:
-        from mlops.flow.deliver import deliver_lineage
-        from mlops.settings import marquez_api_key, marquez_url
+    def step(self, workspace: Workspace, context: Context) -> Any:
+        """Do the operator's one thing; gives a frozen result, or lines of text."""
+        raise NotImplementedError(f"{type(self).__name__} must say which step it runs")
 
-        url = marquez_url()
-        if url is None:
-            raise AirflowSkipException(
-                "No Marquez is configured ([mlops] marquez_url). Lineage is kept in the store: "
-                "python -m mlops trace reads it, and a Marquez that comes later is told all of it."
-            )
-        result = deliver_lineage(workspace, url, api_key=marquez_api_key())
-        self.log.info("%s", result)
-        return plain(result)
 
-    def _remind(self, workspace: Any, context: Context) -> list[str]:
+class VerifyLedgerOperator(GovernanceOperator):
+    """Walk the ledger's whole chain; fails where it is broken."""
+
+    generated_task = "governance.ledger"
+
+    def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
+        """Run :func:`mlops.flow.governance.verify_ledger`."""
+        from mlops.flow.governance import verify_ledger
+
+        return verify_ledger(workspace)
+
+
+class ReviewOperator(GovernanceOperator):
+    """Name the live models whose review is overdue, and the signatures that end soon."""
+
+    generated_task = "governance.reviews"
+
+    def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
+        """Run :func:`mlops.flow.governance.review`."""
+        from mlops.flow.governance import review
+
+        return review(workspace)
+
+
+class RemindOperator(GovernanceOperator):
+    """Send the reminders and escalations of waiting approval requests that are due."""
+
+    generated_task = "governance.reminders"
+
+    def step(self, workspace: Workspace, context: Context) -> list[str]:
+        """Run :func:`mlops.approvals.reminders.due`, and notify."""
         from mlops.approvals.reminders import due
         from mlops.operators.notify import notify
         from mlops.workspace.workspace import now
@@ -73,3 +80,26 @@ class GovernanceOperator(BaseOperator):
             for notice in due(workspace, at=now())
             if notify(workspace, notice, context)
         ]
+
+
+class DeliverLineageOperator(GovernanceOperator):
+    """Send the lineage that Marquez has not received yet.
+
+    It fails where an event is refused, or Marquez cannot be reached, which a retry may cure; it is
+    skipped where no Marquez is configured.
+    """
+
+    generated_task = "governance.lineage"
+
+    def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
+        """Run :func:`mlops.flow.deliver.deliver_lineage`."""
+        from mlops.flow.deliver import deliver_lineage
+        from mlops.settings import marquez_api_key, marquez_url
+
+        url = marquez_url()
+        if url is None:
+            raise AirflowSkipException(
+                "No Marquez is configured ([mlops] marquez_url). Lineage is kept in the store: "
+                "python -m mlops trace reads it, and a Marquez that comes later receives all of it."
+            )
+        return deliver_lineage(workspace, url, api_key=marquez_api_key())

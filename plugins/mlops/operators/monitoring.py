@@ -24,6 +24,7 @@ class MeasureOperator(StepOperator):
     :param unit: hour, day, week or month.
     """
 
+    generated_task = "monitor.measure"
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "window",
@@ -53,6 +54,7 @@ class JudgeOperator(StepOperator):
     :param measurement: digest of the measurement (templated).
     """
 
+    generated_task = "monitor.judge"
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "measurement",
@@ -80,6 +82,7 @@ class MonitorReportOperator(StepOperator):
     :param measurement: digest of the measurement (templated).
     """
 
+    generated_task = "monitor.document"
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "measurement",
@@ -109,6 +112,7 @@ class AlarmOperator(BaseOperator):
     :param state: the verdict of ``judge`` (templated).
     """
 
+    generated_task = "monitor.alarm"
     template_fields: Sequence[str] = ("state",)
 
     def __init__(self, *, state: str, **kwargs: Any) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class IntakeOperator(StepOperator):
     """Register the model's spec; the whole run goes by it, whatever its file says later."""
 
+    generated_task = "release.intake"
+
     def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
         """Run :func:`mlops.flow.intake.intake`."""
         from mlops.flow.intake import intake
@@ -33,6 +35,7 @@ class SnapshotOperator(StepOperator):
     :param as_of: the run's clock as an ISO date or time; empty for the run's own (templated).
     """
 
+    generated_task = "release.snapshot"
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "spec_digest",
@@ -63,6 +66,7 @@ class CheckDataOperator(StepOperator):
     :param snapshot_id: the snapshot (templated).
     """
 
+    generated_task = "release.check_data"
     reads = (Reads("snapshot_id", dataset_names.snapshot),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
@@ -91,6 +95,7 @@ class TrainOperator(StepOperator):
     :param snapshot_id: the snapshot (templated).
     """
 
+    generated_task = "release.train"
     reads = (Reads("snapshot_id", dataset_names.snapshot),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
@@ -119,6 +124,7 @@ class ValidateOperator(StepOperator):
     :param training_id: the training (templated).
     """
 
+    generated_task = "release.validate"
     reads = (Reads("training_id", dataset_names.training),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
@@ -148,6 +154,7 @@ class PackageOperator(StepOperator):
     :param champion: the version that validation compared with, 0 for none (templated).
     """
 
+    generated_task = "release.package"
     reads = (Reads("training_id", dataset_names.training),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
@@ -179,6 +186,7 @@ class DocumentOperator(StepOperator):
     :param version: number of the version (templated).
     """
 
+    generated_task = "release.document"
     reads = (Reads("version", dataset_names.version),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
@@ -207,6 +215,7 @@ class DeployOperator(StepOperator):
     :param version: number of the version (templated).
     """
 
+    generated_task = "release.deploy"
     reads = (Reads("version", dataset_names.version),)
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,

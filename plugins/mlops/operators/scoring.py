@@ -22,6 +22,7 @@ class CheckInputOperator(StepOperator):
     :param shards: how many parts of the window are scored side by side.
     """
 
+    generated_task = "score.check_input"
     template_fields: Sequence[str] = (
         *StepOperator.template_fields,
         "window",
@@ -59,6 +60,7 @@ class ScoreOperator(StepOperator):
     :param shard: number of one of the plan's shards, from 0.
     """
 
+    generated_task = "score.score"
     template_fields: Sequence[str] = (*StepOperator.template_fields, "plan")
 
     def __init__(self, *, plan: Any, shard: int, **kwargs: Any) -> None:
@@ -82,6 +84,7 @@ class PublishOperator(StepOperator):
     :param scored: what the shards of ``score`` returned (templated).
     """
 
+    generated_task = "score.publish"
     template_fields: Sequence[str] = (*StepOperator.template_fields, "plan", "scored")
 
     def __init__(self, *, plan: Any, scored: Any, **kwargs: Any) -> None:

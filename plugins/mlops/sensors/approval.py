@@ -40,6 +40,7 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
     :param seat: the seat of the policy that signs (templated).
     """
 
+    generated_task = "release.sign_off.*"
     reads = (Reads("version", dataset_names.version),)
     template_fields: Sequence[str] = (*ApprovalOperator.template_fields, "model", "version", "seat")
     ui_color = "#fff4e5"

@@ -20,6 +20,7 @@ from mlops.cli.doctor.findings import Finding, Passed, place
 from mlops.cli.main import main
 from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.relay import deliver
+from mlops.registry import extensions_for
 from mlops.store.connect import Store
 from tests.fixtures.life import PROJECT, TASK_ROLE
 from tests.fixtures.small import migrate, write_include
@@ -441,7 +442,14 @@ def test_openlineage_without_a_transport(examined: Examined) -> None:
     assert examined.findings("on") == []
     examined.set({}, without=("AIRFLOW__OPENLINEAGE__TRANSPORT",))
     assert "no transport" in examined.one("on", LOSES).what
-    for check in ("transport", "reducing", "namespace", "silence", "timing", "words"):
+    for check in (
+        "transport",
+        "reducing",
+        "namespace",
+        "emission_policy",
+        "timing",
+        "maskable_passwords",
+    ):
         assert examined.said(check) == [], "nothing is said of what is not there"
 
 
@@ -601,7 +609,7 @@ def test_no_namespace(examined: Examined) -> None:
     assert examined.findings("namespace") == []
 
 
-TRAIN = "mlops.operators.train.TrainOperator"
+TRAIN = "mlops.operators.release.TrainOperator"
 
 
 def rule(scope: dict[str, str], mode: str = "exact", **controls: bool) -> dict[str, Any]:
@@ -614,7 +622,7 @@ def rule(scope: dict[str, str], mode: str = "exact", **controls: bool) -> dict[s
     [
         (settings(openlineage__disabled_for_operators=f"x.Y; {TRAIN}"), "TrainOperator"),
         (settings(openlineage__selective_enable="True"), "and "),
-        (settings(openlineage__emission_policy=[rule({}, emit=False)]), "AlarmOperator"),
+        (settings(openlineage__emission_policy=[rule({}, emit=False)]), "IntakeOperator"),
         (
             settings(openlineage__emission_policy=[rule({"operator": TRAIN}, emit=False)]),
             "TrainOperator",
@@ -656,9 +664,9 @@ def rule(scope: dict[str, str], mode: str = "exact", **controls: bool) -> dict[s
 def test_rules_that_silence_our_operators(
     examined: Examined, variables: dict[str, str], said: str
 ) -> None:
-    assert examined.findings("silence") == []
+    assert examined.findings("emission_policy") == []
     examined.set(variables)
-    assert said in examined.one("silence", LOSES).found
+    assert said in examined.one("emission_policy", LOSES).found
 
 
 @pytest.mark.parametrize(
@@ -673,7 +681,7 @@ def test_rules_that_silence_our_operators(
 )
 def test_rules_that_do_not(examined: Examined, rules: list[dict[str, Any]]) -> None:
     examined.set(settings(openlineage__emission_policy=rules))
-    assert examined.findings("silence") == []
+    assert examined.findings("emission_policy") == []
 
 
 @pytest.mark.parametrize(
@@ -685,29 +693,65 @@ def test_rules_that_do_not(examined: Examined, rules: list[dict[str, Any]]) -> N
 )
 def test_events_with_every_attribute(examined: Examined, variables: dict[str, str]) -> None:
     examined.set(variables)
-    assert examined.one("silence", UNSAFE).check == "full_task_info"
+    assert examined.one("emission_policy", UNSAFE).check == "full_task_info"
 
 
 def test_rules_that_are_none(examined: Examined) -> None:
     examined.set(settings(openlineage__emission_policy={"scope": {}}))
-    assert "JSON array" in examined.one("silence", ADVICE).expected
+    assert "JSON array" in examined.one("emission_policy", ADVICE).expected
 
 
 def test_the_doctor_knows_all_operators_and_all_tasks(
     examined: Examined, small_include: Path
 ) -> None:
-    from mlops.lifecycle import build_dags
-    from mlops.operators.names import OPERATOR_NAMES
+    from mlops.lifecycle import build_dags, governance_dag
 
-    known = {name for _, name in emission_policy.operators()}
-    assert known >= OPERATOR_NAMES | {"AlarmOperator", "GovernanceOperator"}
-    for dag in build_dags(small_include):
-        tasks = {
-            "sign_off.seat" if task_id.startswith("sign_off.") else task_id
-            for task_id in dag.task_ids
+    dags = [*build_dags(small_include), governance_dag()]
+    for dag in dags:
+        known = emission_policy.generated_tasks(dag.dag_id.rpartition("_")[2])
+        found = {
+            "sign_off.*" if task_id.startswith("sign_off.") else task_id: task.task_type
+            for task_id, task in dag.task_dict.items()
         }
         # Not every model asks for a release on an alarm.
-        assert set(emission_policy.TASKS[dag.dag_id.removeprefix("late_")]) - {"alarm"} == tasks
+        names = {task_id: operator.__name__ for task_id, operator in known.items()}
+        assert {task_id: name for task_id, name in names.items() if task_id != "alarm"} == found
+        assert set(known.values()) <= set(emission_policy.operators())
+
+
+def test_an_operator_of_an_extension_is_examined(
+    examined: Examined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "acme_operators.py").write_text(
+        "from mlops.operators.base import StepOperator\n"
+        "from mlops.operators.registry import register_operator\n"
+        "@register_operator\n"
+        "class CatalogueOperator(StepOperator):\n"
+        '    """Enters a version into a catalogue."""\n'
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    scope = {"operator": "acme_operators.CatalogueOperator"}
+    examined.set(settings(openlineage__emission_policy=[rule(scope, emit=False)]))
+    with extensions_for("acme_operators"):
+        found = examined.one("emission_policy", LOSES)
+    assert found.found == "CatalogueOperator"
+
+
+def test_extensions_that_cannot_be_loaded(
+    examined: Examined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert examined.findings("extensions") == []
+    (tmp_path / "acme_broken.py").write_text(f"raise ValueError('{SECRET}')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    examined.set({"AIRFLOW__MLOPS__EXTENSIONS": "acme_broken, acme_missing"})
+    found = examined.findings("extensions")
+    assert [(item.severity, item.found) for item in found] == [
+        (UNSAFE, "ValueError"),
+        (UNSAFE, "ModuleNotFoundError"),
+    ]
+    assert "acme_broken" in found[0].what
+    # The operators of the library are examined all the same.
+    assert examined.findings("emission_policy") == []
 
 
 def test_time_to_send(examined: Examined) -> None:
@@ -724,13 +768,13 @@ def test_time_to_send(examined: Examined) -> None:
 
 @pytest.mark.parametrize("password", ["postgres", "warehouse", "flights", "lage"])
 def test_a_password_that_is_a_word_of_our_names(examined: Examined, password: str) -> None:
-    assert examined.findings("words") == []
+    assert examined.findings("maskable_passwords") == []
     url = f"postgres://loader:{password}@village.example.com/flights_warehouse"
     examined.set({"AIRFLOW_CONN_WAREHOUSE": url})
     if len(password) < 5:
-        assert examined.findings("words") == [], "Airflow masks none that is so short"
+        assert examined.findings("maskable_passwords") == [], "Airflow masks none that is so short"
     else:
-        found = examined.one("words", LOSES)
+        found = examined.one("maskable_passwords", LOSES)
         assert "'warehouse'" in found.what
         assert password not in found.found + found.expected + found.action
 

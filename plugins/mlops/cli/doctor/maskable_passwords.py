@@ -23,7 +23,7 @@ _EVERYWHERE = (
 )
 
 
-def maskable_passwords() -> list[str]:
+def connections_with_maskable_passwords() -> list[str]:
     """Connections whose password stands in a name of a dataset, a model or a job.
 
     Which name it is stays unsaid, since it would tell the password.

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mlops.cli.doctor.emission_policy import silenced
+from mlops.cli.doctor.emission_policy import emission_findings
 from mlops.cli.doctor.findings import Check, CheckResult, Finding, Passed, Severity
-from mlops.cli.doctor.maskable_passwords import maskable_passwords
+from mlops.cli.doctor.maskable_passwords import connections_with_maskable_passwords
 from mlops.cli.doctor.transport import transports
 
 # Less, and an event that is being sent is cut off on a busy machine.
@@ -104,8 +104,8 @@ def namespace() -> Iterator[CheckResult]:
     )
 
 
-def emission() -> Iterator[CheckResult]:
-    """Rules that keep our operators from telling, or make them tell too much."""
+def emission_policy() -> Iterator[CheckResult]:
+    """Rules that keep our operators' events back, or send too much in them."""
     if not _is_on():
         return
     from airflow.providers.openlineage import conf
@@ -114,7 +114,7 @@ def emission() -> Iterator[CheckResult]:
         rules = conf.emission_policy()
     except ValueError:
         yield _finding(
-            "silence",
+            "emission_policy",
             "[openlineage] emission_policy",
             found="something that is no JSON array",
             expected="a JSON array of rules",
@@ -122,7 +122,7 @@ def emission() -> Iterator[CheckResult]:
             severity="advice",
         )
         rules = []
-    yield from silenced(rules)
+    yield from emission_findings(rules)
 
 
 def timing() -> Iterator[CheckResult]:
@@ -158,14 +158,14 @@ def timing() -> Iterator[CheckResult]:
         )
 
 
-def passwords_in_names() -> Iterator[CheckResult]:
-    """Passwords that stand in names: Airflow masks them wherever they stand."""
+def maskable_passwords() -> Iterator[CheckResult]:
+    """Passwords that are part of a name: Airflow masks them everywhere."""
     if not _is_on():
         return
-    found = maskable_passwords()
+    found = connections_with_maskable_passwords()
     for conn_id in found:
         yield _finding(
-            "words",
+            "maskable_passwords",
             f"the password of the connection '{conn_id}' is a word of our names",
             found="a password that stands in the name of a database, a table, a model or a job",
             expected="a long random one: Airflow writes *** wherever it stands in its own events "
@@ -232,7 +232,7 @@ CHECKS: tuple[Check, ...] = (
     transport,
     reducing,
     namespace,
-    emission,
+    emission_policy,
     timing,
-    passwords_in_names,
+    maskable_passwords,
 )
