@@ -1,36 +1,9 @@
-"""Imports go down only.
-
-The layers of ``plugins/mlops``, from the top; a module may import from its own layer and from
-those below it, wherever in the file the import stands:
-
-    plugin, listener, mlops_plugin, __main__
-                                       what Airflow and a shell begin with
-    lifecycle                          spec -> DAGs
-    operators, sensors                 thin shells
-    web                                pages inside the Airflow UI
-    cli                                python -m mlops
-    operators.workspace                connections and the run's identity, looked up in one place
-    settings                           the options of [mlops]
-    ─────────────────────────────────  above: Airflow's world; below: not one Airflow import
-    flow                               a function for each step
-    reports                            records -> HTML
-    lineage                            records -> OpenLineage
-    warehouse                          the customer's data
-    store                              our own tables, the ledger, artifacts
-    core                               pure functions on frames, arrays and records
-    spec                               what a person writes
-    core.canonical                     how a record is written down and digested
-    errors                             the error tree
-
-Two modules lie lower than their folder. ``core.canonical`` imports nothing of ours and takes the
-digests of specs: so ``spec`` may import that one module of ``core``, and the rest of ``core`` may
-import ``spec``, without a circle. And ``operators.workspace`` imports nothing of the operators and
-is the one place that looks up a connection, for ``web`` and ``cli`` as well.
-"""
+"""Imports go down only: the layers that ``docs/architecture.md`` draws, and nothing beside them."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -137,6 +110,21 @@ def upward(module: str, file: Path) -> list[str]:
 def test_every_module_has_a_layer() -> None:
     assert len(MODULES) > 50
     assert [name for name in MODULES if name and level(name) < 0] == []
+
+
+def test_the_page_shows_the_layers_that_are_enforced() -> None:
+    page = (PROJECT / "docs" / "architecture.md").read_text()
+    (drawn,) = re.findall(r"^plugins/mlops/\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    above, below = drawn.split("  ───", 1)
+    assert tuple(layers_drawn(above)) == ABOVE_THE_LINE
+    assert tuple(layers_drawn(below)) == BELOW_THE_LINE
+
+
+def layers_drawn(text: str) -> Iterator[tuple[str, ...]]:
+    """The names at the beginning of each line of the page's list."""
+    for line in text.splitlines():
+        if found := re.match(r"  ((?:\w+(?:/|\.py) ?)+)", line):
+            yield tuple(re.findall(r"(\w+)(?:/|\.py)", found[1]))
 
 
 def test_imports_go_down_only() -> None:
