@@ -128,10 +128,10 @@ def _write(estimator: Any, folder: Path) -> dict[str, int]:
     import joblib
     import skops.io
 
-    from mlops.core.artifact import model_file
+    from mlops.core.artifact.skops_format import SKOPS
 
     skops.io.dump(estimator, folder / "skops")
-    (folder / "ours").write_bytes(model_file.dump(estimator))
+    (folder / "ours").write_bytes(SKOPS.dump(estimator))
     joblib.dump(estimator, folder / "joblib")
     return {way: (folder / way).stat().st_size for way in WAYS}
 
@@ -167,7 +167,7 @@ def _load_with(way: str, file: Path) -> Callable[[], Any]:
     if way == "skops":
         trusted = skops.io.get_untrusted_types(file=file)
         return lambda: skops.io.load(file, trusted=trusted)
-    from mlops.core.artifact import model_file
+    from mlops.core.artifact.skops_format import SKOPS
     from mlops.digests import digest_bytes
 
     expected = digest_bytes(file.read_bytes())
@@ -176,7 +176,7 @@ def _load_with(way: str, file: Path) -> Callable[[], Any]:
         data = file.read_bytes()
         if digest_bytes(data) != expected:
             raise RuntimeError("the file has changed")
-        return model_file.load(data)
+        return SKOPS.load(data)
 
     return load
 

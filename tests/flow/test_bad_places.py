@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops.core.artifact import model_file
 from mlops.core.artifact.package import PackageParts, build, read
+from mlops.core.artifact.skops_format import SKOPS
 from mlops.errors import (
     ArtifactChanged,
     ArtifactMissing,
@@ -161,7 +161,7 @@ def with_another_model(life: Life, estimator: object) -> int:
     digest = life.value(PACKAGE)
     contents = read(life.workspace.artifacts.read(digest), expected_digest=digest)
     parts = {field.name: getattr(contents, field.name) for field in fields(PackageParts)}
-    made = build(PackageParts(**{**parts, "model_bytes": model_file.dump(estimator)}))
+    made = build(PackageParts(**{**parts, "model_bytes": SKOPS.dump(estimator)}))
     life.workspace.artifacts.put_bytes(made.data)
     with life.workspace.store.transaction() as transaction:
         first = transaction.get(VersionRow, "late", 1)

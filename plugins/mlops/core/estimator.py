@@ -8,15 +8,13 @@ import platform
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
+from mlops.core.artifact.formats import library_versions
 from mlops.core.encode import Feature
 from mlops.core.scores import Estimator
 from mlops.errors import TrainingError
 from mlops.spec.model import Candidate
-
-LIBRARIES = ("numpy", "scikit-learn", "skops", "pyarrow")
 
 
 def technique(candidate: Candidate) -> str:
@@ -78,7 +76,7 @@ def _preset(estimator: Any, candidate: Candidate, features: Sequence[Feature], s
 def code_facts(candidates: Sequence[Candidate]) -> dict[str, Any]:
     """What the code of a training was: library versions, and the digest of each user's factory."""
     facts: dict[str, Any] = {"python": platform.python_version()}
-    facts.update({library: version(library) for library in LIBRARIES})
+    facts.update(library_versions(sorted({candidate.format for candidate in candidates})))
     for candidate in candidates:
         if candidate.factory is not None:
             facts[candidate.factory] = _source_digest(candidate.name, candidate.factory)

@@ -1,4 +1,4 @@
-"""A version's package, checked against the bytes that were signed."""
+"""Models out of the artifacts: what a training chose, and what a version's package holds."""
 
 from __future__ import annotations
 
@@ -6,24 +6,51 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mlops.core.artifact.package import LoadedModel, load_model, read
+from mlops.core.artifact.formats import MODEL_FORMATS
+from mlops.core.artifact.package import LoadedModel, PackageContents, load_model, read
+from mlops.core.scores import Estimator
 from mlops.errors import MlopsError, PredictionError
-from mlops.store.tables import VersionRow
+from mlops.spec.load import Spec
+from mlops.store.tables import TrainingRow, VersionRow
 from mlops.workspace.workspace import Workspace
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
+def chosen_format(spec: Spec, training: TrainingRow) -> str:
+    """The name of the model format of the candidate that a training chose."""
+    candidates = spec.content.develop.candidates
+    return next(each.format for each in candidates if each.name == training.chosen)
+
+
+def load_trained(workspace: Workspace, spec: Spec, training: TrainingRow) -> Estimator:
+    """Load the estimator that a training chose.
+
+    :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: nothing is constructed then.
+    """
+    return MODEL_FORMATS.get(chosen_format(spec, training)).load(
+        workspace.artifacts.read(training.model_sha256),
+        trusted=spec.content.develop.trusted_types,
+    )
+
+
+def read_version(workspace: Workspace, version: VersionRow) -> PackageContents:
+    """Read a version's package; its bytes must be the ones whose digest was signed.
+
+    :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: the package is not what was signed.
+    """
+    return read(
+        workspace.artifacts.read(version.package_digest), expected_digest=version.package_digest
+    )
+
+
 def load_version(workspace: Workspace, version: VersionRow) -> LoadedModel:
-    """Load a version's model; its bytes must be the ones whose digest was signed.
+    """Read a version's package and construct its model.
 
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: nothing is constructed then.
     """
     spec = workspace.spec(version.spec_digest)
-    contents = read(
-        workspace.artifacts.read(version.package_digest), expected_digest=version.package_digest
-    )
-    return load_model(contents, trusted=spec.content.develop.trusted_types)
+    return load_model(read_version(workspace, version), trusted=spec.content.develop.trusted_types)
 
 
 def with_version_in_errors(predict: Predict, version: VersionRow) -> Predict:

@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import func, select
 
-from mlops.core.artifact import model_file
 from mlops.core.artifact.package import PackageParts, build
 from mlops.core.drift.statistic import DRIFT_STATISTICS
 from mlops.core.encode import FeatureEncoder
@@ -14,6 +13,7 @@ from mlops.core.profiler import reference_profile
 from mlops.core.records import Metrics, from_json
 from mlops.core.scores import predict_scores
 from mlops.core.table import Rows, split_by_time
+from mlops.flow.load_version import chosen_format, load_trained
 from mlops.lineage.events.develop import version_packaged
 from mlops.reports.card import model_card
 from mlops.spec.load import Spec, tier_of
@@ -112,14 +112,14 @@ def _parts(
             test_start=snapshot.test_start,
         )
     encoder = FeatureEncoder.from_json(training.encoder)
-    data = workspace.artifacts.read(training.model_sha256)
-    estimator = model_file.load(data, trusted=develop.trusted_types)
+    estimator = load_trained(workspace, spec, training)
     scores = predict_scores(estimator, encoder.encode_table(test_rows.table))
     golden = encoder.encode_table(_golden(test_rows))
     statistic = DRIFT_STATISTICS.get(spec.content.monitor.drift.statistic_name)
     return PackageParts(
         model=spec.model,
-        model_bytes=data,
+        model_bytes=workspace.artifacts.read(training.model_sha256),
+        model_format=chosen_format(spec, training),
         encoder=encoder,
         schema=[column for column in snapshot.columns if column["name"] != develop.label],
         spec=spec.to_json(),

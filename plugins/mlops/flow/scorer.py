@@ -15,13 +15,13 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from mlops.core.artifact.package import LoadedModel
+from mlops.core.artifact.package import LoadedModel, PackageContents, load_model
 from mlops.core.checks import schema_changes
 from mlops.core.period import Period
 from mlops.core.profiles import Profile
 from mlops.core.records import Check
 from mlops.core.scores import HIGHEST, LOWEST
-from mlops.flow.load_version import Predict, load_version, with_version_in_errors
+from mlops.flow.load_version import Predict, read_version, with_version_in_errors
 from mlops.flow.queries import SCORE, rule_query, scoring_query
 from mlops.spec.load import Spec
 from mlops.spec.model import Feature, NumericFeature
@@ -80,13 +80,17 @@ class ModelScorer:
     workspace: Workspace
     version: VersionRow
     spec: Spec
-    package: LoadedModel
+    contents: PackageContents
 
     @classmethod
     def load(cls, workspace: Workspace, version: VersionRow) -> ModelScorer:
-        """Read the package, and construct the model if its bytes are those that were signed."""
+        """Read the package if its bytes are those that were signed.
+
+        The model itself is constructed when it is asked to predict: most steps need what is
+        beside it only, and its libraries cost a second to import.
+        """
         spec = workspace.spec(version.spec_digest)
-        return cls(workspace, version, spec, load_version(workspace, version))
+        return cls(workspace, version, spec, read_version(workspace, version))
 
     @property
     def file(self) -> str:
@@ -98,24 +102,29 @@ class ModelScorer:
 
     @property
     def encoder(self) -> Encoder:
-        return self.package.contents.encoder
+        return self.contents.encoder
 
     @property
     def predict(self) -> Predict:
         # Whether the scores are probabilities is checked where the keys of the rows are known.
-        return with_version_in_errors(self.package.predict, self.version)
+        return with_version_in_errors(self.model.predict, self.version)
+
+    @cached_property
+    def model(self) -> LoadedModel:
+        """The model of the package, constructed."""
+        return load_model(self.contents, trusted=self.spec.content.develop.trusted_types)
 
     @cached_property
     def reference(self) -> Profile:
         """The profile that was signed with the package."""
-        return Profile.from_json(self.package.contents.reference)
+        return Profile.from_json(self.contents.reference)
 
     def query(self, window: Period, *, as_of: datetime | None = None) -> str:
         return scoring_query(self.workspace.warehouse.dialect, self.spec, window, as_of=as_of)
 
     def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:
         """Each column's type as at training and as it is now."""
-        trained_on = {column["name"]: column["type"] for column in self.package.contents.schema}
+        trained_on = {column["name"]: column["type"] for column in self.contents.schema}
         return schema_changes(trained_on, columns)
 
     def profile(self, window: Period) -> Profile:

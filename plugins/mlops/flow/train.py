@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
 
-from mlops.core.artifact import model_file
+from mlops.core.artifact.formats import MODEL_FORMATS
 from mlops.core.encode import FeatureEncoder
 from mlops.core.estimator import build, code_facts, technique
 from mlops.core.metrics import best_index, metrics
@@ -76,7 +78,8 @@ def _fit(
     ]
     best = best_index(develop.select_by, [result.metrics for result, _ in fitted])
     results = [replace(result, chosen=index == best) for index, (result, _) in enumerate(fitted)]
-    data = model_file.dump(fitted[best][1])
+    chosen, estimator = develop.candidates[best], fitted[best][1]
+    data = MODEL_FORMATS.get(chosen.format).dump(estimator)
     sha256 = workspace.artifacts.put_bytes(data)
     row = TrainingRow(
         id=training_id,
@@ -85,7 +88,7 @@ def _fit(
         snapshot_id=snapshot.id,
         criteria_digest=spec.criteria_digest,
         candidates=[to_json(result) for result in results],
-        chosen=results[best].name,
+        chosen=chosen.name,
         model_sha256=sha256,
         encoder=encoder.to_json(),
         code=code,
@@ -111,9 +114,11 @@ def _fit(
 
 
 def _build(spec: Spec, candidate: Candidate, encoder: FeatureEncoder) -> Estimator:
-    """Make an unfitted estimator, of which nothing yet says that it cannot be packaged."""
+    """Make an unfitted estimator that its format does not refuse."""
     estimator = build(candidate, encoder.features, seed=spec.content.develop.seed)
-    _require_packable(spec, candidate, estimator)
+    trusted = spec.content.develop.trusted_types
+    with _packaging(candidate):
+        MODEL_FORMATS.get(candidate.format).require_packable(estimator, trusted=trusted)
     return estimator
 
 
@@ -125,7 +130,7 @@ def _fit_and_measure(
     train_rows: Rows,
     test_rows: Rows,
 ) -> CandidateResult:
-    """Fit one candidate and measure it; it is packaged at once, to know that it can be."""
+    """Fit one candidate and measure it; it is written and read back, as deployment will."""
     started = perf_counter()
     try:
         estimator.fit(encoder.encode_table(train_rows.table), train_rows.label)
@@ -146,7 +151,9 @@ def _fit_and_measure(
             action="correct its params in the spec, or wrap it in a factory that imputes",
         ) from error
     seconds = perf_counter() - started
-    _require_packable(spec, candidate, estimator)
+    model_format = MODEL_FORMATS.get(candidate.format)
+    with _packaging(candidate):
+        model_format.load(model_format.dump(estimator), trusted=spec.content.develop.trusted_types)
     return CandidateResult(
         name=candidate.name,
         technique=technique(candidate),
@@ -157,10 +164,11 @@ def _fit_and_measure(
     )
 
 
-def _require_packable(spec: Spec, candidate: Candidate, estimator: Estimator) -> None:
-    """Write the estimator and read it back, as deployment and scoring will."""
+@contextmanager
+def _packaging(candidate: Candidate) -> Iterator[None]:
+    """Name the candidate in what its format refuses."""
     try:
-        model_file.load(model_file.dump(estimator), trusted=spec.content.develop.trusted_types)
+        yield
     except (ArtifactRefused, TrainingError) as error:
         raise TrainingError(
             f"{_named(candidate)} cannot be packaged: {error.what}",

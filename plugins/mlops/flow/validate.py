@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mlops.core.acceptance import all_passed, gate_error, judge_gates
-from mlops.core.artifact import model_file
 from mlops.core.encode import FeatureEncoder
 from mlops.core.metrics import evaluate, metrics
 from mlops.core.records import Metrics, to_json
@@ -11,7 +10,7 @@ from mlops.core.scores import predict_scores
 from mlops.core.table import Rows, split_by_time
 from mlops.errors import DataRefused, PredictionError
 from mlops.flow.deployments import live_version
-from mlops.flow.load_version import load_version, with_version_in_errors
+from mlops.flow.load_version import load_trained, load_version, with_version_in_errors
 from mlops.lineage.events.develop import model_validated
 from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow
@@ -31,10 +30,7 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
     spec = workspace.spec(training.spec_digest)
     test_rows = _test_rows(workspace, spec, snapshot)
     encoder = FeatureEncoder.from_json(training.encoder)
-    estimator = model_file.load(
-        workspace.artifacts.read(training.model_sha256),
-        trusted=spec.content.develop.trusted_types,
-    )
+    estimator = load_trained(workspace, spec, training)
     matrix = encoder.encode_table(test_rows.table)
     evaluation = evaluate(
         y=test_rows.label,

@@ -32,6 +32,7 @@ SqlFile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-./]+\.sql$")]
 DottedName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 PeriodUnit = Literal["hour", "day", "week", "month"]
+DEFAULT_FORMAT = "skops"
 # Of hours these are eleven years; more of them are counted back, one by one, out of the calendar.
 Periods = Annotated[int, Field(ge=1, le=100_000)]
 # What the tables and the view of the predictions hold beside the key.
@@ -202,11 +203,16 @@ class Split(Section):
 
 
 class Candidate(Section):
-    """One technique to try: a scikit-learn estimator, or a factory function of the user's."""
+    """One technique to try: an estimator class by its dotted name, or a factory function."""
 
     name: Name
     estimator: DottedName | None = None
     factory: DottedName | None = None
+    format: ItemName = Field(
+        default=DEFAULT_FORMAT,
+        exclude_if=lambda name: name == DEFAULT_FORMAT,
+        description="The model format in which the fitted estimator is packaged.",
+    )
     params: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -27,9 +27,9 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
 
-from mlops.core.artifact import model_file
 from mlops.core.artifact.audit import SCHEMA
 from mlops.core.artifact.bounds import check_bounds
+from mlops.core.artifact.skops_format import SKOPS
 from mlops.core.artifact.stored_zip import read_members, write_stored_zip
 from mlops.errors import ArtifactRefused
 
@@ -151,10 +151,10 @@ def set_field(field: str, node: int, value: Any) -> Callable[[np.ndarray], None]
 
 def refused(estimator: Any, change: Change, match: str) -> None:
     """Assert that the file is read as it is, and refused once it is changed."""
-    written = model_file.dump(estimator)
-    assert model_file.load(edited(written, lambda schema, members: None)) is not None
+    written = SKOPS.dump(estimator)
+    assert SKOPS.load(edited(written, lambda schema, members: None)) is not None
     with pytest.raises(ArtifactRefused, match=match):
-        model_file.load(edited(written, change))
+        SKOPS.load(edited(written, change))
 
 
 # More threads than processors make these small models slow.
@@ -278,7 +278,7 @@ def test_a_part_that_is_no_tree_is_refused():
 
 def replace(schema: Schema, members: dict[str, bytes], estimator: Any) -> None:
     """Put another model into a file."""
-    other = read_members(model_file.dump(estimator), what="a model file")
+    other = read_members(SKOPS.dump(estimator), what="a model file")
     schema.clear()
     schema.update(json.loads(other.pop(SCHEMA)))
     members.clear()
@@ -592,7 +592,7 @@ def test_any_index_in_a_neighbour_tree_is_refused_or_harmless(data):
 def _refused_or_harmless(estimator: Any) -> None:
     """What passes the checks can be asked without leaving its arrays: the process survives."""
     try:
-        loaded = model_file.load(model_file.dump(estimator))
+        loaded = SKOPS.load(SKOPS.dump(estimator))
     except ArtifactRefused:
         return
     with warnings.catch_warnings():

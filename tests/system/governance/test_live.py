@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from demo.tasks import TaskRef
-from mlops.core.artifact import model_file
 from mlops.core.artifact.package import PackageParts, build, read
+from mlops.core.artifact.skops_format import SKOPS
 from mlops.store.tables import ReportRow, VersionRow
 from tests.fixtures.visits import sign
 from tests.flow.factories import HomeMade
@@ -203,7 +203,7 @@ def test_bytes_that_may_not_be_constructed_are_refused(site: Site, what: str) ->
     if what == "a pickle":
         model = pickle.dumps(Evil(marker))
     else:
-        model = model_file.dump(HomeMade().fit(np.zeros((2, 1)), np.array([0, 1])))
+        model = SKOPS.dump(HomeMade().fit(np.zeros((2, 1)), np.array([0, 1])))
     version = site.version("late")
     work = life.workspace
     with work.store.transaction() as transaction:

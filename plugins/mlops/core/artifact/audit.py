@@ -142,7 +142,7 @@ def _types_refused(refused: Mapping[str, str | None]) -> ArtifactRefused:
         f"'develop: trusted_types' of the spec, which the approvers will see: {_list(allowed_by)}"
     )
     if never:
-        action = f"choose another estimator: no spec can allow {_list(never)}"
+        action = f"choose another estimator or model format: no spec can allow {_list(never)}"
     return ArtifactRefused(
         "a model file holds types that may not be constructed",
         found=_list(sorted(refused)),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlops.core.artifact import model_file
+from mlops.core.artifact.formats import MODEL_FORMATS
 from mlops.core.artifact.package_file import (
     Package,
     PackageContents,
@@ -46,7 +46,7 @@ class LoadedModel:
 
     :ivar estimator: a fitted classifier of two classes.
     :ivar warnings: what differs from the place where the model was made, in sentences: versions
-        of libraries, and what scikit-learn said about them while loading.
+        of libraries, and the warnings that they gave while loading.
     """
 
     contents: PackageContents
@@ -83,7 +83,7 @@ class LoadedModel:
         require_probabilities(
             found, rows=len(expected), what=self.contents.model, name_row="golden row {}".format
         )
-        same = self.contents.requirements == installed_versions()
+        same = self.contents.requirements == installed_versions(self.contents.model_format)
         tolerance = TOLERANCE if same else TOLERANCE_OTHER_VERSIONS
         difference = np.abs(found - expected)
         excess = difference - tolerance * np.maximum(1.0, np.abs(expected))
@@ -104,16 +104,18 @@ def load_model(contents: PackageContents, *, trusted: Iterable[str] = ()) -> Loa
     """Construct the model of a package.
 
     :param trusted: types that the spec adds to the list of allowed ones.
-    :raises ArtifactRefused: as :func:`mlops.core.artifact.model_file.load`.
+    :raises ArtifactRefused: the format refuses the model's bytes.
+    :raises ExtensionError: the format is not known here.
     """
+    model_format = MODEL_FORMATS.get(contents.model_format)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        estimator = model_file.load(contents.model_bytes, trusted=trusted)
-    said = dict.fromkeys(str(warning.message) for warning in caught)
-    here = installed_versions()
+        estimator = model_format.load(contents.model_bytes, trusted=trusted)
+    raised = dict.fromkeys(str(warning.message) for warning in caught)
+    here = installed_versions(contents.model_format)
     differing = [
         f"{name}: the model was made with {made}, here is {here.get(name, 'none')}"
         for name, made in contents.requirements.items()
         if made != here.get(name)
     ]
-    return LoadedModel(contents=contents, estimator=estimator, warnings=(*differing, *said))
+    return LoadedModel(contents=contents, estimator=estimator, warnings=(*differing, *raised))

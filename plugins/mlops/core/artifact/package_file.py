@@ -3,7 +3,7 @@
 The file is a zip of stored members, written the same way each time: the same training gives the
 same bytes. It holds the model and its encoder, the schema and the spec that it came from, golden
 rows with their predictions, the versions of the libraries, the reference profile and the model
-card; and a manifest with the digest of each of them.
+card; and :mod:`a manifest <mlops.core.artifact.manifest>` with the digest of each of them.
 """
 
 from __future__ import annotations
@@ -11,25 +11,27 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from mlops.core.artifact.formats import MODEL_FORMATS, library_versions
+from mlops.core.artifact.manifest import (
+    BRING_BACK,
+    FORMATS,
+    MANIFEST,
+    Manifest,
+    check_members_to_write,
+)
 from mlops.core.artifact.stored_zip import read_members, write_stored_zip
 from mlops.core.encode import FeatureEncoder
 from mlops.core.scores import require_probabilities
 from mlops.digests import canonical_json, digest_bytes
 from mlops.errors import ArtifactChanged, ArtifactRefused, DataRefused, TrainingError
-
-FORMAT = 1
-LIBRARIES = ("numpy", "scikit-learn", "skops", "pyarrow")
+from mlops.spec.model import DEFAULT_FORMAT
 
 _WHAT = "a model package"
-_MANIFEST = "manifest.json"
-_BRING_BACK = "bring back the approved bytes, or release a new version and have it signed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class PackageParts:
     """What goes into a package.
 
     :ivar model: the model's name.
-    :ivar model_bytes: what :func:`mlops.core.artifact.model_file.dump` wrote.
+    :ivar model_bytes: what the format's ``dump`` wrote.
     :ivar schema: name and Arrow type of each training column, as JSON values.
     :ivar spec: the spec's canonical content, as JSON values.
     :ivar golden_inputs: encoded rows, float64 of shape (rows, features); some tens.
@@ -46,6 +48,9 @@ class PackageParts:
     :ivar card: the model card, as Markdown without the time of writing.
     :ivar code: versions of libraries and digests of the code that trained, as JSON values.
     :ivar facts: what else must be bound to the bytes: digests of snapshot, spec and criteria.
+    :ivar model_format: the name of the model's format.
+    :ivar optional: optional members by their names, which
+        :data:`mlops.core.artifact.manifest.OPTIONAL` lists.
     """
 
     model: str
@@ -59,6 +64,8 @@ class PackageParts:
     card: str
     code: Mapping[str, Any]
     facts: Mapping[str, Any]
+    model_format: str = DEFAULT_FORMAT
+    optional: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,13 @@ class PackageContents:
     """What a package holds, read and checked; nothing of the model is constructed yet.
 
     :ivar requirements: version of Python and of each library that the model was made with.
+    :ivar optional: optional members by name, those included that this version does not know.
     """
 
     digest: str
     model: str
     model_bytes: bytes
+    model_format: str
     encoder: FeatureEncoder
     schema: Sequence[Mapping[str, Any]]
     spec: Mapping[str, Any]
@@ -89,17 +98,22 @@ class PackageContents:
     card: str
     code: Mapping[str, Any]
     facts: Mapping[str, Any]
+    optional: Mapping[str, bytes]
 
 
 def build(parts: PackageParts) -> Package:
-    """Write a package.
+    """Write a package, in the earliest format of packages that can hold it.
 
-    :raises TrainingError: the golden rows do not fit the encoder.
+    :raises TrainingError: the golden rows do not fit the encoder, or a member has a wrong name.
     :raises PredictionError: a golden score is not a probability.
+    :raises ExtensionError: the model's format is not known.
     """
     _check_golden_parts(parts)
+    member = MODEL_FORMATS.get(parts.model_format).member
+    check_members_to_write(member, parts.optional)
+    here = installed_versions(parts.model_format)
     members = {
-        "model.skops": parts.model_bytes,
+        member: parts.model_bytes,
         "encoder.json": _json(parts.encoder.to_json()),
         "schema.json": _json(list(parts.schema)),
         "spec.json": _json(parts.spec),
@@ -110,19 +124,21 @@ def build(parts: PackageParts) -> Package:
             }
         ),
         "requirements.json": _json(
-            {name: parts.code.get(name, found) for name, found in installed_versions().items()}
+            {name: parts.code.get(name, found) for name, found in here.items()}
         ),
         "reference.json": _json(parts.reference),
         "card.md": parts.card.encode(),
+        **{name: parts.optional[name] for name in sorted(parts.optional)},
     }
-    manifest = {
-        "format": FORMAT,
-        "model": parts.model,
-        "members": {name: digest_bytes(content) for name, content in members.items()},
-        "code": parts.code,
-        "facts": parts.facts,
-    }
-    data = write_stored_zip([(_MANIFEST, _json(manifest)), *members.items()])
+    manifest = Manifest(
+        model=parts.model,
+        model_format=parts.model_format,
+        model_member=member,
+        optional=tuple(parts.optional),
+        code=parts.code,
+        facts=parts.facts,
+    )
+    data = write_stored_zip([(MANIFEST, _json(manifest.to_json(members))), *members.items()])
     return Package(data=data, digest=digest_bytes(data))
 
 
@@ -131,7 +147,7 @@ def read(data: bytes, *, expected_digest: str) -> PackageContents:
 
     :param expected_digest: the SHA-256 that was signed.
     :raises ArtifactChanged: the bytes, or a member against the manifest, are others.
-    :raises ArtifactRefused: this is no package, or one of a format that is not known here.
+    :raises ArtifactRefused: this is not a package, or one that needs a later version to be read.
     """
     found = digest_bytes(data)
     if found != expected_digest:
@@ -139,29 +155,24 @@ def read(data: bytes, *, expected_digest: str) -> PackageContents:
             "the bytes of a model package have changed",
             found=f"sha256 {found}",
             expected=f"approved sha256 {expected_digest}",
-            action=_BRING_BACK,
+            action=BRING_BACK,
         )
     members = read_members(data, what=_WHAT)
     try:
-        manifest = json.loads(members.pop(_MANIFEST))
-        _check_manifest(manifest, members)
+        manifest = Manifest.from_json(json.loads(members.pop(MANIFEST)), members)
         return _contents(found, manifest, members)
     except (KeyError, TypeError, ValueError, AttributeError, DataRefused) as error:
         raise ArtifactRefused(
             f"{_WHAT} was expected",
             found=f"{type(error).__name__}: {error}",
-            expected=f"a package of format {FORMAT}",
+            expected=f"a package of format {' or '.join(map(str, FORMATS))}",
             action="package the model again from its training run",
         ) from error
 
 
-@cache
-def installed_versions() -> dict[str, str]:
+def installed_versions(model_format: str) -> dict[str, str]:
     """Version of Python and of each library that a model depends on, here and now."""
-    return {
-        "python": platform.python_version(),
-        **{library: version(library) for library in LIBRARIES},
-    }
+    return {"python": platform.python_version(), **library_versions([model_format])}
 
 
 def _check_golden_parts(parts: PackageParts) -> None:
@@ -179,52 +190,24 @@ def _check_golden_parts(parts: PackageParts) -> None:
     )
 
 
-def _check_manifest(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
-    if manifest["format"] != FORMAT:
-        raise ArtifactRefused(
-            "a model package of another format",
-            found=f"format {manifest['format']!r}",
-            expected=f"format {FORMAT}",
-            action="read it with the version of this library that wrote it",
-        )
-    expected: Mapping[str, str] = manifest["members"]
-    if set(expected) != set(members):
-        raise ArtifactRefused(
-            "a model package with other members than its manifest names",
-            found=", ".join(sorted(members)),
-            expected=", ".join(sorted(expected)),
-            action=_BRING_BACK,
-        )
-    for name, content in members.items():
-        if digest_bytes(content) != expected[name]:
-            raise ArtifactChanged(
-                f"{name} in a model package has changed",
-                found=f"sha256 {digest_bytes(content)}",
-                expected=f"sha256 {expected[name]} of its manifest",
-                action=_BRING_BACK,
-            )
-
-
-def _contents(
-    digest: str, manifest: Mapping[str, Any], members: Mapping[str, bytes]
-) -> PackageContents:
+def _contents(digest: str, manifest: Manifest, members: Mapping[str, bytes]) -> PackageContents:
     golden = json.loads(members["golden.json"])
-    encoder = FeatureEncoder.from_json(json.loads(members["encoder.json"]))
-    inputs = np.array([[_number(value) for value in row] for row in golden["inputs"]])
     return PackageContents(
         digest=digest,
-        model=manifest["model"],
-        model_bytes=members["model.skops"],
-        encoder=encoder,
+        model=manifest.model,
+        model_bytes=members[manifest.model_member],
+        model_format=manifest.model_format,
+        encoder=FeatureEncoder.from_json(json.loads(members["encoder.json"])),
         schema=json.loads(members["schema.json"]),
         spec=json.loads(members["spec.json"]),
-        golden_inputs=inputs,
+        golden_inputs=np.array([[_number(value) for value in row] for row in golden["inputs"]]),
         golden_outputs=np.array(golden["outputs"], dtype=np.float64),
         requirements=json.loads(members["requirements.json"]),
         reference=json.loads(members["reference.json"]),
         card=members["card.md"].decode(),
-        code=manifest["code"],
-        facts=manifest["facts"],
+        code=manifest.code,
+        facts=manifest.facts,
+        optional={name: members[name] for name in manifest.optional},
     )
 
 

@@ -81,8 +81,8 @@ from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
-from mlops.core.artifact import model_file
 from mlops.core.artifact.audit import SCHEMA
+from mlops.core.artifact.skops_format import SKOPS
 from mlops.core.artifact.stored_zip import read_members, write_stored_zip
 from mlops.digests import digest_bytes
 from mlops.errors import ArtifactRefused, TrainingError
@@ -241,26 +241,26 @@ def edited(data: bytes, change: Callable[[dict[str, Any], dict[str, bytes]], Any
 @pytest.mark.parametrize("name", ALL)
 def test_training_twice_gives_the_same_bytes(name):
     estimator = fit(name)
-    written = model_file.dump(estimator)
-    assert model_file.dump(estimator) == written
-    assert model_file.dump(fit(name)) == written
+    written = SKOPS.dump(estimator)
+    assert SKOPS.dump(estimator) == written
+    assert SKOPS.dump(fit(name)) == written
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_what_was_loaded_predicts_the_same_and_is_the_same_file(name):
     estimator = fit(name)
-    written = model_file.dump(estimator)
-    loaded = model_file.load(written)
+    written = SKOPS.dump(estimator)
+    loaded = SKOPS.load(written)
     assert type(loaded) is type(estimator)
     assert np.array_equal(scores(loaded), scores(estimator))
     # Having predicted, having been loaded: neither is part of the model.
-    assert model_file.dump(loaded) == written
+    assert SKOPS.dump(loaded) == written
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_plain_skops_reads_the_canonical_form(name):
     estimator = fit(name)
-    written = model_file.dump(estimator)
+    written = SKOPS.dump(estimator)
     plain = skops.io.loads(written, trusted=skops.io.get_untrusted_types(data=written))
     assert np.array_equal(scores(plain), scores(estimator))
 
@@ -282,8 +282,8 @@ def test_another_process_gives_the_same_bytes():
 def test_memory_between_the_fields_of_nodes_is_not_written():
     tree = fit("tree_regression")
     # Unpickling leaves whatever lay in the memory there; so does a pool of processes.
-    copies = {model_file.dump(pickle.loads(pickle.dumps(tree))) for _ in range(5)}
-    assert copies == {model_file.dump(tree)}
+    copies = {SKOPS.dump(pickle.loads(pickle.dumps(tree))) for _ in range(5)}
+    assert copies == {SKOPS.dump(tree)}
 
 
 def test_equal_constants_are_written_alike_however_they_lie_in_memory():
@@ -292,11 +292,11 @@ def test_equal_constants_are_written_alike_however_they_lie_in_memory():
     one.penalty = two.penalty = None
     one.tol, two.tol = 0.5, float("0.5")
     one.note, two.note = ("a", 0.5, one.tol), ("a", 0.5, float("0.5"))
-    assert model_file.dump(one) == model_file.dump(two)
+    assert SKOPS.dump(one) == SKOPS.dump(two)
 
 
 def test_members_are_stored_with_a_fixed_time():
-    with zipfile.ZipFile(io.BytesIO(model_file.dump(fit("forest")))) as file:
+    with zipfile.ZipFile(io.BytesIO(SKOPS.dump(fit("forest")))) as file:
         entries = file.infolist()
     assert entries[0].filename == SCHEMA
     assert [entry.filename for entry in entries[1:]] == [f"{i}.npy" for i in range(1, len(entries))]
@@ -346,7 +346,7 @@ def _zipped_pickle(bomb: Bomb) -> bytes:
 def test_a_pickle_in_any_dress_is_refused_before_anything_is_constructed(write, found, tmp_path):
     trace = tmp_path / "constructed"
     with pytest.raises(ArtifactRefused, match=found):
-        model_file.load(write(Bomb(trace)))
+        SKOPS.load(write(Bomb(trace)))
     assert not trace.exists()
 
 
@@ -359,39 +359,39 @@ def test_a_pickle_inside_an_array_is_refused_before_it_is_constructed(tmp_path):
         members["1.npy"] = buffer.getvalue()
 
     with pytest.raises(ArtifactRefused, match="cannot be constructed"):
-        model_file.load(edited(model_file.dump(fit("logistic")), change))
+        SKOPS.load(edited(SKOPS.dump(fit("logistic")), change))
     assert not trace.exists()
 
 
 @pytest.mark.parametrize("broken", [b"", b"PK\x03\x04", b"PK\x05\x06" + bytes(18), b"no model"])
 def test_bytes_that_are_nothing_are_refused(broken):
     with pytest.raises(ArtifactRefused):
-        model_file.load(broken)
+        SKOPS.load(broken)
 
 
 def test_a_truncated_file_is_refused():
-    written = model_file.dump(fit("logistic"))
+    written = SKOPS.dump(fit("logistic"))
     for length in range(0, len(written), 97):
         with pytest.raises(ArtifactRefused):
-            model_file.load(written[:length])
+            SKOPS.load(written[:length])
 
 
 def test_a_compressed_file_is_refused():
     with pytest.raises(ArtifactRefused, match="compressed or encrypted"):
-        model_file.load(skops.io.dumps(fit("logistic"), compression=zipfile.ZIP_DEFLATED))
+        SKOPS.load(skops.io.dumps(fit("logistic"), compression=zipfile.ZIP_DEFLATED))
 
 
 def test_a_name_that_stands_twice_is_refused():
-    members = list(read_members(model_file.dump(fit("logistic")), what="a model file").items())
+    members = list(read_members(SKOPS.dump(fit("logistic")), what="a model file").items())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         twice = write_stored_zip([*members, members[0]])
     with pytest.raises(ArtifactRefused, match="twice"):
-        model_file.load(twice)
+        SKOPS.load(twice)
 
 
 def test_entries_that_share_their_bytes_are_refused():
-    written = model_file.dump(fit("forest"))
+    written = SKOPS.dump(fit("forest"))
     with zipfile.ZipFile(io.BytesIO(written)) as file:
         entries = file.infolist()
         largest = max(entries, key=lambda entry: entry.file_size)
@@ -405,7 +405,7 @@ def test_entries_that_share_their_bytes_are_refused():
                 target.filelist.append(entry)
             target._didModify = True
     with pytest.raises(ArtifactRefused):
-        model_file.load(forged.getvalue())
+        SKOPS.load(forged.getvalue())
 
 
 def test_a_member_that_nothing_uses_is_refused():
@@ -413,7 +413,7 @@ def test_a_member_that_nothing_uses_is_refused():
         members["note.txt"] = b"hello"
 
     with pytest.raises(ArtifactRefused, match=r"note\.txt"):
-        model_file.load(edited(model_file.dump(fit("logistic")), change))
+        SKOPS.load(edited(SKOPS.dump(fit("logistic")), change))
 
 
 def test_a_missing_member_is_refused():
@@ -421,15 +421,15 @@ def test_a_missing_member_is_refused():
         members.popitem()
 
     with pytest.raises(ArtifactRefused):
-        model_file.load(edited(model_file.dump(fit("logistic")), change))
+        SKOPS.load(edited(SKOPS.dump(fit("logistic")), change))
 
 
 @pytest.mark.parametrize("protocol", [None, True, 0, 1, 3, "2"])
 def test_another_version_of_the_format_is_refused(protocol):
     with pytest.raises(ArtifactRefused, match="protocol"):
-        model_file.load(
+        SKOPS.load(
             edited(
-                model_file.dump(fit("logistic")),
+                SKOPS.dump(fit("logistic")),
                 lambda schema, _: schema.update(protocol=protocol),
             )
         )
@@ -439,7 +439,7 @@ def test_types_outside_of_the_list_are_refused_by_name():
     x, y, _ = data()
     search = GridSearchCV(LogisticRegression(), {"C": [1.0, 2.0]}, cv=2).fit(x, y)
     with pytest.raises(ArtifactRefused, match=r"_search\.GridSearchCV") as caught:
-        model_file.load(model_file.dump(search))
+        SKOPS.load(SKOPS.dump(search))
     assert "LogisticRegression" not in str(caught.value)
     # Its results are a masked array, which no line of a spec can allow.
     assert "no spec can allow numpy.ma.MaskedArray" in str(caught.value)
@@ -448,10 +448,10 @@ def test_types_outside_of_the_list_are_refused_by_name():
 def test_a_spec_may_add_a_type_by_name():
     x, y, _ = data()
     pipeline = make_pipeline(Nystroem(random_state=SEED), LogisticRegression()).fit(x, y)
-    written = model_file.dump(pipeline)
+    written = SKOPS.dump(pipeline)
     with pytest.raises(ArtifactRefused, match="Nystroem"):
-        model_file.load(written)
-    loaded = model_file.load(written, trusted=["sklearn.kernel_approximation.Nystroem"])
+        SKOPS.load(written)
+    loaded = SKOPS.load(written, trusted=["sklearn.kernel_approximation.Nystroem"])
     assert np.array_equal(scores(loaded), scores(pipeline))
 
 
@@ -498,24 +498,24 @@ def larger(bound: float, x: Any) -> Any:
 def test_the_types_that_the_error_names_are_those_that_a_spec_must_name(name):
     x, y, _ = data()
     estimator = OUTSIDE[name]().fit(x, y)
-    written = model_file.dump(estimator)
+    written = SKOPS.dump(estimator)
     with pytest.raises(ArtifactRefused, match="may not be constructed") as caught:
-        model_file.load(written)
+        SKOPS.load(written)
     action, _, names = str(caught.value.action).partition("which the approvers will see: ")
     assert "'develop: trusted_types' of the spec" in action
-    loaded = model_file.load(written, trusted=names.split(", "))
+    loaded = SKOPS.load(written, trusted=names.split(", "))
     assert np.array_equal(scores(loaded), scores(estimator))
 
 
 @pytest.mark.parametrize("name", sorted(NEVER))
 def test_an_error_names_no_permission_where_no_spec_can_give_one(name):
     x, y, _ = data()
-    written = model_file.dump(NEVER[name]().fit(x, y))
+    written = SKOPS.dump(NEVER[name]().fit(x, y))
     with pytest.raises(ArtifactRefused, match="no spec can allow") as caught:
-        model_file.load(written)
+        SKOPS.load(written)
     assert "trusted_types" not in str(caught.value)
     with pytest.raises(ArtifactRefused, match="no spec can allow"):
-        model_file.load(written, trusted=str(caught.value.found).split(", "))
+        SKOPS.load(written, trusted=str(caught.value.found).split(", "))
 
 
 def shout(x: Any) -> Any:
@@ -527,13 +527,13 @@ def test_functions_are_refused_unless_they_are_on_the_list():
     pipeline = make_pipeline(FunctionTransformer(np.tanh), LogisticRegression()).fit(x, y)
     pipeline[0].func = shout
     with pytest.raises(ArtifactRefused, match=r"shout"):
-        model_file.load(model_file.dump(pipeline))
+        SKOPS.load(SKOPS.dump(pipeline))
     pipeline[0].func = partial(np.tanh)
     with pytest.raises(ArtifactRefused, match=r"functools\.partial of numpy\.tanh"):
-        model_file.load(model_file.dump(pipeline))
+        SKOPS.load(SKOPS.dump(pipeline))
     pipeline[0].func = partial(shout, 1)
     with pytest.raises(ArtifactRefused, match="not a plain function"):
-        model_file.load(model_file.dump(pipeline))
+        SKOPS.load(SKOPS.dump(pipeline))
 
 
 @pytest.mark.parametrize(
@@ -561,7 +561,7 @@ def test_a_node_that_was_written_by_hand_is_refused(loader, module, name):
         }
 
     with pytest.raises(ArtifactRefused, match="may not be constructed") as caught:
-        model_file.load(edited(model_file.dump(fit("logistic")), change))
+        SKOPS.load(edited(SKOPS.dump(fit("logistic")), change))
     assert f"{module}.{name}" in str(caught.value)
 
 
@@ -576,13 +576,13 @@ def test_a_reference_to_what_is_not_there_yet_is_refused(target):
         }
 
     with pytest.raises(ArtifactRefused, match="cannot be constructed"):
-        model_file.load(edited(model_file.dump(fit("logistic")), change))
+        SKOPS.load(edited(SKOPS.dump(fit("logistic")), change))
 
 
 def test_a_description_that_is_no_object_is_refused():
     for schema in (b"[]", b"{}", b"7", b'{"__loader__": 1, "protocol": 2}', b"[" * 100_000):
         with pytest.raises(ArtifactRefused):
-            model_file.load(write_stored_zip([(SCHEMA, schema)]))
+            SKOPS.load(write_stored_zip([(SCHEMA, schema)]))
 
 
 @pytest.mark.parametrize("was_enabled", [True, False])
@@ -592,10 +592,10 @@ def test_the_garbage_collector_is_left_as_it_was(was_enabled, readable):
     (gc.enable if was_enabled else gc.disable)()
     try:
         if readable:
-            model_file.load(_small())
+            SKOPS.load(_small())
         else:
             with pytest.raises(ArtifactRefused):
-                model_file.load(_small()[:-1])
+                SKOPS.load(_small()[:-1])
         assert gc.isenabled() is was_enabled
     finally:
         (gc.enable if before else gc.disable)()
@@ -603,7 +603,7 @@ def test_the_garbage_collector_is_left_as_it_was(was_enabled, readable):
 
 def test_what_skops_cannot_write_is_named():
     with pytest.raises(TrainingError, match="Birch cannot be packaged"):
-        model_file.dump(Birch(n_clusters=2).fit(data()[0]))
+        SKOPS.dump(Birch(n_clusters=2).fit(data()[0]))
 
 
 @settings(max_examples=300, deadline=None)
@@ -612,7 +612,7 @@ def test_a_flipped_bit_is_refused_or_does_not_matter(position, bit):
     written = bytearray(_small())
     written[int(position * len(written))] ^= 1 << bit
     try:
-        loaded = model_file.load(bytes(written))
+        loaded = SKOPS.load(bytes(written))
     except ArtifactRefused:
         return
     # The time of a member, say: nothing that the model is made of.
@@ -621,12 +621,12 @@ def test_a_flipped_bit_is_refused_or_does_not_matter(position, bit):
 
 @cache
 def _small() -> bytes:
-    return model_file.dump(fit("logistic"))
+    return SKOPS.dump(fit("logistic"))
 
 
 def digests() -> dict[str, str]:
     """The digest of each of the zoo."""
-    return {name: digest_bytes(model_file.dump(fit(name))) for name in ALL}
+    return {name: digest_bytes(SKOPS.dump(fit(name))) for name in ALL}
 
 
 if __name__ == "__main__":
