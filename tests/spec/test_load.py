@@ -196,6 +196,7 @@ def test_the_digest_does_not_change_with_how_the_same_is_written(folder: Folder)
     [
         ("target: 10", "target: 11", False),
         ("{C: 0.1}", "{C: 0.2}", False),
+        ("params: {C: 0.1}", "params: {C: 0.1}\n      format: onnx", False),
         ("{C: 0.1}", "{C: '0.1'}", False),
         ("max: 120}", "max: 121}", False),
         ("- {metric: auc, at_least: 0.7}", "- {metric: auc, at_least: 0.69}", True),
@@ -209,6 +210,13 @@ def test_the_digests_change_with_the_content(
     before, after = folder.spec(), folder.spec({old: new})
     assert after.digest != before.digest
     assert (after.criteria_digest != before.criteria_digest) is criteria
+
+
+def test_the_default_model_format_is_no_part_of_the_digest(folder: Folder) -> None:
+    before = folder.spec()
+    named = folder.spec({"params: {C: 0.1}": "params: {C: 0.1}\n      format: skops"})
+    assert named.digest == before.digest
+    assert named.content.develop.candidates[0].format == "skops"
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -250,7 +250,10 @@ def test_a_member_that_was_replaced_is_named():
         ({"manifest.json": b"[]"}, "a model package was expected"),
         ({"manifest.json": b"{}"}, "a model package was expected"),
         ({"manifest.json": b"no json"}, "a model package was expected"),
-        ({"manifest.json": b'{"format": 3}'}, "another format; found format 3; expected format 1 or"),
+        (
+            {"manifest.json": b'{"format": 3}'},
+            "another format; found format 3; expected format 1 or",
+        ),
         ({"manifest.json": b'{"format": 1, "members": {}}'}, "other members"),
     ],
 )
