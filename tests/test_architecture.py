@@ -36,7 +36,7 @@ BELOW_THE_LINE = (
     ("core",),
     ("spec",),
     ("vocabulary",),
-    ("digests", "installation", "registry"),
+    ("digests", "installation", "postgres_url", "registry"),
     ("errors",),
 )
 LAYERS = (*ABOVE_THE_LINE, *BELOW_THE_LINE)

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from airflow.sdk import BaseHook, ObjectStoragePath
 from airflow.sdk.configuration import conf
 
+from mlops.errors import ConnectionUnusable
+from mlops.postgres_url import postgres_url
 from mlops.settings import artifact_root, include_folder, lineage_hosts, lineage_namespace
 from mlops.settings import store_conn_id as configured_store
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
     from mlops.warehouse.port import Warehouse
     from mlops.workspace.workspace import RunIdentity, Workspace
+
+_POSTGRES_TYPES = ("postgres", "postgresql")
+# What the hook hands to a driver's connect() and libpq does not know.
+_ONLY_FOR_PSYCOPG = ("autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory")
 
 
 def open_workspace(context: Context, *, warehouse_conn_id: str, store_conn_id: str) -> Workspace:
@@ -64,6 +70,7 @@ def open_warehouse(conn_id: str) -> Warehouse:
     from mlops.warehouse.registry import WAREHOUSES, ConnectionDetails
 
     found = BaseHook.get_connection(conn_id)
+    is_postgres = found.conn_type in _POSTGRES_TYPES
     details = ConnectionDetails(
         id=conn_id,
         type=found.conn_type or "",
@@ -73,15 +80,52 @@ def open_warehouse(conn_id: str) -> Warehouse:
         password=found.password,
         schema=found.schema,
         extra=found.extra_dejson,
-        url=found.get_uri(),
+        url=database_url(conn_id) if is_postgres else found.get_uri(),
     )
     return WAREHOUSES.get(details.type).open(details)
 
 
 def database_url(conn_id: str) -> str:
-    """The URL of a Postgres connection, as libpq spells it."""
-    url: str = BaseHook.get_connection(conn_id).get_uri()
-    return url.replace("postgres://", "postgresql://", 1)
+    """The URL of a Postgres connection, as the provider's hook would connect.
+
+    Airflow looks the connection up where it always does: environment, secrets backends, metadata
+    database. The hook adds what its extras ask for, as a token of IAM or Azure; every other extra
+    is a keyword of libpq, as ``sslmode`` or ``options``.
+
+    :raises ConnectionUnusable: the connection is of another type, or has an extra that libpq does
+        not know.
+    """
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+    from psycopg.pq import Conninfo
+
+    class Parameters(PostgresHook):
+        """The hook up to the point where it would connect."""
+
+        def _create_connection(self, conn_args: dict[str, Any]) -> Any:
+            return conn_args
+
+    hook = Parameters(postgres_conn_id=conn_id)
+    if hook.connection.conn_type not in _POSTGRES_TYPES:
+        raise ConnectionUnusable(
+            f"Airflow's connection '{conn_id}'",
+            found=f"the type {hook.connection.conn_type}",
+            expected="the type postgres",
+            action="define it as a Postgres connection",
+        )
+    parameters: Any = hook.get_conn()
+    parameters = {
+        name: value for name, value in parameters.items() if name not in _ONLY_FOR_PSYCOPG
+    }
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    unknown = sorted(set(parameters) - known)
+    if unknown:
+        raise ConnectionUnusable(
+            f"Airflow's connection '{conn_id}'",
+            found=f"the extra {', '.join(unknown)}",
+            expected="extras of the Postgres provider and keywords of libpq",
+            action="remove it from the connection's extras",
+        )
+    return postgres_url(parameters)
 
 
 def run_identity(context: Any) -> RunIdentity:

@@ -3,6 +3,7 @@
     MlopsError
     ├── SpecError              a spec, a policy or an SQL file is wrong
     ├── InstallationError      a foreign package named mlops, or a second copy of ours
+    ├── ConnectionUnusable     a connection of Airflow that is not one to Postgres
     ├── StoreError             our own tables
     │   ├── StoreUnreachable     no connection (worth a retry)
     │   ├── StoreConflict        two transactions in each other's way (worth a retry)
@@ -78,6 +79,10 @@ class SpecError(MlopsError):
 
 class InstallationError(MlopsError):
     """A foreign package named ``mlops`` is installed, or a second copy of ours."""
+
+
+class ConnectionUnusable(MlopsError):
+    """A connection that Airflow has, and that cannot be used as a connection to Postgres."""
 
 
 class StoreError(MlopsError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from mlops.installation import require_one_installation
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when all is well, 1 when something was found, 2 for wrong usage."""
     options = _parser().parse_args(arguments)
+    # As Airflow's own commands: connections also come from the metadata database.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
         require_one_installation()
         return int(options.run(options))
@@ -287,6 +290,8 @@ def _store_url() -> str:
     conn_id = store_conn_id()
     try:
         return database_url(conn_id)
+    except MlopsError:
+        raise
     except Exception as error:  # each place where Airflow looks for connections has its own
         raise StoreError(
             f"Airflow's connection '{conn_id}'",

@@ -12,8 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -24,6 +23,7 @@ from mlops.errors import (
     StoreNotMigrated,
     StoreUnreachable,
 )
+from mlops.postgres_url import libpq_parameters, postgres_url
 from mlops.store import fact_digests, ledger, outbox
 from mlops.store.tables import SCHEMA, Base, LedgerRow
 from mlops.vocabulary import LedgerAction
@@ -37,20 +37,39 @@ _CONFLICTS = {
 }
 
 
-def engine_url(url: str) -> str:
-    """Any ``postgres://`` spelling as the URL of SQLAlchemy's psycopg driver.
+def make_engine(url: str, *, settings: str = "") -> Engine:
+    """An engine without a pool for any URL that libpq reads: a task opens one connection and ends.
 
-    :raises StoreError: it is no URL; what it is stays unsaid, since it may hold a password.
+    SQLAlchemy decodes a URL otherwise than libpq does, so it is given the keywords.
+
+    :param settings: command-line options for the server, added to those of the URL.
+    :raises StoreError: libpq cannot read the URL; the error does not show it, since it may hold a
+        password.
+    """
+    parameters = parameters_of(url)
+    options = " ".join(part for part in (parameters.get("options"), settings) if part)
+    if options:
+        parameters["options"] = options
+    return create_engine(
+        "postgresql+psycopg://",
+        poolclass=NullPool,
+        connect_args={"connect_timeout": 10, **parameters},
+    )
+
+
+def parameters_of(url: str) -> dict[str, Any]:
+    """The libpq keywords of the store's URL.
+
+    :raises StoreError: libpq cannot read it.
     """
     try:
-        parsed = make_url(url.replace("postgres://", "postgresql://", 1))
-    except (ArgumentError, ValueError):
+        return libpq_parameters(url)
+    except ValueError:
         raise StoreError(
             "the URL of the store",
             found="something else",
             expected="postgresql://user:password@host:port/database",
         ) from None
-    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
 @cache
@@ -74,27 +93,24 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = engine_url(url)
+        self._url = url
+        self._parameters = parameters_of(url)
 
     @cached_property
     def engine(self) -> Engine:
-        """An engine without a pool: a task opens one connection and ends."""
-        return create_engine(
-            self._url,
-            poolclass=NullPool,
-            connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"},
-        )
+        """An engine without a pool."""
+        return make_engine(self._url, settings="-c timezone=UTC")
 
     @property
     def libpq_url(self) -> str:
         """The URL as libpq spells it, with its password."""
-        return self._url.replace("postgresql+psycopg://", "postgresql://", 1)
+        return postgres_url(self._parameters)
 
     @property
     def place(self) -> str:
         """Where the store is, without its password."""
-        url = make_url(self._url)
-        return f"{url.host}:{url.port or 5432}/{url.database}"
+        found = self._parameters
+        return f"{found.get('host')}:{found.get('port', 5432)}/{found.get('dbname', '')}"
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

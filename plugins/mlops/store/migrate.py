@@ -7,12 +7,11 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
-from sqlalchemy.pool import NullPool
 
 from mlops.errors import StoreError, StoreUnreachable
-from mlops.store.connect import engine_url, head_revision
+from mlops.store.connect import head_revision, make_engine
 from mlops.store.tables import SCHEMA
 
 
@@ -25,7 +24,7 @@ def upgrade(url: str, *, task_role: str | None = None) -> str:
     :raises StoreUnreachable: no connection.
     :raises StoreError: the role may not create the schema; the message says what to grant.
     """
-    engine = create_engine(engine_url(url), poolclass=NullPool)
+    engine = make_engine(url)
     try:
         with engine.begin() as connection:
             # Postgres asks for the right to create a schema even where the schema is there.
