@@ -25,6 +25,7 @@ ABOVE_THE_LINE = (
     ("settings",),
 )
 BELOW_THE_LINE = (
+    ("testing",),
     ("views",),
     ("flow",),
     ("approvals",),

@@ -122,8 +122,8 @@ class WarehouseBase:
     def count_keys(self, sql: str, key: str, *, time: str | None = None) -> KeyCounts:
         """Count in one query that the engine runs."""
         quoted = self.dialect.quoted
-        cells = ["count(*) AS n", f"count(DISTINCT {quoted(key)}) AS keys"]
-        cells += [f"max({quoted(time)}) AS newest"] if time else []
+        cells = ["count(*) AS n", f"count(DISTINCT counted.{quoted(key)}) AS keys"]
+        cells += [f"max(counted.{quoted(time)}) AS newest"] if time else []
         query = f"SELECT {', '.join(cells)}\nFROM (\n{self.dialect.statement(sql)}\n) AS counted"
         with self.stream(query) as batches:
             (row,) = (row for batch in batches for row in batch.to_pylist())

@@ -1,0 +1,260 @@
+"""Tests of predictions: shards are replaced whole, and batches are shown whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlops.errors import (
+    DataRefused,
+    DuplicateKey,
+    QueryError,
+    SpecError,
+    WarehouseError,
+    WarehouseUnreachable,
+)
+from mlops.testing.warehouse.rows import read
+from mlops.testing.warehouse.setting import START, Setting
+from mlops.warehouse.port import (
+    Capability,
+    PredictionTable,
+    PublishedBatch,
+    ShardTarget,
+    Warehouse,
+)
+
+SCHEMA = "ml"
+DAY = timedelta(days=1)
+VIEW = (
+    *("id", "event_time", "score", "decision", "model_version", "batch"),
+    *("window_start", "window_end", "published_at"),
+)
+
+
+def keys(numbers: Sequence[int | None]) -> pa.RecordBatch:
+    """Key and time of some rows."""
+    times = pa.array([START] * len(numbers), pa.timestamp("us", "UTC"))
+    return pa.record_batch([pa.array(numbers, pa.int64()), times], names=["id", "at"])
+
+
+def write(
+    warehouse: Warehouse,
+    target: ShardTarget,
+    scores: dict[int, float],
+    *,
+    taking_over: str | None = None,
+) -> None:
+    """Write one shard."""
+    with warehouse.write_scores(target, taking_over=taking_over) as writer:
+        writer.write(keys(list(scores)), np.array(list(scores.values()), np.float64))
+    assert writer.rows == len(scores)
+
+
+def publish(
+    warehouse: Warehouse,
+    target: ShardTarget,
+    rows: int,
+    *,
+    day: int = 0,
+    over_others: bool = True,
+) -> PublishedBatch:
+    """Publish a target's batch for one day."""
+    return warehouse.publish_batch(
+        target.table,
+        batch=target.batch,
+        model_version=target.version,
+        window_start=START + day * DAY,
+        window_end=START + (day + 1) * DAY,
+        rows=rows,
+        over_others=over_others,
+    )
+
+
+def shown(warehouse: Warehouse, target: ShardTarget) -> list[tuple[Any, ...]]:
+    """What applications read: key, score and batch."""
+    quoted = warehouse.dialect.quoted
+    view = f"{quoted(target.table.schema)}.{quoted(target.table.model)}"
+    found = read(warehouse, f"SELECT id, score, batch FROM {view} ORDER BY id")
+    return [tuple(row.values()) for row in found.to_pylist()]
+
+
+class PredictionConformance(Setting):
+    """``ensure_tables``, ``write_scores``, ``publish_batch`` and ``scores_query``."""
+
+    @pytest.fixture
+    def target(self, warehouse: Warehouse, name: str) -> ShardTarget:
+        """Shard 0 of 2 of a batch, in tables that exist."""
+        found = ShardTarget(
+            table=PredictionTable(schema=SCHEMA, model=name, key="id"),
+            batch=f"{name}/2026-01-01/v7",
+            shard=0,
+            shards=2,
+            version=7,
+            threshold=0.5,
+        )
+        warehouse.ensure_tables(found.table, key_type="bigint")
+        return found
+
+    def test_it_declares_that_it_holds_predictions(self, warehouse: Warehouse) -> None:
+        assert Capability.PREDICTIONS in warehouse.capabilities
+
+    def test_tables_are_made_once_for_each_type_of_key(
+        self, warehouse: Warehouse, name: str
+    ) -> None:
+        assert "bigint" in warehouse.key_types
+        for key_type in warehouse.key_types:
+            table = PredictionTable(schema=SCHEMA, model=f"{name}_{key_type[:4]}", key="id")
+            for _ in range(2):
+                warehouse.ensure_tables(table, key_type=key_type)
+
+    def test_a_batch_is_shown_when_it_is_published(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        write(warehouse, target, {1: 0.1, 2: 0.5})
+        write(warehouse, replace(target, shard=1), {3: 1.0})
+        assert shown(warehouse, target) == []
+        first = publish(warehouse, target, 3)
+        batch = target.batch
+        assert shown(warehouse, target) == [(1, 0.1, batch), (2, 0.5, batch), (3, 1.0, batch)]
+        assert (first.batch, first.rows) == (batch, 3)
+        assert publish(warehouse, target, 3) == first
+
+    def test_the_view_says_what_applications_need(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        write(warehouse, target, {1: 0.1, 2: 0.5})
+        published = publish(warehouse, target, 2)
+        quoted = warehouse.dialect.quoted
+        view = f"{quoted(SCHEMA)}.{quoted(target.table.model)}"
+        first, second = read(
+            warehouse, f"SELECT {', '.join(VIEW)} FROM {view} ORDER BY id"
+        ).to_pylist()
+        assert (first["decision"], second["decision"]) == (False, True)
+        assert first["event_time"] == first["window_start"] == START
+        assert first["window_end"] == START + DAY
+        assert first["model_version"] == 7
+        assert first["published_at"] == published.published_at
+
+    def test_a_shard_is_replaced_whole(self, warehouse: Warehouse, target: ShardTarget) -> None:
+        write(warehouse, target, {1: 0.1, 2: 0.2})
+        write(warehouse, replace(target, shard=1), {3: 0.3})
+        write(warehouse, target, {2: 0.9})
+        publish(warehouse, target, 2)
+        assert [row[:2] for row in shown(warehouse, target)] == [(2, 0.9), (3, 0.3)]
+
+    def test_shards_of_a_finer_cut_are_removed(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        for shard in range(4):
+            write(warehouse, replace(target, shard=shard, shards=4), {shard: 0.1})
+        write(warehouse, target, {0: 0.2})
+        publish(warehouse, target, 2)
+        assert [row[:2] for row in shown(warehouse, target)] == [(0, 0.2), (1, 0.1)]
+
+    def test_an_error_leaves_the_rows_that_were_there(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        write(warehouse, target, {1: 0.1})
+        with pytest.raises(KeyError), warehouse.write_scores(target) as writer:
+            writer.write(keys([8, 9]), np.array([0.8, 0.9]))
+            raise KeyError("the model")
+        with pytest.raises(DataRefused, match="id"), warehouse.write_scores(target) as writer:
+            writer.write(keys([8, None]), np.array([0.8, 0.9]))
+        publish(warehouse, target, 1)
+        assert [row[:2] for row in shown(warehouse, target)] == [(1, 0.1)]
+
+    def test_a_key_belongs_to_one_shard_unless_it_is_taken_over(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        write(warehouse, target, {1: 0.1, 2: 0.2})
+        other = replace(target, shard=1)
+        with pytest.raises(DuplicateKey):
+            write(warehouse, other, {2: 0.9, 3: 0.3})
+        publish(warehouse, target, 2)
+        write(warehouse, other, {2: 0.9, 3: 0.3}, taking_over="SELECT 2 AS id, '9 %' AS share; --")
+        publish(warehouse, target, 3)
+        assert [row[1] for row in shown(warehouse, target)] == [0.1, 0.9, 0.3]
+
+    def test_only_a_complete_batch_is_published(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        write(warehouse, target, {1: 0.1, 2: 0.2})
+        for wrong, rows in ((target, 3), (target, 1), (replace(target, version=8), 2)):
+            with pytest.raises(WarehouseError, match="not complete"):
+                publish(warehouse, wrong, rows)
+        assert shown(warehouse, target) == []
+
+    def test_the_digest_of_a_batch_is_of_its_rows_alone(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        other = replace(target, shard=1)
+        write(warehouse, target, {1: 0.1, 2: 0.2})
+        write(warehouse, other, {3: 0.3})
+        first = publish(warehouse, target, 3).content
+        write(warehouse, target, {2: 0.2})
+        write(warehouse, other, {3: 0.3, 1: 0.1})
+        assert publish(warehouse, target, 3).content == first, "other shards, in another order"
+        write(warehouse, target, {2: 0.20000000000000004})
+        assert publish(warehouse, target, 3).content != first, "one bit of one score"
+
+    def test_the_latest_window_and_the_last_choice_are_shown(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        later = replace(target, batch=f"{target.batch}/later")
+        rival = replace(target, batch=f"{target.batch}/v8", version=8)
+        write(warehouse, later, {1: 0.9})
+        write(warehouse, target, {1: 0.1, 2: 0.2})
+        write(warehouse, rival, {2: 0.8})
+        publish(warehouse, later, 1, day=1)
+        publish(warehouse, target, 2)
+        assert [row[:2] for row in shown(warehouse, target)] == [(1, 0.9), (2, 0.2)]
+        publish(warehouse, rival, 1, over_others=False)
+        assert [row[:2] for row in shown(warehouse, target)] == [(1, 0.9), (2, 0.2)]
+        publish(warehouse, rival, 1)
+        assert [row[:2] for row in shown(warehouse, target)] == [(1, 0.9), (2, 0.8)]
+
+    def test_the_scores_of_a_batch_can_be_queried(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        write(warehouse, target, {1: 0.25, 2: 0.75})
+        write(warehouse, replace(target, batch="it's another \\ one"), {1: 0.5})
+        found = read(warehouse, warehouse.scores_query(target.table, target.batch))
+        assert sorted(found["score"].to_pylist()) == [0.25, 0.75]
+        other = read(warehouse, warehouse.scores_query(target.table, "it's another \\ one"))
+        assert other["score"].to_pylist() == [0.5]
+
+    def test_tables_of_another_key_are_refused(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        with pytest.raises(QueryError, match="another key"):
+            warehouse.ensure_tables(replace(target.table, key="number"), key_type="bigint")
+        with pytest.raises(QueryError, match="type"):
+            warehouse.ensure_tables(target.table, key_type="interval")
+        with pytest.raises(SpecError, match="score"):
+            warehouse.ensure_tables(replace(target.table, key="score"), key_type="bigint")
+
+    def test_tables_that_do_not_exist_are_named(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        nowhere = replace(target, table=replace(target.table, model=f"{target.table.model}_no"))
+        with pytest.raises(QueryError, match=target.batch):
+            write(warehouse, nowhere, {1: 0.1})
+        with pytest.raises(QueryError, match=target.batch):
+            publish(warehouse, nowhere, 1)
+
+    def test_a_server_that_does_not_answer_takes_nothing(
+        self, unreachable: Warehouse, target: ShardTarget
+    ) -> None:
+        for verb in (
+            lambda: unreachable.ensure_tables(target.table, key_type="bigint"),
+            lambda: write(unreachable, target, {1: 0.1}),
+            lambda: publish(unreachable, target, 1),
+        ):
+            with pytest.raises(WarehouseUnreachable):
+                verb()
