@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.script import ScriptDirectory
 from psycopg import sql
+from sqlalchemy import insert
 
 from mlops.errors import StoreError, StoreUnreachable
-from mlops.store import ledger
+from mlops.store import fact_digests, ledger
 from mlops.store.connect import Store, head_revision
 from mlops.store.migrate import alembic_config, upgrade
-from mlops.store.tables import Base
+from mlops.store.tables import Base, NoticeRow
 
 if TYPE_CHECKING:
     from demo.postgres import EmbeddedPostgres
 
 TASKS = "mlops_tasks"
+AT = datetime(2026, 3, 14, tzinfo=UTC)
 TABLES = {table.name for table in Base.metadata.sorted_tables}
 
 
@@ -226,3 +230,60 @@ def test_the_names_of_the_migrations_say_which_is_the_last_one() -> None:
     assert head_revision() == script.get_current_head()
     for revision in script.walk_revisions():
         assert Path(revision.path).name.startswith(f"{revision.revision}_")
+
+
+def at_revision(url: str, revision: str) -> None:
+    """A store as an earlier version of the library made it."""
+    with Store(url).engine.begin() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA mlops")
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_a_store_of_revision_0002_is_upgraded_with_what_it_holds(
+    postgres: EmbeddedPostgres, database: str
+) -> None:
+    """Entries without a fact, and notices, stay as they are; the tasks keep what they may do."""
+    postgres.ensure_role(TASKS)
+    at_revision(database, "0002")
+    with psycopg.connect(database) as connection:
+        name = sql.Identifier(TASKS)
+        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA mlops TO {}").format(name))
+        connection.execute(
+            sql.SQL("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA mlops TO {}").format(name)
+        )
+        connection.execute("REVOKE INSERT ON mlops.alembic_version FROM mlops_tasks")
+    notice = {"subject": "g", "kind": "read", "told": [], "text": "Approve", "told_at": AT}
+    with Store(database).engine.begin() as connection:
+        connection.execute(insert(NoticeRow), [notice])
+        fact = fact_digests.reference(NoticeRow.__table__, notice)
+        for action, payload in (
+            ("run.started", {"user_id": "7", "user_name": "bea"}),
+            ("version.confirmed", {"key": "k", "run": {}}),
+            ("signature.read", {"gate": "g", "answer": "Approve", "fact": fact}),
+        ):
+            ledger.append(connection, actor="bea", action=action, subject="s", payload=payload)
+        before = list(ledger.entries(connection))
+    assert upgrade(database) == head_revision()
+    assert rights(database, TASKS) == {
+        **{table: {"SELECT", "INSERT"} for table in TABLES},
+        "alembic_version": {"SELECT"},
+    }
+    with Store(database).engine.connect() as connection:
+        assert ledger.verify(connection) == (3, None)
+        assert list(ledger.entries(connection)) == before
+
+
+@pytest.mark.parametrize("table", ["confirmation", "run_start", "response_read"])
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "TRUNCATE {}", "UPDATE {} SET {} = {}"])
+def test_the_newer_tables_take_inserts_only(database: str, table: str, statement: str) -> None:
+    """For their owner as well."""
+    upgrade(database)
+    column = next(iter(Base.metadata.tables[f"mlops.{table}"].columns)).name
+    with psycopg.connect(database) as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege) as raised:
+            connection.execute(statement.format(f"mlops.{table}", column, column))
+        connection.rollback()
+    verb = statement.partition(" ")[0]
+    assert str(raised.value).startswith(f"the table {table} is append-only: {verb} is refused")

@@ -25,7 +25,7 @@ from mlops.approvals.responses import (
 )
 from mlops.approvals.responses import refusal_of_response as response_refusal
 from mlops.connections import server_workspace
-from mlops.flow.control import record_started
+from mlops.flow.control import record_run_start
 from mlops.store.tables import GateRow
 from mlops.vocabulary import (
     APPROVE,
@@ -97,7 +97,7 @@ def record_start(act: ApiActor, dag: Task, response: Any) -> None:
     if not dag["dag"].endswith(model_dag_id("", CONTROL_PHASE)):
         return
     run = RunIdentity(dag_id=dag["dag"], run_id=str(response["dag_run_id"]), task_id="")
-    record_started(server_workspace(run), person=_person(act))
+    record_run_start(server_workspace(run), person=_person(act))
 
 
 def renew_request(task_instance: str, asked: Any, response: Any) -> None:  # noqa: ARG001

@@ -12,13 +12,13 @@ from mlops.approvals.signatures import signed_bytes
 from mlops.digests import digest_json
 from mlops.errors import SignOffError
 from mlops.store.connect import Transaction
-from mlops.store.tables import DecisionRow, GateRow, NoticeRow, VersionRow
+from mlops.store.tables import DecisionRow, GateRow, NoticeRow, ResponseReadRow, VersionRow
 from mlops.vocabulary import LedgerAction, version_subject
 from mlops.workspace.results import Decision
 from mlops.workspace.workspace import RunIdentity, Workspace, now
 
-# The kind of the notice that says that a task has read the answer to its request.
-READ = "read"
+# Before revision 0003 a notice of this kind recorded that a task had read the answer.
+_EARLIER_READ = "read"
 
 
 @dataclass(frozen=True)
@@ -85,16 +85,22 @@ def unprocessed_decision(workspace: Workspace, *, since: datetime) -> DecisionRo
         gate = gate_of(transaction, dag_id=run.dag_id, run_id=run.run_id, task_id=run.task_id)
         if gate is None:
             return None
-        read = transaction.find(NoticeRow, subject=gate.id, kind=READ)
-        if any(row.told_at < since for row in read):
+        if any(read_at < since for read_at in _read_at(transaction, gate)):
             return None
         found = transaction.find(DecisionRow, gate=gate.id, counted=True)
     return max(found, key=lambda row: row.decided_at, default=None)
 
 
+def _read_at(transaction: Transaction, request: GateRow) -> list[datetime]:
+    """When the task read the answer to its request."""
+    rows = transaction.find(ResponseReadRow, request=request.id)
+    earlier = transaction.find(NoticeRow, subject=request.id, kind=_EARLIER_READ)
+    return [row.read_at for row in rows] + [row.told_at for row in earlier]
+
+
 def acknowledge(workspace: Workspace, *, decision: DecisionRow | Decision, gate: str) -> None:
     """Note that a task has read the answer to a request: once it is cleared, it asks anew."""
-    row = NoticeRow(subject=gate, kind=READ, told=[], text=decision.answer, told_at=now())
+    row = ResponseReadRow(request=gate, answer=decision.answer, read_at=now())
     with workspace.store.transaction() as transaction:
         transaction.record(
             row,

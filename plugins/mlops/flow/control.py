@@ -6,7 +6,6 @@ the live version in one transaction.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 
 from mlops.approvals.decisions import (
@@ -26,7 +25,7 @@ from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
 from mlops.lineage.events.run import GovernedRuns
 from mlops.store.connect import Transaction
-from mlops.store.tables import DecisionRow, DeploymentRow, LedgerRow, VersionRow
+from mlops.store.tables import DecisionRow, DeploymentRow, RunStartRow, VersionRow
 from mlops.vocabulary import (
     API,
     RESUME,
@@ -83,11 +82,19 @@ def control(
     return _change(workspace, model, action, person, reason, version)
 
 
-def record_started(workspace: Workspace, *, person: Person) -> None:
-    """Note who started a run, as Airflow's API server authenticated them."""
+def record_run_start(workspace: Workspace, *, person: Person) -> None:
+    """Record who started a run, as Airflow's API server authenticated them."""
     run = workspace.run
+    row = RunStartRow(
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        user_id=person.id,
+        user_name=person.name,
+        started_at=now(),
+    )
     with workspace.store.transaction() as transaction:
-        transaction.note(
+        transaction.record(
+            row,
             actor=person.id,
             action=LedgerAction.RUN_STARTED,
             subject=run_subject(run.dag_id, run.run_id),
@@ -96,20 +103,25 @@ def record_started(workspace: Workspace, *, person: Person) -> None:
 
 
 def started_by(workspace: Workspace) -> Person:
-    """Who started this run: id and name as they were noted, else Airflow's word for both.
+    """Who started this run: id and name as they were recorded, else the name that Airflow gives.
 
-    With FAB, whose ids are numbers, somebody whose start was not noted holds no seat.
+    With FAB, whose ids are numbers, a person whose start was not recorded holds no seat.
     """
     run = workspace.run
+    subject = run_subject(run.dag_id, run.run_id)
     with workspace.store.transaction() as transaction:
-        noted = transaction.find(
-            LedgerRow, action=LedgerAction.RUN_STARTED, subject=run_subject(run.dag_id, run.run_id)
+        starts = transaction.ledger_backed(
+            RunStartRow, subject=subject, dag_id=run.dag_id, run_id=run.run_id
         )
-    for entry in noted:
-        said = json.loads(entry.payload)
-        if said["user_name"] == run.triggered_by:
-            return Person(id=said["user_id"], name=said["user_name"])
-    return Person(id=run.triggered_by, name=run.triggered_by)
+        # Before revision 0003 a start was an entry of the ledger without a row.
+        earlier = transaction.notes(action=LedgerAction.RUN_STARTED, subject=subject)
+    people = [Person(id=item.row.user_id, name=item.row.user_name) for item in starts if item.row]
+    people += [
+        Person(id=str(payload.get("user_id")), name=str(payload.get("user_name")))
+        for payload in earlier
+    ]
+    default = Person(id=run.triggered_by, name=run.triggered_by)
+    return next((person for person in people if person.name == run.triggered_by), default)
 
 
 def _change(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from mlops.approvals.signatures import require_signed
 from mlops.digests import digest_json
 from mlops.flow.deployments import change_in_turn, current_deployment
@@ -11,7 +9,7 @@ from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
 from mlops.lineage.events.run import GovernedRuns
 from mlops.store.connect import Transaction
-from mlops.store.tables import DeploymentRow, LedgerRow, VersionRow
+from mlops.store.tables import ConfirmationRow, DeploymentRow, VersionRow
 from mlops.vocabulary import DEPLOY, ROLLBACK, STOP, LedgerAction, version_subject
 from mlops.workspace.results import Deployed
 from mlops.workspace.workspace import Workspace, now, registered_spec
@@ -100,22 +98,26 @@ def _confirm(transaction: Transaction, workspace: Workspace, version: VersionRow
     key = _key(workspace, version)
     if transaction.find(DeploymentRow, key=key) or _confirmed(transaction, workspace, version):
         return
-    transaction.note(
+    run = workspace.run.to_json()
+    transaction.record(
+        ConfirmationRow(
+            key=key, model=version.model, version=version.number, run=run, confirmed_at=now()
+        ),
         actor=workspace.run.actor,
         action=LedgerAction.VERSION_CONFIRMED,
         subject=version_subject(version.model, version.number),
-        payload={"key": key, "run": workspace.run.to_json()},
+        payload={"key": key, "run": run},
     )
 
 
 def _confirmed(transaction: Transaction, workspace: Workspace, version: VersionRow) -> bool:
-    noted = transaction.find(
-        LedgerRow,
-        action=LedgerAction.VERSION_CONFIRMED,
-        subject=version_subject(version.model, version.number),
-    )
-    key = _key(workspace, version)
-    return any(json.loads(entry.payload)["key"] == key for entry in noted)
+    key, subject = _key(workspace, version), version_subject(version.model, version.number)
+    confirmations = transaction.ledger_backed(ConfirmationRow, subject=subject, key=key)
+    if any(item.row is not None for item in confirmations):
+        return True
+    # Before revision 0003 a confirmation was an entry of the ledger without a row.
+    earlier = transaction.notes(action=LedgerAction.VERSION_CONFIRMED, subject=subject)
+    return any(payload.get("key") == key for payload in earlier)
 
 
 def _make_live(

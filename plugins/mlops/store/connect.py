@@ -239,6 +239,16 @@ class Transaction:
         """Append a ledger entry about something that is no fact of ours: an act of somebody's."""
         ledger.append(self.session, actor=actor, action=action, subject=subject, payload=payload)
 
+    def notes(self, *, action: LedgerAction, subject: str) -> list[dict[str, Any]]:
+        """The payloads of entries with this action and subject that point at no fact."""
+        payloads = self.session.scalars(
+            select(LedgerRow.payload)
+            .where(LedgerRow.action == str(action), LedgerRow.subject == subject)
+            .order_by(LedgerRow.seq)
+        )
+        found = filter(None, map(ledger.read_object, payloads))
+        return [payload for payload in found if "fact" not in payload]
+
     def advisory_lock(self, name: str) -> None:
         """Wait for every other transaction that took this name; the next one waits for this."""
         self.session.execute(

@@ -196,6 +196,15 @@ class NoticeRow(Base):
     told_at: Mapped[datetime]
 
 
+class ResponseReadRow(Base):
+    """The task that asked has read the answer to its request; cleared afterwards, it asks again."""
+
+    __tablename__ = "response_read"
+    request: Mapped[str] = mapped_column(ForeignKey(GateRow.id), primary_key=True)
+    answer: Mapped[str]
+    read_at: Mapped[datetime]
+
+
 class DecisionRow(Base):
     """An answer of a person at a gate, bound to the digests of what was put before them."""
 
@@ -241,6 +250,34 @@ class DeploymentRow(Base):
         ForeignKeyConstraint(["model", "version"], [VersionRow.model, VersionRow.number]),
         Index(None, "model", "id"),
     )
+
+
+class ConfirmationRow(Base):
+    """A release that found its version live already; ``key`` is that of its deployment."""
+
+    __tablename__ = "confirmation"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    version: Mapped[int]
+    run: Mapped[dict[str, Any]]
+    confirmed_at: Mapped[datetime]
+    __table_args__ = (
+        ForeignKeyConstraint(["model", "version"], [VersionRow.model, VersionRow.number]),
+    )
+
+
+class RunStartRow(Base):
+    """A person who started a run, as Airflow's API server authenticated them.
+
+    A run that was deleted may be started again under its id, by somebody else.
+    """
+
+    __tablename__ = "run_start"
+    dag_id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True)
+    user_name: Mapped[str]
+    started_at: Mapped[datetime]
 
 
 class BatchRow(Base):
