@@ -17,10 +17,10 @@ from mlops.errors import (
     WarehouseError,
 )
 from mlops.flow.check_data import check_data
+from mlops.flow.document import monitor_report
 from mlops.flow.intake import intake
 from mlops.flow.judge import judge
 from mlops.flow.measure import measure
-from mlops.flow.monitor_report import monitor_report
 from mlops.flow.publish import publish
 from mlops.flow.score import score
 from mlops.flow.snapshot import snapshot

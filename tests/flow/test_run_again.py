@@ -15,11 +15,10 @@ import pytest
 from mlops.core.artifact.package import read
 from mlops.flow.check_data import check_data
 from mlops.flow.check_input import check_input
-from mlops.flow.document import document
+from mlops.flow.document import document, monitor_report
 from mlops.flow.intake import intake
 from mlops.flow.judge import judge
 from mlops.flow.measure import measure
-from mlops.flow.monitor_report import monitor_report
 from mlops.flow.package import package
 from mlops.flow.publish import publish
 from mlops.flow.score import score

@@ -196,14 +196,17 @@ def test_a_dag_is_about_the_longest_name_that_fits(four_lives: Store, risk: Life
         assert model_of_dag(transaction, "risk_score") == "risk"
 
 
-def test_only_reports_of_known_kinds_are_found(risk: Life) -> None:
-    secret = risk.report(1, "2013-01-03T08:00", kind="evidence")
+def test_a_report_of_a_kind_that_was_taken_out_is_still_found(risk: Life) -> None:
+    earlier = risk.report(1, "2013-01-03T08:00", kind="hand_over")
     with risk.store.transaction() as transaction:
         known = transaction.find(ReportRow, kind="validation")[0].sha256
         found = find_report(transaction, known)
         assert found is not None
         assert (found.model, found.title) == ("risk", "Validation report")
-        assert find_report(transaction, secret) is None
+        assert found.short_title == "Validation of v1"
+        of_earlier_kind = find_report(transaction, earlier)
+        assert of_earlier_kind is not None
+        assert of_earlier_kind.title == "Hand over report"
         assert find_report(transaction, "0" * 64) is None
 
 

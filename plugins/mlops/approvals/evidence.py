@@ -8,7 +8,7 @@ from mlops.reports.context import EvidenceContext, SeatView
 from mlops.reports.evidence import evidence_markdown
 from mlops.spec.policy import Seat
 from mlops.store.tables import VersionRow
-from mlops.workspace.report_contexts import validation_context
+from mlops.workspace.report_kinds.validation import validation_context
 from mlops.workspace.workspace import Workspace, now
 
 

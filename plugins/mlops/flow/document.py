@@ -1,63 +1,84 @@
-"""Develop: write the validation report, which is what people sign on."""
+"""Develop and Monitor: write the reports of a version, or of one of its monitored windows."""
 
 from __future__ import annotations
 
 from mlops.digests import digest_bytes
 from mlops.lineage.events.deploy import report_written
-from mlops.reports.validation import validation_report
-from mlops.store.tables import ReportRow, TrainingRow, VersionRow
-from mlops.vocabulary import VALIDATION_REPORT, LedgerAction, version_subject
-from mlops.workspace.report_contexts import validation_context
+from mlops.store.tables import MonitorRow, ReportRow, VersionRow
+from mlops.vocabulary import LedgerAction, version_subject
+from mlops.workspace.report_kinds.kind import ReportAbout, ReportKind, kinds_after
 from mlops.workspace.results import Documented
 from mlops.workspace.workspace import Workspace, now, registered_spec
 
 
 def document(workspace: Workspace, *, model: str, version: int) -> Documented:
-    """Write the validation report of a version; the same version gives the same bytes."""
+    """Write the reports of a version, first the validation report, which is what people sign on.
+
+    The same version gives the same bytes.
+
+    :returns: the validation report.
+    :raises ExtensionError: when the validation report is written: a report kind of an extension
+        cannot be loaded.
+    """
+    about = ReportAbout(model, version)
+    return _write_all(workspace, about, after=LedgerAction.VERSION_PACKAGED)
+
+
+def monitor_report(workspace: Workspace, *, measurement: str) -> Documented:
+    """Write the reports of one judged measurement; run again, the same bytes.
+
+    :returns: the monitoring report.
+    :raises ExtensionError: as :func:`document`.
+    """
     with workspace.store.transaction() as transaction:
-        row = transaction.get(VersionRow, model, version)
-        context = validation_context(transaction, row, workspace.names)
-    html = validation_report(context, templates=workspace.include.root / "reports")
-    return keep_report(
-        workspace, html, kind=VALIDATION_REPORT, model=model, version=version, period=""
-    )
+        judged = transaction.get(MonitorRow, measurement)
+    about = ReportAbout(judged.model, judged.version, judged.period, measurement)
+    return _write_all(workspace, about, after=LedgerAction.WINDOW_JUDGED)
 
 
-def keep_report(
-    workspace: Workspace, html: str, *, kind: str, model: str, version: int, period: str
-) -> Documented:
-    """Keep a report under its digest and enter it into the store and the ledger."""
-    data = html.encode()
+def _write_all(workspace: Workspace, about: ReportAbout, *, after: str) -> Documented:
+    """Write a report of each kind, the library's own first, and return that one."""
+    first, *_ = (write_report(workspace, kind, about) for kind in kinds_after(after))
+    return first
+
+
+def write_report(workspace: Workspace, kind: ReportKind, about: ReportAbout) -> Documented:
+    """Write one report, keep it under its digest, and enter it into the store and the ledger."""
+    origin = workspace.origin
+    with workspace.store.transaction() as transaction:
+        context = kind.context(transaction, about, origin)
+    data = kind.html(context, workspace.include.root / "reports").encode()
     sha256 = workspace.artifacts.put_bytes(data)
-    parts = [kind, *([period] if period else []), sha256[:8]]
+    parts = [kind.name, *([about.period] if about.period else []), sha256[:8]]
     location = workspace.artifacts.put_named(
-        f"reports/{model}/v{version}/{'-'.join(parts)}.html", data
+        f"reports/{about.model}/v{about.version}/{'-'.join(parts)}.html", data
     )
     row = ReportRow(
         sha256=digest_bytes(data),
-        kind=kind,
-        model=model,
-        version=version,
-        period=period,
+        kind=kind.name,
+        model=about.model,
+        version=about.version,
+        period=about.period,
         location=location,
         written_at=now(),
     )
     with workspace.store.transaction() as transaction:
-        about = transaction.get(VersionRow, model, version)
+        version = transaction.get(VersionRow, about.model, about.version)
+        spec = registered_spec(transaction, version.spec_digest)
+        sources = kind.sources(transaction, about, origin)
         transaction.record(
             row,
             actor=workspace.run.actor,
             action=LedgerAction.REPORT_WRITTEN,
-            subject=version_subject(model, version),
-            payload={"kind": kind, "period": period, "sha256": sha256, "location": location},
-            lineage=workspace.emit(
-                report_written(
-                    workspace.origin,
-                    row,
-                    about,
-                    transaction.get(TrainingRow, about.training_id),
-                    registered_spec(transaction, about.spec_digest),
-                )
-            ),
+            subject=version_subject(about.model, about.version),
+            payload={
+                "kind": kind.name,
+                "period": about.period,
+                "sha256": sha256,
+                "location": location,
+            },
+            lineage=workspace.emit(report_written(origin, row, version, spec, sources)),
         )
-    return Documented(model=model, version=version, report_sha256=sha256, location=location)
+    return Documented(
+        model=about.model, version=about.version, report_sha256=sha256, location=location
+    )

@@ -98,8 +98,8 @@ class MonitorReportOperator(StepOperator):
         self.measurement = measurement
 
     def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
-        """Run :func:`mlops.flow.monitor_report.monitor_report`."""
-        from mlops.flow.monitor_report import monitor_report
+        """Run :func:`mlops.flow.document.monitor_report`."""
+        from mlops.flow.document import monitor_report
 
         return monitor_report(workspace, measurement=self.measurement)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import (
+    ChoiceLoader,
+    DictLoader,
     Environment,
     FileSystemLoader,
     StrictUndefined,
@@ -25,15 +27,23 @@ from mlops.reports.format import FILTERS
 SHIPPED = Path(__file__).parent / "templates"
 
 
-def render(overrides: Path, name: str, **values: Any) -> str:
+def render(overrides: Path, name: str, text: str = "", /, **values: Any) -> str:
     """Fill the template ``name``.
 
     :param overrides: a company's folder, missing or with some of the templates; a file in it
         replaces the shipped one of the same name, also where another template includes it.
+    :param text: the template itself, of a report kind that the package does not ship; blank lines
+        around it are left out.
     :raises SpecError: a template cannot be read as one, or uses a name that reports do not have.
     """
     environment = Environment(
-        loader=FileSystemLoader([overrides, SHIPPED]),
+        loader=ChoiceLoader(
+            [
+                FileSystemLoader(overrides),
+                DictLoader({name: text.strip()} if text else {}),
+                FileSystemLoader(SHIPPED),
+            ]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -17,13 +17,8 @@ from mlops.core.period import Period
 from mlops.core.records import MonitorResult, from_json
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, MonitorRow, ReportRow
-from mlops.vocabulary import MONITORING_REPORT, VALIDATION_REPORT
-
-# The kinds of reports that a person may open, in the order of a model's life.
-REPORT_KINDS = {
-    VALIDATION_REPORT: "Validation report",
-    MONITORING_REPORT: "Monitoring report",
-}
+from mlops.vocabulary import MONITORING_REPORT
+from mlops.workspace.report_kinds.kind import report_title
 
 Key = tuple[str, int]  # a model and the number of one of its versions
 Reports = Mapping[tuple[str, int, str, str], "Report"]  # by model, version, kind and period
@@ -43,7 +38,13 @@ class Report:
     @property
     def title(self) -> str:
         """What a reader calls it: ``Monitoring report 2013-07``."""
-        return f"{REPORT_KINDS[self.kind]} {self.period}".strip()
+        return f"{report_title(self.kind)} {self.period}".strip()
+
+    @property
+    def short_title(self) -> str:
+        """The same beside others: ``Monitoring 2013-07``, or ``Validation of v3``."""
+        name = report_title(self.kind).removesuffix(" report")
+        return f"{name} {self.period}" if self.period else f"{name} of v{self.version}"
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,8 @@ class Window:
 
 
 def find_report(transaction: Transaction, sha256: str) -> Report | None:
-    """The report of this digest; none if the store does not know one that a person may open."""
-    row = transaction.session.scalars(
-        select(ReportRow).where(ReportRow.sha256 == sha256, ReportRow.kind.in_(REPORT_KINDS))
-    ).first()
+    """The report of this digest; none if the store does not know one."""
+    row = transaction.session.scalars(select(ReportRow).where(ReportRow.sha256 == sha256)).first()
     return _report(row) if row is not None else None
 
 
@@ -94,10 +93,7 @@ def newest_reports(transaction: Transaction, keys: Iterable[Key]) -> Reports:
     rows = transaction.session.scalars(
         select(ReportRow)
         .ext(distinct_on(*group))
-        .where(
-            tuple_(ReportRow.model, ReportRow.version).in_(sorted(keys)),
-            ReportRow.kind.in_(REPORT_KINDS),
-        )
+        .where(tuple_(ReportRow.model, ReportRow.version).in_(sorted(keys)))
         .order_by(*group, ReportRow.written_at.desc())
     )
     return {(row.model, row.version, row.kind, row.period): _report(row) for row in rows}

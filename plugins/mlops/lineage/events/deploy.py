@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from mlops.lineage.events import dataset_names, facets
@@ -19,7 +19,6 @@ from mlops.store.tables import (
     DeploymentRow,
     ReadingRow,
     ReportRow,
-    TrainingRow,
     VersionRow,
 )
 
@@ -27,13 +26,9 @@ _COLUMNS = tuple(name for name, _ in PREDICTION)
 
 
 def report_written(
-    origin: Origin, row: ReportRow, version: VersionRow, training: TrainingRow, spec: Spec
+    origin: Origin, row: ReportRow, version: VersionRow, spec: Spec, sources: Iterable[Dataset]
 ) -> GovernedRuns:
-    """What a report was made from, and where its immutable bytes lie."""
-    about = {
-        "validation": Port(origin.validation(training)),
-        "monitoring": Port(origin.monitoring(row.model, row.version)),
-    }
+    """The version and what else a report was made from → the file of its immutable bytes."""
     file = Port(
         origin.names.file(row.location),
         facets={**facets.version(row.sha256), **facets.dataset_type("FILE"), **facets.created()},
@@ -43,7 +38,7 @@ def report_written(
         Run(
             job=f"{row.model}.v{row.version}.report_{row.kind}",
             at=row.written_at,
-            inputs=(Port(origin.version(version, spec)), about[row.kind]),
+            inputs=(Port(origin.version(version, spec)), *map(Port, sources)),
             outputs=(file,),
             job_facets=facets.documentation(f"Writes the {row.kind} report of the version."),
         ),

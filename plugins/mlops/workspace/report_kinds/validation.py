@@ -1,8 +1,8 @@
-"""Everything that is known of a version, gathered from the store for its reports."""
+"""The validation report of a version, which is what people sign on."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from pathlib import Path
 
 from mlops.core.period import Period
 from mlops.core.records import (
@@ -13,7 +13,8 @@ from mlops.core.records import (
     Metrics,
     from_json,
 )
-from mlops.lineage.events.datasets import DatasetNames
+from mlops.lineage.events.datasets import Dataset, DatasetNames
+from mlops.lineage.events.origin import Origin
 from mlops.reports.context import (
     DataWindow,
     Identity,
@@ -25,15 +26,52 @@ from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import (
     CheckRow,
-    LedgerRow,
     SnapshotRow,
     SpecRow,
     TrainingRow,
     ValidationRow,
     VersionRow,
 )
-from mlops.vocabulary import LedgerAction, snapshot_subject, version_subject
+from mlops.vocabulary import (
+    VALIDATION_REPORT,
+    LedgerAction,
+    snapshot_subject,
+    version_subject,
+)
+from mlops.workspace.report_kinds.kind import ReportAbout, ReportKind, ledger_entry_name
 from mlops.workspace.workspace import registered_spec
+
+
+class ValidationReport(ReportKind):
+    """How a version did on its test rows, against criteria that were registered before training."""
+
+    name = VALIDATION_REPORT
+    title = "Validation report"
+    after = LedgerAction.VERSION_PACKAGED
+
+    def context(
+        self, transaction: Transaction, about: ReportAbout, origin: Origin
+    ) -> ValidationContext:
+        """See :func:`validation_context`."""
+        version = transaction.get(VersionRow, about.model, about.version)
+        return validation_context(transaction, version, origin.names)
+
+    def html(self, context: ValidationContext, overrides: Path) -> str:
+        """See :func:`mlops.reports.validation.validation_report`."""
+        # Imported here, since pages only look up the title.
+        from mlops.reports.validation import validation_report  # noqa: PLC0415
+
+        return validation_report(context, templates=overrides)
+
+    def sources(
+        self, transaction: Transaction, about: ReportAbout, origin: Origin
+    ) -> tuple[Dataset, ...]:
+        """The evaluation of the version's training."""
+        version = transaction.get(VersionRow, about.model, about.version)
+        return (origin.validation(transaction.get(TrainingRow, version.training_id)),)
+
+
+VALIDATION = ValidationReport()
 
 
 def validation_context(
@@ -103,24 +141,12 @@ def _identity(
         made_at=version.packaged_at,
         run_id=version.run["run_id"],
         code=tuple((name, str(value)) for name, value in sorted(training.code.items())),
-        ledger_head=entry_name(
+        ledger_head=ledger_entry_name(
             transaction,
             action=LedgerAction.VERSION_PACKAGED,
             subject=version_subject(version.model, version.number),
         ),
     )
-
-
-def entry_name(transaction: Transaction, *, action: str, subject: str) -> str | None:
-    """Number and digest, as ``SEQ:DIGEST``, of the first ledger entry with this action and
-    subject: copies of it lie elsewhere, so that a rewritten or shortened history shows."""
-    found = transaction.session.execute(
-        select(LedgerRow.seq, LedgerRow.digest)
-        .where(LedgerRow.action == action, LedgerRow.subject == subject)
-        .order_by(LedgerRow.seq)
-        .limit(1)
-    ).first()
-    return None if found is None else f"{found.seq}:{found.digest}"
 
 
 def _queries(spec: Spec) -> tuple[tuple[str, str], ...]:

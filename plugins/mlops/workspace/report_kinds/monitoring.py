@@ -1,15 +1,16 @@
-"""Monitor: write the report of a judged window, with the windows before it for the trend."""
+"""The monitoring report of a judged window, with the windows before it for the trend."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 
 from mlops.core.period import Period
 from mlops.core.records import Evaluation, MonitorResult, from_json
-from mlops.flow.document import keep_report
+from mlops.lineage.events.datasets import Dataset
+from mlops.lineage.events.origin import Origin
 from mlops.reports.context import DataWindow, MonitoringContext, WindowResult
-from mlops.reports.monitoring import monitoring_report
 from mlops.store.connect import Transaction
 from mlops.store.tables import (
     DeploymentRow,
@@ -19,21 +20,44 @@ from mlops.store.tables import (
     VersionRow,
 )
 from mlops.vocabulary import MONITORING_REPORT, LedgerAction
-from mlops.workspace.report_contexts import entry_name
-from mlops.workspace.results import Documented
-from mlops.workspace.workspace import Workspace, registered_spec
+from mlops.workspace.report_kinds.kind import ReportAbout, ReportKind, ledger_entry_name
+from mlops.workspace.workspace import registered_spec
 
 
-def monitor_report(workspace: Workspace, *, measurement: str) -> Documented:
-    """Write the monitoring report of one judged measurement; run again, the same bytes."""
-    with workspace.store.transaction() as transaction:
-        judged = transaction.get(MonitorRow, measurement)
-        context = _context(transaction, judged)
-        model, version, period = judged.model, judged.version, judged.period
-    html = monitoring_report(context, templates=workspace.include.root / "reports")
-    return keep_report(
-        workspace, html, kind=MONITORING_REPORT, model=model, version=version, period=period
-    )
+class MonitoringReport(ReportKind):
+    """How a version did in one monitored window, with the windows before it for the trend."""
+
+    name = MONITORING_REPORT
+    title = "Monitoring report"
+    after = LedgerAction.WINDOW_JUDGED
+
+    def context(
+        self,
+        transaction: Transaction,
+        about: ReportAbout,
+        origin: Origin,  # noqa: ARG002
+    ) -> MonitoringContext:
+        """The verdict on the window, and what a reader needs to understand it."""
+        return _context(transaction, transaction.get(MonitorRow, about.measurement))
+
+    def html(self, context: MonitoringContext, overrides: Path) -> str:
+        """See :func:`mlops.reports.monitoring.monitoring_report`."""
+        # Imported here, since pages only look up the title.
+        from mlops.reports.monitoring import monitoring_report  # noqa: PLC0415
+
+        return monitoring_report(context, templates=overrides)
+
+    def sources(
+        self,
+        transaction: Transaction,  # noqa: ARG002
+        about: ReportAbout,
+        origin: Origin,
+    ) -> tuple[Dataset, ...]:
+        """The verdicts on the version."""
+        return (origin.monitoring(about.model, about.version),)
+
+
+MONITORING = MonitoringReport()
 
 
 def _context(transaction: Transaction, judged: MonitorRow) -> MonitoringContext:
@@ -71,7 +95,7 @@ def _context(transaction: Transaction, judged: MonitorRow) -> MonitoringContext:
         live_since=_live_since(deployments, version),
         previous_version=_previous(deployments, version),
         runbook=spec.manage.runbook,
-        ledger_head=entry_name(
+        ledger_head=ledger_entry_name(
             transaction, action=LedgerAction.WINDOW_JUDGED, subject=judged.batch
         ),
     )

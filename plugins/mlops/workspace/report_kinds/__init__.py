@@ -1,0 +1,1 @@
+"""The kinds of reports: one module a kind, with its context and when it is written."""
