@@ -13,16 +13,18 @@ from mlops.spec.load import Include, Spec, require_rule, tier_of
 from mlops.spec.policy import Policy
 from mlops.spec.section import DeprecatedKey
 from mlops.spec.signatories import require_signatories
-from mlops.warehouse.postgres.dialect import POSTGRES
+from mlops.warehouse.dialect import Dialect
+from mlops.warehouse.registry import WAREHOUSES
 
 
-def check(root: Path) -> int:
+def check(root: Path, *, warehouse: str = "postgres") -> int:
     """Check all that people wrote below ``root``; no database is needed.
 
+    :param warehouse: type of the connections that the specs name; its dialect reads the SQL.
     :return: 0 when all is sound, 1 otherwise; each error is a line on standard error, and so is
         each file that uses the earlier name of a key.
     """
-    include = Include(root)
+    include, dialect = Include(root), WAREHOUSES.get(warehouse).dialect
     problems: list[str] = []
     specs = include.spec_files()
     with warnings.catch_warnings(record=True) as deprecations:
@@ -30,7 +32,7 @@ def check(root: Path) -> int:
         for file in include.policy_files():
             _collect(problems, lambda file=file: include.policy(file.stem))  # type: ignore[misc]
         for file in specs:
-            _collect(problems, lambda file=file: _check_spec(include, file))  # type: ignore[misc]
+            _collect(problems, lambda file=file: _check_spec(include, file, dialect))  # type: ignore[misc]
     for line in dict.fromkeys(str(item.message) for item in deprecations):
         print(line, file=sys.stderr)
     if not specs:
@@ -44,10 +46,10 @@ def check(root: Path) -> int:
     return 1 if problems else 0
 
 
-def _check_spec(include: Include, file: Path) -> None:
+def _check_spec(include: Include, file: Path, dialect: Dialect) -> None:
     spec = include.read_spec(file)
     problems: list[str] = []
-    _collect(problems, lambda: check_sql(include, spec, POSTGRES))
+    _collect(problems, lambda: check_sql(include, spec, dialect))
     _collect(problems, lambda: _agrees(spec, include.policy(spec.content.deploy.policy)))
     if problems:
         raise SpecError("\n".join(problems))

@@ -48,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser("check", help="read all specs, policies and SQL; say every error")
     command.add_argument("--include", type=Path, help="default: [mlops] include_folder")
+    command.add_argument(
+        "--warehouse",
+        default="postgres",
+        metavar="TYPE",
+        help="type of the connections that the specs name; it decides how SQL is read",
+    )
     command.set_defaults(run=_check)
 
 
@@ -173,7 +179,7 @@ def _noted(text: str) -> tuple[int, str]:
 def _check(options: argparse.Namespace) -> int:
     from mlops.cli.check import check
 
-    return check(options.include or _include())
+    return check(options.include or _include(), warehouse=options.warehouse)
 
 
 def _doctor(options: argparse.Namespace) -> int:
