@@ -44,7 +44,7 @@ def open_workspace(context: Context, *, warehouse_conn_id: str, store_conn_id: s
 
 
 def server_workspace(run: RunIdentity) -> Workspace:
-    """A workspace for what happens in the API server, where there is no task."""
+    """A workspace for what happens in the API server, outside of any task."""
     from mlops.spec.load import Include
     from mlops.store.artifacts import Artifacts
     from mlops.store.connect import Store
@@ -150,7 +150,7 @@ def pages_address() -> str:
 
 
 def clock(context: Any) -> datetime:
-    """The moment that a run stands for: its logical date, or when it was started."""
+    """The moment that a run is for: its logical date, or when it was started."""
     dag_run = context["dag_run"]
     moment: datetime = dag_run.logical_date or dag_run.run_after
     return moment.astimezone(UTC)

@@ -2,7 +2,7 @@
 
     MlopsError
     ├── SpecError              a spec, a policy or an SQL file is wrong
-    ├── InstallationError      a foreign package named mlops, or a second copy of ours
+    ├── InstallationError      a foreign package named mlops, or a second copy of this one
     ├── ConnectionUnusable     a connection of Airflow that is not one to Postgres
     ├── StoreError             our own tables
     │   ├── StoreUnreachable     no connection (worth a retry)
@@ -10,8 +10,8 @@
     │   ├── StoreNotMigrated     `python -m mlops db upgrade` has not run
     │   └── RecordMissing        an id that the store does not know
     ├── ArtifactError          bytes kept under their digest
-    │   ├── ArtifactMissing      nothing stands under this digest
-    │   ├── ArtifactChanged      something else stands under this digest
+    │   ├── ArtifactMissing      nothing is kept under this digest
+    │   ├── ArtifactChanged      the bytes kept under this digest have another one
     │   └── ArtifactRefused      bytes that we will not construct
     ├── WarehouseError         the customer's data
     │   ├── WarehouseUnreachable no connection (worth a retry)
@@ -27,7 +27,7 @@
     │   └── NotSigned            a signature is missing, expired, revoked or of other bytes
     ├── NoDecision             a stopped model: an outcome, the task is skipped
     ├── ExtensionError         what a customer added from outside cannot be used
-    └── LineageError           what we tell a lineage server, and what it answers
+    └── LineageError           an exchange with a lineage server failed
         └── LineageUnreachable   no answer, or none that counts (worth a retry)
 
 A message names the thing, what was found, what was expected and what to do. ``core`` and the
@@ -78,7 +78,7 @@ class SpecError(MlopsError):
 
 
 class InstallationError(MlopsError):
-    """A foreign package named ``mlops`` is installed, or a second copy of ours."""
+    """A foreign package named ``mlops`` is installed, or a second copy of this one."""
 
 
 class ConnectionUnusable(MlopsError):
@@ -114,7 +114,7 @@ class ArtifactError(MlopsError):
 
 
 class ArtifactMissing(ArtifactError):
-    """Nothing stands under this digest."""
+    """Nothing is kept under this digest."""
 
 
 class ArtifactChanged(ArtifactError):

@@ -23,7 +23,7 @@ FOREIGN_DISTRIBUTION = "mlops"
 
 @cache
 def require_one_installation() -> None:
-    """Refuse a foreign package named ``mlops``, and a second copy of ours.
+    """Refuse a foreign package named ``mlops``, and a second copy of this one.
 
     :raises InstallationError: there is one; the message is one line that names both places.
     """

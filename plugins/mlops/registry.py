@@ -34,7 +34,7 @@ Three rules:
 - A name belongs to one item. A second item under it is refused, and the library's own names are
   taken. The same file that is executed twice, as Airflow does with files below ``plugins/``, gives
   the same item twice, and the later one is kept.
-- Whatever an extension raises becomes one :class:`~mlops.errors.ExtensionError` that names it.
+- Any error of an extension becomes one :class:`~mlops.errors.ExtensionError` that names it.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """The item of this name.
 
-        :raises ExtensionError: there is no such item, two extensions offer one, or the extension
+        :raises ExtensionError: no item has this name, two extensions offer it, or the extension
             that may have it cannot be loaded.
         """
         if name in self._built_in:

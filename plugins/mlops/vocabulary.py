@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class LedgerAction(StrEnum):
-    """What a ledger entry records. ``docs/ledger.md`` says what each means to an auditor."""
+    """What a ledger entry records. ``docs/ledger.md`` explains each to an auditor."""
 
     SPEC_REGISTERED = "spec.registered"
     SOURCE_READ = "source.read"

@@ -40,7 +40,7 @@ def test_a_model_that_nobody_could_sign_is_named(include: Path) -> None:
     answer = mlops("check", "--include", include)
     assert (answer.code, answer.out) == (1, "")
     assert "policy 'standard' names too few people to sign model 'flight_delay'" in answer.err
-    assert "lead_data_scientist needs 1 and has nobody" in answer.err
+    assert "lead_data_scientist needs 1 and has none" in answer.err
     assert "without the developer sam, who cannot sign" in answer.err
 
 

@@ -49,7 +49,7 @@ BROKEN = {
     "no_schedule": (
         "policy: standard",
         "policy: standard\n  schedule: whenever",
-        "deploy.schedule: 'whenever' is no schedule",
+        "deploy.schedule: 'whenever' is not a schedule",
     ),
     "no_file": (
         "outcomes_sql: outcomes.sql",

@@ -299,16 +299,16 @@ def test_a_spec_is_frozen(folder: Folder) -> None:
             "monitor:\n",
             "monitor:\n  schedule: every Monday\n",
             "schedule",
-            "monitor.schedule: 'every Monday' is no schedule (Exactly 5, 6 or 7 columns has to be "
-            "specified for iterator expression); give one as '0 6 1 * *' or '@monthly'",
+            "monitor.schedule: 'every Monday' is not a schedule (Exactly 5, 6 or 7 columns has to "
+            "be specified for iterator expression); write one as '0 6 1 * *' or '@monthly'",
             id="schedule in words",
         ),
         pytest.param(
             "monitor:\n",
             "deploy:\n  schedule: 0 25 * * *\n\nmonitor:\n",
             "schedule",
-            "deploy.schedule: '0 25 * * *' is no schedule ([0 25 * * *] is not acceptable, out of "
-            "range); give one as '0 6 1 * *' or '@monthly'",
+            "deploy.schedule: '0 25 * * *' is not a schedule ([0 25 * * *] is not acceptable, out "
+            "of range); write one as '0 6 1 * *' or '@monthly'",
             id="schedule at an hour that no day has",
         ),
         pytest.param(

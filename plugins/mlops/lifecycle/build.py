@@ -31,14 +31,14 @@ PHASES: Mapping[str, Callable[[ModelSpec, Policy, Tier], DAG]] = {
 def build_dags(root: Path | None = None) -> list[DAG]:
     """Build ``<model>_release``, ``_score``, ``_monitor`` and ``_control`` of every sound spec.
 
-    A broken spec has no DAGs; :func:`report_broken_specs` says why. DAGs register themselves with
+    A broken spec has no DAGs; :func:`report_broken_specs` shows why. DAGs register themselves with
     the file that is being parsed.
 
     A task parses the file of its DAG again. Airflow names that DAG in the parsing context, so that
     the task reads one spec and builds one DAG, however many models there are.
 
     :param root: the include folder; default: ``[mlops] include_folder``.
-    :raises InstallationError: another package is named ``mlops``, or there are two copies of ours.
+    :raises InstallationError: another package is named ``mlops``, or this one is there twice.
     """
     require_one_installation()
     include = Include(root or include_folder())

@@ -10,8 +10,8 @@ from airflow.sdk import DAG, Asset, Param, TaskGroup
 from mlops.spec.model import ModelSpec
 from mlops.vocabulary import model_dag_id
 
-# Runs are keyed by what they are about, so the day on which DAGs began says nothing; it only has
-# to lie before every date that a run may be given.
+# Runs are keyed by what they are about, so the day on which DAGs began means nothing; it only has
+# to be before every date that a run may be given.
 DAG_START = datetime(2000, 1, 1, tzinfo=UTC)
 DEFAULT_ARGS = {"retries": 2, "retry_delay": timedelta(seconds=30)}
 
@@ -65,7 +65,7 @@ def alarm_asset(model: str) -> Asset:
 
 
 def window_param(unit: str) -> dict[str, Param]:
-    """The form field of a run that stands for one window."""
+    """The form field of a run for one window."""
     example = {"hour": "2013-07-01T05", "day": "2013-07-01", "week": "2013-W27", "month": "2013-07"}
     return {
         "window": Param(

@@ -15,10 +15,10 @@ ACTIONS = ["rollback", "stop", "resume", "revoke"]
 def control_dag(spec: ModelSpec, tier: Tier) -> DAG:
     """One task that changes what is live, for the person who starts the run."""
     text = (
-        "Changes what is live, at once and on record: **rollback** makes the version before live "
+        "Changes what is live, at once, and records it: **rollback** makes the version before live "
         "again, **stop** puts the model into the safe state that its policy names, **resume** "
-        "ends a stop, **revoke** takes a seat's signature back (for its holders only). Whoever "
-        "starts the run is the one who did it."
+        "ends a stop, **revoke** takes a seat's signature back (for its holders only). The "
+        "person who starts the run is recorded as the one who did it."
     )
     params = {
         "action": Param("rollback", type="string", enum=ACTIONS, title="What to do"),

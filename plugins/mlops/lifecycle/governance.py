@@ -16,9 +16,9 @@ from mlops.vocabulary import GOVERNANCE_DAG
 TEXT = """### All models
 
 Every hour: **ledger** walks the hash chain and fails where it is broken; **reviews** names live
-models whose review is overdue and signatures that end soon; **reminders** tells people, through
-the notifier that their policy names, about gates near their deadline, each once; **lineage**
-delivers to Marquez whatever has not arrived there yet.
+models whose review is overdue and signatures that end soon; **reminders** notifies people, through
+the notifier that their policy names, of approval requests near their deadline, each once;
+**lineage** delivers to Marquez what has not arrived there yet.
 """
 
 

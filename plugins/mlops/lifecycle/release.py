@@ -36,7 +36,7 @@ def release_dag(spec: ModelSpec, policy: Policy, tier: Tier) -> DAG:
     seats = ", ".join(policy.seats[seat].title for seat in tier.seats)
     text = (
         f"Trains a version, has it signed by **{seats}** (tier *{tier.name}*), and deploys it. "
-        "Whoever triggers a run cannot sign its version; neither can its developer."
+        "The person who triggers a run cannot sign its version; neither can its developer."
     )
     args = task_args(spec)
     dag = model_dag(

@@ -42,7 +42,7 @@ def plain(result: Any) -> dict[str, Any]:
 
 
 def limit_openmp_threads() -> None:
-    """One thread for each task, unless the deployment says otherwise.
+    """One thread for each task, unless the deployment sets another number.
 
     Spinning OpenMP threads make fitting about six times slower beside another busy process, and
     sums over several threads differ in their last digits from run to run. The libraries read
@@ -101,5 +101,5 @@ class StepOperator(EmitsLineage, BaseOperator):
         return output[name]
 
     def step(self, workspace: Workspace, context: Context) -> Any:
-        """Run the step of ``mlops.flow`` that this operator stands for."""
-        raise NotImplementedError(f"{type(self).__name__} must say which step it runs")
+        """Run this operator's step of ``mlops.flow``."""
+        raise NotImplementedError(f"{type(self).__name__} must define step()")

@@ -1,4 +1,4 @@
-"""Stop, roll back, resume or revoke: one task, done by whoever started its run."""
+"""Stop, roll back, resume or revoke: one task, done by the person who started its run."""
 
 from __future__ import annotations
 

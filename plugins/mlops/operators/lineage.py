@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Marquez stores a column without a type anew with each event.
+# Marquez stores a column without a type once more with each event.
 _NO_TYPE = "unknown"
 
 
@@ -48,7 +48,7 @@ class EmitsLineage:
     COMPLETE both sides   what the finished step read and wrote
     COMPLETE none         of a skipped task: Airflow reports a success, and it wrote nothing
     FAIL     inputs       what the step had read so far, or what the task's own fields name;
-                          whatever was written before the step failed was undone, or will be
+                          what the step wrote before it failed was undone, or will be
                           written again
     ======== ============ =====================================================================
 

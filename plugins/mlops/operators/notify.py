@@ -1,4 +1,4 @@
-"""Tell people through the Airflow notifier that their policy names."""
+"""Notify people through the Airflow notifier that their policy names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def notify(workspace: Workspace, notice: Notice, context: Any) -> bool:
-    """Send one notice and put it on record; whether it could be sent.
+    """Send one notice and record it; returns whether it could be sent.
 
     A notice that cannot be sent opens and closes nothing: it is logged, and the governance DAG
     tries again as long as the gate waits.
@@ -23,7 +23,7 @@ def notify(workspace: Workspace, notice: Notice, context: Any) -> bool:
 
     notify = workspace.include.policy(notice.policy).notify
     if notify is None:
-        log.info("nobody is told, since policy %s has no 'notify': %s", notice.policy, notice.text)
+        log.info("policy %s has no 'notify', so this is not sent: %s", notice.policy, notice.text)
         return False
     to = [notify.addresses.get(user, user) for user in notice.to]
     words = {"subject": notice.subject, "message": notice.text, "to": ", ".join(to)}
@@ -32,7 +32,7 @@ def notify(workspace: Workspace, notice: Notice, context: Any) -> bool:
     try:
         getattr(import_module(module), name)(**params).notify(context)
     except Exception:  # a mail server that is down must not undo what was decided
-        log.exception("%s could not be told: %s", ", ".join(to), notice.subject)
+        log.exception("could not notify %s: %s", ", ".join(to), notice.subject)
         return False
     record_told(workspace, notice)
     return True

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class IntakeOperator(StepOperator):
-    """Register the model's spec; the whole run goes by it, whatever its file says later."""
+    """Register the model's spec; the whole run uses it, even if its file changes later."""
 
     generated_task = "release.intake"
 

@@ -33,7 +33,7 @@ def moment(text: str, context: Any) -> datetime:
 def window(text: str, unit: Any, context: Any) -> Period:
     """A window as ``2013-07``; empty for the whole one before the run's clock.
 
-    :raises SpecError: it is no window of this unit.
+    :raises SpecError: it is not a window of this unit.
     """
     from mlops.core.period import parse, period_before
 

@@ -14,7 +14,7 @@ CeleryExecutor  ``[celery] extra_celery_config = {"imports": ["mlops.preload.cel
 
 A process that forks must not have threads. The libraries start their threads when they first
 compute, not when they are loaded, except for OpenBLAS and for the allocator of pyarrow. Both are
-configured here to start none, unless the environment says otherwise.
+configured here to start none, unless the environment sets another number.
 """
 
 from __future__ import annotations

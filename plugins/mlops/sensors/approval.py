@@ -71,7 +71,7 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
             },
             **kwargs,
         )
-        # Airflow's operator has the two only, and takes whatever is no plain approval for a no.
+        # Airflow's operator has two options only, and takes every other one for a rejection.
         self.options = [APPROVE, APPROVE_WITH_CONDITIONS, REJECT]
         self.model = model
         self.version = version
@@ -140,7 +140,7 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
         return plain(decision)
 
     def _lapse(self, context: Context, event: dict[str, Any]) -> None:
-        """Nobody answered in time: the seat is lapsed, and those who were asked are told.
+        """No response came in time: the seat lapses, and the people who were asked are notified.
 
         :raises AirflowFailException: always; asking again is for a person to decide, who clears
             the task.

@@ -157,7 +157,7 @@ class Include:
 def tier_of(spec: ModelSpec, policy: Policy) -> Tier:
     """The tier that ``policy`` puts ``spec`` into.
 
-    :raises SpecError: no tier holds; a model without a tier would have nobody to sign.
+    :raises SpecError: no tier holds; without a tier no person would have to sign the model.
     """
     tier = policy.tier(spec)
     if tier is None:
@@ -231,7 +231,7 @@ def _read_sql(spec_file: Path, folder: Path, name: str) -> str:
     if not text.strip():
         raise SpecError(f"{file}:1: is empty", expected="one SELECT")
     if "\0" in text:
-        # The drivers would hand on what stands before it, and nothing else.
+        # The drivers would hand on what comes before it, and nothing else.
         raise SpecError(
             f"{file}:{text.count(chr(10), 0, text.index(chr(0))) + 1}: holds a zero byte",
             expected="text without one",

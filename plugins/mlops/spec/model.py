@@ -58,7 +58,7 @@ def _schedule(text: str) -> str:
         except ValueError as error:
             why = str(error).rstrip(".")
             raise ValueError(
-                f"'{text}' is no schedule ({why}); give one as '0 6 1 * *' or '@monthly'"
+                f"'{text}' is not a schedule ({why}); write one as '0 6 1 * *' or '@monthly'"
             ) from error
     return text
 
@@ -195,7 +195,7 @@ class Contract(Section):
 
 
 class Split(Section):
-    """Training periods, then test periods, both ending where the run's clock stands."""
+    """Training periods, then test periods; the last one ends at the run's clock."""
 
     unit: PeriodUnit = "month"
     train: Periods
@@ -405,7 +405,7 @@ class ModelSpec(Section):
     @field_validator("monitor")
     @classmethod
     def _watches_what_was_scored(cls, monitor: Monitor, info: ValidationInfo) -> Monitor:
-        deploy = info.data.get("deploy")  # none where it has an error of its own
+        deploy = info.data.get("deploy")  # None if it has an error of its own
         if deploy is not None and monitor.window != deploy.window:
             raise ValueError(
                 f"'window' is {monitor.window} and 'deploy.window' is {deploy.window}; give both "

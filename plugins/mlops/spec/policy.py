@@ -47,7 +47,7 @@ class Tier(Section):
         return exposed and (self.purposes is None or spec.manage.purpose in self.purposes)
 
     def reason(self, spec: ModelSpec) -> str:
-        """Why ``spec`` falls into this tier, as the report says it."""
+        """Why ``spec`` falls into this tier, in the words of the report."""
         text = f"exposure is {spec.manage.exposure} (at least {self.exposure_at_least})"
         if self.purposes is not None:
             text += f" and purpose is {spec.manage.purpose}"
@@ -55,10 +55,10 @@ class Tier(Section):
 
 
 class Notify(Section):
-    """How people are told that a gate is near its deadline: any Airflow notifier, by name.
+    """How people are reminded of an approval request: any Airflow notifier, by name.
 
     In the texts of ``params`` the words ``{subject}``, ``{message}`` and ``{to}`` are filled in;
-    ``{to}`` becomes the list of addresses where it stands alone.
+    a text that is ``{to}`` alone becomes the list of addresses.
     """
 
     notifier: DottedName = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"
@@ -124,5 +124,5 @@ class Policy(Section):
         return self
 
     def tier(self, spec: ModelSpec) -> Tier | None:
-        """The tier of ``spec``; none where no tier's conditions hold."""
+        """The tier of ``spec``; None if the conditions of no tier hold."""
         return next((tier for tier in self.tiers if tier.holds(spec)), None)

@@ -67,7 +67,7 @@ def _parts(record: Any, content: Any) -> Iterator[tuple[Any, str | None, Any]]:
 
 
 def warn_of_deprecated_keys(path: Path, line: int, names: dict[str, str]) -> None:
-    """Warn once of a file that uses earlier names, whatever the number of places.
+    """Warn once of a file that uses earlier names, however often it does.
 
     :param line: the first place.
     :param names: the name of today for each earlier one.

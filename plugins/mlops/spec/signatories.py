@@ -1,4 +1,4 @@
-"""Whether a policy names people enough to sign a model: somebody of its own for each seat."""
+"""Whether a policy names enough people to sign a model: each seat needs people of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def normalize_name(name: str) -> str:
 def eligible_users(policy: Policy, seat: str, *barred: str) -> tuple[str, ...]:
     """The users of a seat but some, each once."""
     out = set(map(normalize_name, barred))
-    # Somebody may stand in a seat twice, after a hand-over to a person who held it already.
+    # A person may be in a seat twice, after a hand-over to a person who held it already.
     users = dict.fromkeys(policy.seats[seat].users)
     return tuple(user for user in users if normalize_name(user) not in out)
 
@@ -26,7 +26,7 @@ def eligible_users(policy: Policy, seat: str, *barred: str) -> tuple[str, ...]:
 def has_enough_signatories(policy: Policy, seats: Sequence[str], *barred: str) -> bool:
     """Whether each seat finds its people though one person fills one seat, unless they are shared.
 
-    :param barred: who cannot sign: the developer, or somebody who leaves.
+    :param barred: who cannot sign: the developer, or a person who leaves.
     """
     shared = {frozenset(pair) for pair in policy.seats_shared}
     users = {seat: eligible_users(policy, seat, *barred) for seat in seats}
@@ -52,7 +52,7 @@ def has_enough_signatories(policy: Policy, seats: Sequence[str], *barred: str) -
 
 
 def require_signatories(spec: ModelSpec, policy: Policy, tier: Tier) -> None:
-    """Refuse a model that nobody could ever sign; its gates would wait for nothing.
+    """Refuse a model that can never get its signatures; its requests would wait for ever.
 
     :raises SpecError: with the people whom each seat has.
     """
@@ -61,7 +61,7 @@ def require_signatories(spec: ModelSpec, policy: Policy, tier: Tier) -> None:
         return
     have = "; ".join(
         f"{seat} needs {policy.seats[seat].required} and has "
-        f"{', '.join(eligible_users(policy, seat, developer)) or 'nobody'}"
+        f"{', '.join(eligible_users(policy, seat, developer)) or 'none'}"
         for seat in tier.seats
     )
     raise SpecError(

@@ -137,7 +137,7 @@ _VALUE = _Extent(None)
 def _refuse_extent(text: str) -> None:
     """Refuse a file that is nested too deep, or that comes to too much with its aliases.
 
-    It looks at the parser's events, which are told one after the other whatever the nesting.
+    It looks at the parser's events, which come one after the other at any depth of nesting.
     """
     known: dict[str | None, _Extent] = {}
     around = [_Extent(None)]  # the file itself
@@ -185,7 +185,7 @@ def _explain(path: Path, text: str, error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False):
         if problem["type"] == "too_short" and problem["input"]:
-            continue  # its items are there, and what is wrong with them is said already
+            continue  # its items are there, and each has an error of its own
         where = _without_tag(problem["loc"])
         name = ".".join(str(part) for part in where) or "the file"
         lines.append((_line(root, where), f"{name}: {_sentence(problem)}"))

@@ -1,6 +1,6 @@
 """Which models there are: what is live, who signed it, whom it waits for, and how it is doing.
 
-For pages, and for whoever else wants to know; nothing is written here. Each question is one query
+For pages and commands; nothing is written here. Each question is one query
 for all models at once, but for the signatures of the versions that count now.
 """
 
@@ -190,8 +190,8 @@ def _never_deployed(
         .where(tuple_(DeploymentRow.model, DeploymentRow.version).in_(sorted(keys)))
         .distinct()
     )
-    gone = {(model, number) for model, number in deployed}
-    return {model: row for model, row in newest.items() if (model, row.number) not in gone}
+    ended = {(model, number) for model, number in deployed}
+    return {model: row for model, row in newest.items() if (model, row.number) not in ended}
 
 
 def _live(

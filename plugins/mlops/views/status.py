@@ -43,7 +43,7 @@ class Status:
 
 
 def status_as_of(transaction: Transaction, model: str, moment: datetime) -> Status | None:
-    """The version that was live at ``moment`` and who had signed it; none where nothing was."""
+    """The version that was live at ``moment`` and who had signed it; None if none was live."""
     deployment = current_deployment(transaction, model, as_of=moment)
     if deployment is None:
         return None

@@ -27,7 +27,7 @@ from mlops.vocabulary import VALIDATION_REPORT
 
 @dataclass(frozen=True)
 class Signature:
-    """An answer at a gate; ``refusal`` says why one did not count."""
+    """A response to an approval request; ``refusal`` is the reason why one did not count."""
 
     seat: str
     title: str

@@ -1,4 +1,4 @@
-"""Who may see what: whoever may read a model's release DAG may read about the model."""
+"""Who may see what: a user who may read a model's release DAG may read about the model."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def release_dag(model: str) -> str:
 def readable(user: Any, models: Iterable[str]) -> frozenset[str]:
     """Those of ``models`` that ``user`` may read about.
 
-    A model whose DAG is gone from Airflow is still asked for by its DAG's id, so that whoever may
-    read all DAGs sees retired models as well.
+    A model whose DAG was removed from Airflow is still checked by its DAG's id, so that a user who
+    may read all DAGs sees retired models as well.
     """
     dag_ids = {release_dag(model): model for model in models}
     teams = DagModel.get_dag_id_to_team_name_mapping(list(dag_ids))

@@ -9,13 +9,13 @@ from mlops.reports.monitor_charts import Level, TrendPoint, axis_label, trend
 from mlops.views.history import ModelHistory
 from mlops.views.records import Window
 
-MAX_WINDOWS = 24  # windows; more would not be told apart
+MAX_WINDOWS = 24  # windows; more could not be seen apart
 
 
 def performance_trend(history: ModelHistory) -> Markup | None:
     """The metric that the spec watches, over the last windows; none before two were measured.
 
-    A window that several versions were measured in is told by the newest of them.
+    Of a window in which several versions were measured, the newest version's value is shown.
     """
     asked = history.spec.monitor.performance
     newest: dict[str, Window] = {}

@@ -22,7 +22,7 @@ from mlops.views.inventory import ModelSummary
 from mlops.views.versions import Version
 
 TEMPLATES = Path(__file__).parent / "templates"
-# Airflow shows the pages in a frame; nobody else may.
+# Airflow shows the pages in a frame; no other site may.
 DENY_ALL_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
 
@@ -90,18 +90,18 @@ class ModelPage:
     template = "model.html.j2"
 
     def unsigned(self, version: Version) -> list[SeatSummary]:
-        """The seats of a version that its answers, told one by one, do not account for."""
-        told = {item.seat for item in version.signatures if item.counted}
+        """The seats of a version that its answers, shown one by one, do not account for."""
+        shown = {item.seat for item in version.signatures if item.counted}
         return [
             seat
             for seat in self.seat_statuses.get(version.number, ())
-            if seat.state in ("open", "void") and (seat.seat not in told or seat.signed_by)
+            if seat.state in ("open", "void") and (seat.seat not in shown or seat.signed_by)
         ]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A page that says what is wrong and what to do, instead of the page that was asked for."""
+    """A page that shows what is wrong and what to do, instead of the page that was asked for."""
 
     places: Urls
     status: int

@@ -40,8 +40,8 @@ def batch_name(version: VersionRow, window: Period, *, by_rule: bool) -> str:
 class Plan:
     """A batch: one window scored by one version, cut into shards.
 
-    :ivar parts: how many shards; each is worked out anew, so that a plan stays small however many
-        there are.
+    :ivar parts: how many shards; each is computed when it is asked for, so that a plan stays small
+        however many there are.
     :ivar by_rule: whether the rule scores that was signed with the version, and not its model.
     :ivar chosen_at: when the version was chosen, by the store's clock. Planned again it is the
         same plan; where two versions have scored a window, the one chosen last is shown.
@@ -93,7 +93,7 @@ class Plan:
 class Scored:
     """What was written for a shard, and in which state of the database its rows were read.
 
-    Written again, it is the same although the database has gone on.
+    Written again, it is the same, although the database has changed since.
     """
 
     batch: str

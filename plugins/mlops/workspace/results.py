@@ -1,6 +1,6 @@
 """What the steps hand on: small frozen records of ids, digests and a few numbers.
 
-They are what stands in Airflow's XComs; rows and models never do. Nothing heavy is imported here.
+They are the values of Airflow's XComs; rows and models never are. Nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Documented:
 class Decision:
     """An answer as it was recorded.
 
-    ``enough``: the seat is done with, signed or rejected; otherwise ``why`` says what is missing.
+    ``enough``: the seat is finished, signed or rejected; otherwise ``why`` names what is missing.
     """
 
     model: str
@@ -175,7 +175,7 @@ class LedgerVerified:
 
 @dataclass(frozen=True)
 class LineageDelivered:
-    """Events that Marquez was told in this run, and those that it has still to be told."""
+    """Events that reached Marquez in this run, and those that have not reached it yet."""
 
     delivered: int
     waiting: int

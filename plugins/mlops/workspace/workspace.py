@@ -74,7 +74,7 @@ class Workspace:
 
     @property
     def origin(self) -> Origin:
-        """Where the lineage of this step is told from."""
+        """What the lineage events of this step come from."""
         return Origin(names=self.names, namespace=self.job_namespace, run=self.run.to_json())
 
     def emit(self, runs: GovernedRuns) -> GovernedRuns:
@@ -86,13 +86,13 @@ class Workspace:
         return runs
 
     def spec(self, digest: str) -> Spec:
-        """The spec as it was registered, whatever its file says now."""
+        """The spec as it was registered, even if its file has changed since."""
         with self.store.transaction() as transaction:
             return registered_spec(transaction, digest)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A private folder that is gone afterwards, also after an error."""
+        """A private folder that is removed afterwards, also after an error."""
         with TemporaryDirectory(prefix="mlops-") as folder:
             yield Path(folder)
 
@@ -108,7 +108,7 @@ def registered_spec(transaction: Transaction, digest: str) -> Spec:
             f"the registered spec of {spec.model} was changed after its registration",
             found=f"content with sha256 {spec.digest}",
             expected=f"sha256 {digest}",
-            action="run: python -m mlops ledger verify; then register the spec anew with a release",
+            action="run: python -m mlops ledger verify; then register the spec with a new release",
         )
     return spec
 
