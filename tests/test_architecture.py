@@ -37,7 +37,7 @@ BELOW_THE_LINE = (
     ("core",),
     ("spec",),
     ("vocabulary",),
-    ("digests", "installation", "postgres_url", "registry"),
+    ("digests", "installation", "extensions", "postgres_url", "registry"),
     ("errors",),
 )
 LAYERS = (*ABOVE_THE_LINE, *BELOW_THE_LINE)

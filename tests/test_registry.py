@@ -156,16 +156,18 @@ def test_two_extensions_may_not_offer_one_name(folder: Path) -> None:
     write_module(folder, "acme_one", "Colour('green')", colour="green")
     (folder / "acme_two.py").write_text(
         "from colours_here import COLOURS, Colour\n"
-        "class Other(Colour): ...\n"
-        "COLOURS.register('green', Other('green'))\n"
+        "COLOURS.register('green', Colour('green'))\n"
         "WHITE = Colour('white')\n"
     )
     write_distribution(folder, "acme-a", white="acme_two:WHITE", grey="acme_two:GREY")
+    (folder / "acme_three.py").write_text(
+        "from colours_here import Colour\nWHITE, GREEN = Colour('white'), Colour('green')\n"
+    )
     write_distribution(folder, "acme-b", white="acme_three:WHITE", green="acme_three:GREEN")
     with extensions_for("acme_one", "acme_two"):
         for name, first, second in (
             ("white", "acme_two:WHITE (entry point of acme-a)", "acme_three:WHITE"),
-            ("green", "acme_three:GREEN (entry point of acme-b)", "test_registry.Colour"),
+            ("green", "acme_three:GREEN (entry point of acme-b)", "acme_one.py"),
         ):
             with pytest.raises(ExtensionError, match=f"^colour '{name}' is offered twice") as got:
                 COLOURS.get(name)
@@ -173,6 +175,20 @@ def test_two_extensions_may_not_offer_one_name(folder: Path) -> None:
             assert second in str(got.value)
         with pytest.raises(ExtensionError, match=r"extension acme_two .*offered twice"):
             COLOURS.names()
+
+
+def test_one_item_by_an_entry_point_and_by_its_module_is_one(folder: Path) -> None:
+    (folder / "acme_white.py").write_text(
+        "from colours_here import COLOURS, Colour\n"
+        "WHITE = COLOURS.register('white', Colour('white', 'ffffff'))\n"
+    )
+    write_distribution(folder, "acme-colours", white="acme_white:WHITE")
+    with extensions_for():
+        assert COLOURS.get("white") is COLOURS.get("white")
+    del sys.modules["acme_white"]
+    with extensions_for("acme_white"):
+        assert COLOURS.get("white") is COLOURS.get("white")
+        assert COLOURS.names() == ("red", "blue", "white")
 
 
 def test_a_file_that_is_executed_twice_offers_its_items_once(folder: Path) -> None:
@@ -187,7 +203,8 @@ def test_a_file_that_is_executed_twice_offers_its_items_once(folder: Path) -> No
     with extensions_for("acme.shades"):
         assert COLOURS.get("green").rgb == "acme.shades"
         module = sys.modules["acme.shades"]
-        exec(Path(module.__file__ or "").read_text(), module.__dict__)
+        file = str(folder / "shades.py")
+        exec(compile(Path(file).read_text(), file, "exec"), module.__dict__)
         assert COLOURS.get("green").rgb == "acme.shades"
         assert COLOURS.names() == ("red", "blue", "green")
 
@@ -195,8 +212,8 @@ def test_a_file_that_is_executed_twice_offers_its_items_once(folder: Path) -> No
 @pytest.mark.parametrize(
     ("name", "item", "message"),
     [
-        ("green", Colour("grey"), "found an object whose name is 'grey'"),
-        ("green", "a text", "found an object without name, rgb"),
+        ("green", Colour("grey"), "Colour whose name is 'grey'"),
+        ("green", "a text", "found an object of builtins.str without name, rgb"),
         ("light green", Colour("light green"), "found 'light green'; expected letters"),
         ("", Colour(""), "found ''; expected letters"),
     ],

@@ -39,15 +39,19 @@ Three rules:
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from mlops import extensions
 from mlops.errors import ExtensionError
+from mlops.extensions import extension_error, import_extensions
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -58,6 +62,26 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 # Held while something is noted, never while something is imported: an import has locks of its own.
 _LOCK = Lock()
+
+
+@dataclass(frozen=True)
+class _Offer(Generic[T]):
+    """An item, and the file that offers it."""
+
+    item: T
+    file: str
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Equal for what one file offers when it is executed twice."""
+        return os.path.realpath(self.file), self._made_of.__qualname__
+
+    @property
+    def _made_of(self) -> Any:
+        return self.item if hasattr(self.item, "__qualname__") else type(self.item)
+
+    def __str__(self) -> str:
+        return f"{self._made_of.__module__}.{self._made_of.__qualname__} of {self.file}"
 
 
 class Registry(Generic[T]):
@@ -85,9 +109,9 @@ class Registry(Generic[T]):
         self.group = group
         self._built_in = dict(built_in)
         self._requires = tuple(requires)
-        self._registered: dict[str, T] = {}
+        self._registered: dict[str, _Offer[T]] = {}
         self._points: dict[str, list[EntryPoint]] | None = None
-        self._loaded: dict[str, T] = {}
+        self._loaded: dict[str, _Offer[T]] = {}
         Registry._all.append(self)
 
     def register(self, name: str, item: T) -> T:
@@ -97,13 +121,14 @@ class Registry(Generic[T]):
         :raises ExtensionError: the name belongs to another item, or the item lacks something.
         """
         self._check(name, item)
+        offer = _Offer(item, sys._getframe(1).f_code.co_filename)
         with _LOCK:
             known = self._registered.get(name)
             if name in self._built_in:
-                raise self._duplicate(name, ["this library", _describe_item(item)])
-            if known is not None and _origin(known) != _origin(item):
-                raise self._duplicate(name, [_describe_item(known), _describe_item(item)])
-            self._registered[name] = item
+                raise self._duplicate(name, ["this library", str(offer)])
+            if known is not None and known.origin != offer.origin:
+                raise self._duplicate(name, [str(known), str(offer)])
+            self._registered[name] = offer
         return item
 
     def get(self, name: str) -> T:
@@ -114,17 +139,19 @@ class Registry(Generic[T]):
         """
         if name in self._built_in:
             return self._built_in_item(name)
-        broken = _import_extensions()
+        broken = import_extensions()
         points = self._entry_points().get(name, [])
-        offers = [_describe_point(point) for point in points]
-        if name in self._registered:
-            offers.append(_describe_item(self._registered[name]))
-        if len(offers) > 1:
-            raise self._duplicate(name, offers)
-        if name in self._registered:
-            return self._registered[name]
-        if points:
-            return self._entry_point_item(name, points[0])
+        if len(points) > 1:
+            raise self._duplicate(name, map(_describe_point, points))
+        offer = self._entry_point_item(name, points[0]) if points else None
+        registered = self._registered.get(name)
+        if offer is not None:
+            # A module that an entry point names may register the same item as well.
+            if registered is not None and registered.origin != offer.origin:
+                raise self._duplicate(name, [_describe_point(points[0]), str(registered)])
+            return offer.item
+        if registered is not None:
+            return registered.item
         if broken:
             raise broken[0]
         raise ExtensionError(
@@ -146,7 +173,7 @@ class Registry(Generic[T]):
 
         :raises ExtensionError: an extension module cannot be loaded.
         """
-        for error in _import_extensions():
+        for error in import_extensions():
             raise error
         others = {*self._registered, *self._entry_points()} - set(self._built_in)
         return (*self._built_in, *sorted(others))
@@ -184,14 +211,14 @@ class Registry(Generic[T]):
             self._points = points
         return self._points
 
-    def _entry_point_item(self, name: str, point: EntryPoint) -> T:
+    def _entry_point_item(self, name: str, point: EntryPoint) -> _Offer[T]:
         if name not in self._loaded:
             try:
                 item: T = point.load()
             except Exception as error:  # a customer's module may raise anything
-                raise _broken(_describe_point(point), error) from error
+                raise extension_error(_describe_point(point), error) from error
             self._check(name, item)
-            self._loaded[name] = item
+            self._loaded[name] = _Offer(item, str(sys.modules[point.module].__file__))
         return self._loaded[name]
 
     def _check(self, name: str, item: T) -> None:
@@ -206,8 +233,8 @@ class Registry(Generic[T]):
         if missing or own_name != name:
             lack = f"without {', '.join(missing)}" if missing else f"whose name is {own_name!r}"
             raise ExtensionError(
-                f"{self.kind} {name!r} of {_describe_item(item)}",
-                found=f"an object {lack}",
+                f"{self.kind} {name!r}",
+                found=f"an object of {type(item).__module__}.{type(item).__qualname__} {lack}",
                 expected=f"an object of this name with {', '.join(self._requires)}",
                 action="correct the extension, or take it out",
             )
@@ -221,52 +248,23 @@ class Registry(Generic[T]):
         )
 
 
-def extensions_from(source: Callable[[], Iterable[str]]) -> None:
-    """Set where the dotted names of the extension modules come from: :mod:`mlops.settings` does.
-
-    :param source: called when an extension is needed for the first time, not before.
-    """
-    _extensions.source = source
-
-
-def _import_extensions() -> list[ExtensionError]:
-    """Import each extension module once in this process; an error for each that is broken."""
-    broken = []
-    for module in _extensions.source():
-        if module not in _extensions.imported:
-            try:
-                _import_extension(module)
-            except ExtensionError as error:
-                broken.append(error)
-            else:
-                _extensions.imported.add(module)
-    return broken
-
-
-def _import_extension(module: str) -> None:
-    try:
-        import_module(module)
-    except Exception as error:  # a customer's module may raise anything
-        raise _broken(f"{module} (the option [mlops] extensions)", error) from error
-
-
 @contextmanager
 def extensions_for(*modules: str) -> Iterator[None]:
     """For tests: these extension modules only, and all registries as before at the end.
 
     Distributions that were put on ``sys.path`` in the meantime are found within the block.
     """
-    before = _extensions.source, set(_extensions.imported)
+    before = extensions.STATE.source, set(extensions.STATE.imported)
     registered = {id(registry): dict(registry._registered) for registry in Registry._all}
-    _extensions.source = lambda: modules
+    extensions.STATE.source = lambda: modules
     _forget_entry_points()
     try:
         yield
     finally:
-        for module in _extensions.imported - before[1]:
+        for module in extensions.STATE.imported - before[1]:
             # A module that is still loaded would not register its items a second time.
             sys.modules.pop(module, None)
-        _extensions.source, _extensions.imported = before
+        extensions.STATE.source, extensions.STATE.imported = before
         for registry in Registry._all:
             registry._registered = registered.get(id(registry), {})
         _forget_entry_points()
@@ -277,41 +275,6 @@ def _forget_entry_points() -> None:
         registry._points, registry._loaded = None, {}
 
 
-class _Extensions:
-    """The one list of extension modules of this process."""
-
-    def __init__(self) -> None:
-        self.source: Callable[[], Iterable[str]] = tuple
-        self.imported: set[str] = set()
-
-
-_extensions = _Extensions()
-
-
-def _origin(item: Any) -> tuple[str, str]:
-    """File and name of what an item is made of: equal for one file that was executed twice."""
-    made_of = item if hasattr(item, "__qualname__") else type(item)
-    module = sys.modules.get(made_of.__module__)
-    return str(getattr(module, "__file__", made_of.__module__)), made_of.__qualname__
-
-
-def _describe_item(item: Any) -> str:
-    made_of = item if hasattr(item, "__qualname__") else type(item)
-    return f"{made_of.__module__}.{made_of.__qualname__}"
-
-
 def _describe_point(point: EntryPoint) -> str:
     owner = point.dist.name if point.dist is not None else "an unnamed distribution"
     return f"{point.value} (entry point of {owner})"
-
-
-def _broken(what: str, error: Exception) -> ExtensionError:
-    found = f"{type(error).__name__}: {error}"
-    if isinstance(error, ExtensionError):
-        found = f"{error.what}, {error.found}"
-    return ExtensionError(
-        f"the extension {what} cannot be loaded",
-        found=found,
-        expected="a module that every process of Airflow can import",
-        action="correct or install it wherever this process runs, or take it out",
-    )

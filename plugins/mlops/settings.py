@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 from airflow.sdk.configuration import conf
 
-from mlops import registry
 from mlops.errors import LineageError
+from mlops.extensions import extensions_from
 
 SECTION = "mlops"
 
@@ -103,4 +103,4 @@ def extensions() -> tuple[str, ...]:
     return tuple(dict.fromkeys(names.replace(",", " ").split()))
 
 
-registry.extensions_from(extensions)
+extensions_from(extensions)

@@ -65,6 +65,8 @@ def build(candidate: Candidate, features: Sequence[Feature], *, seed: int) -> Es
 
 
 def _preset(estimator: Any, candidate: Candidate, features: Sequence[Feature], seed: int) -> None:
+    if not hasattr(estimator, "get_params"):
+        return  # not of scikit-learn's kind: it takes what the spec gives it
     known = estimator.get_params(deep=False)
     if "random_state" in known and "random_state" not in candidate.params:
         estimator.set_params(random_state=seed)
