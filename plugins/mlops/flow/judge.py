@@ -8,7 +8,7 @@ from mlops.core.performance import judge_performance
 from mlops.core.period import Period
 from mlops.core.profiles import Profile
 from mlops.core.records import Metrics, MonitorResult, from_json, to_json
-from mlops.flow.scorer import ModelScorer
+from mlops.flow.load_version import version_reference
 from mlops.lineage.events.monitor import window_judged
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
@@ -31,9 +31,10 @@ def judge(workspace: Workspace, *, measurement: str) -> Judged:
         measured = transaction.get(MeasurementRow, measurement)
         batch = transaction.get(BatchRow, measured.batch)
         version = transaction.get(VersionRow, measured.model, measured.version)
-    scorer = ModelScorer.load(workspace, version)
+    spec = workspace.spec(version.spec_digest)
+    reference = version_reference(workspace, version)
     window = Period(start=batch.window_start, end=batch.window_end)
-    result = _verdict(scorer.spec, measured, batch, scorer.reference, window)
+    result = _verdict(spec, measured, batch, reference, window)
     row = MonitorRow(
         measurement=measurement,
         model=measured.model,
@@ -60,9 +61,7 @@ def judge(workspace: Workspace, *, measurement: str) -> Judged:
             lineage=workspace.emit(window_judged(workspace.origin, row, result)),
         )
         for cause, severity in _causes(result):
-            _open_case(
-                transaction, workspace, scorer.spec, row, result, cause=cause, severity=severity
-            )
+            _open_case(transaction, workspace, spec, row, result, cause=cause, severity=severity)
     return Judged(
         measurement=measurement,
         model=measured.model,

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from mlops.core.artifact.formats import MODEL_FORMATS
-from mlops.core.artifact.package import LoadedModel, PackageContents, load_model, read
-from mlops.core.scores import Estimator
+from mlops.core.artifact.manifest import read_reference
+from mlops.core.profiles import Profile
 from mlops.errors import MlopsError, PredictionError
 from mlops.spec.load import Spec
 from mlops.store.tables import TrainingRow, VersionRow
 from mlops.workspace.workspace import Workspace
 
-Predict = Callable[[np.ndarray], np.ndarray]
+# What a model needs is imported where a model is read: most steps need none.
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mlops.core.artifact.package import LoadedModel, PackageContents
+    from mlops.core.scores import Estimator
+
+    Predict = Callable[[np.ndarray], np.ndarray]
 
 
 def chosen_format(spec: Spec, training: TrainingRow) -> str:
@@ -28,6 +33,8 @@ def load_trained(workspace: Workspace, spec: Spec, training: TrainingRow) -> Est
 
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: nothing is constructed then.
     """
+    from mlops.core.artifact.formats import MODEL_FORMATS
+
     return MODEL_FORMATS.get(chosen_format(spec, training)).load(
         workspace.artifacts.read(training.model_sha256),
         trusted=spec.content.develop.trusted_types,
@@ -39,9 +46,20 @@ def read_version(workspace: Workspace, version: VersionRow) -> PackageContents:
 
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: the package is not what was signed.
     """
+    from mlops.core.artifact.package import read
+
     return read(
         workspace.artifacts.read(version.package_digest), expected_digest=version.package_digest
     )
+
+
+def version_reference(workspace: Workspace, version: VersionRow) -> Profile:
+    """The reference profile that was signed with a version, of which nothing else is read.
+
+    :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: as for :func:`read_version`.
+    """
+    data = workspace.artifacts.read(version.package_digest)
+    return Profile.from_json(read_reference(data, expected_digest=version.package_digest))
 
 
 def load_version(workspace: Workspace, version: VersionRow) -> LoadedModel:
@@ -49,6 +67,8 @@ def load_version(workspace: Workspace, version: VersionRow) -> LoadedModel:
 
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: nothing is constructed then.
     """
+    from mlops.core.artifact.package import load_model
+
     spec = workspace.spec(version.spec_digest)
     return load_model(read_version(workspace, version), trusted=spec.content.develop.trusted_types)
 

@@ -6,7 +6,7 @@ and a ``score`` between 0 and 1, from whatever the business would go by without 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +21,7 @@ from mlops.core.period import Period
 from mlops.core.profiles import Profile
 from mlops.core.records import Check
 from mlops.core.scores import HIGHEST, LOWEST
-from mlops.flow.load_version import Predict, read_version, with_version_in_errors
+from mlops.flow.load_version import read_version, with_version_in_errors
 from mlops.flow.queries import SCORE, rule_query, scoring_query
 from mlops.spec.load import Spec
 from mlops.spec.model import Feature, NumericFeature
@@ -29,6 +29,8 @@ from mlops.store.tables import VersionRow
 from mlops.warehouse.profiles import window_profile
 from mlops.warehouse.score import Encoder
 from mlops.workspace.workspace import Workspace
+
+Predict = Callable[[np.ndarray], np.ndarray]
 
 
 class Scorer(Protocol):

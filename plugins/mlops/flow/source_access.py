@@ -9,7 +9,6 @@ from typing import Any
 
 from mlops.digests import digest_json
 from mlops.errors import RecordMissing
-from mlops.lineage.columns.derive import column_lineage
 from mlops.lineage.events.sources import content_of, sources_read
 from mlops.store.connect import Transaction
 from mlops.store.tables import ReadingRow
@@ -36,6 +35,9 @@ class Reading:
 
 def source_access(workspace: Workspace, query: str) -> Reading:
     """Ask the warehouse what the query reads; the query itself is not run."""
+    # The parser of SQL is loaded where SQL is parsed: who records a reading needs none.
+    from mlops.lineage.columns.derive import column_lineage
+
     found = workspace.warehouse.read_query(query)
     return Reading(content_of(query, found, column_lineage(query, found)), now())
 

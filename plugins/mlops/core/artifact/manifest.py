@@ -8,15 +8,19 @@ does not know one refuses the package. A package is written in format 1 unless i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from mlops.core.artifact.stored_zip import read_members
 from mlops.digests import digest_bytes
-from mlops.errors import ArtifactChanged, ArtifactRefused, TrainingError
+from mlops.errors import ArtifactChanged, ArtifactRefused, DataRefused, TrainingError
 from mlops.spec.model import DEFAULT_FORMAT
 
 MANIFEST = "manifest.json"
+WHAT = "a model package"
 
 # What every package holds beside the manifest and the model.
 REQUIRED = frozenset(
@@ -128,6 +132,53 @@ class Manifest:
                 expected=", ".join(sorted(needed)),
                 action="read it with the version of this library that wrote it, or a later one",
             )
+
+
+def read_verified(data: bytes, *, expected_digest: str) -> tuple[Manifest, dict[str, bytes]]:
+    """Read the manifest and the members of a package whose digest is known.
+
+    :param expected_digest: the SHA-256 that was signed.
+    :raises ArtifactChanged: the bytes, or a member against the manifest, are others.
+    :raises ArtifactRefused: this is not a package, or one that needs a later version to be read.
+    """
+    found = digest_bytes(data)
+    if found != expected_digest:
+        raise ArtifactChanged(
+            "the bytes of a model package have changed",
+            found=f"sha256 {found}",
+            expected=f"approved sha256 {expected_digest}",
+            action=BRING_BACK,
+        )
+    members = read_members(data, what=WHAT)
+    with refused_unless_a_package():
+        return Manifest.from_json(json.loads(members.pop(MANIFEST)), members), members
+
+
+def read_reference(data: bytes, *, expected_digest: str) -> Any:
+    """The reference profile of a package as JSON values; neither model nor encoder is read.
+
+    :raises ArtifactChanged, ArtifactRefused: as for :func:`read_verified`.
+    """
+    _, members = read_verified(data, expected_digest=expected_digest)
+    with refused_unless_a_package():
+        return json.loads(members["reference.json"])
+
+
+@contextmanager
+def refused_unless_a_package() -> Iterator[None]:
+    """Turn what reading members raises into one error.
+
+    :raises ArtifactRefused: a member is missing, or is not what a package holds there.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, DataRefused) as error:
+        raise ArtifactRefused(
+            f"{WHAT} was expected",
+            found=f"{type(error).__name__}: {error}",
+            expected=f"a package of format {' or '.join(map(str, FORMATS))}",
+            action="package the model again from its training run",
+        ) from error
 
 
 def check_members_to_write(model_member: str, optional: Iterable[str]) -> None:

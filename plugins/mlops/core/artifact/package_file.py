@@ -18,20 +18,18 @@ import numpy as np
 
 from mlops.core.artifact.formats import MODEL_FORMATS, library_versions
 from mlops.core.artifact.manifest import (
-    BRING_BACK,
-    FORMATS,
     MANIFEST,
     Manifest,
     check_members_to_write,
+    read_verified,
+    refused_unless_a_package,
 )
-from mlops.core.artifact.stored_zip import read_members, write_stored_zip
+from mlops.core.artifact.stored_zip import write_stored_zip
 from mlops.core.encode import FeatureEncoder
 from mlops.core.scores import require_probabilities
 from mlops.digests import canonical_json, digest_bytes
-from mlops.errors import ArtifactChanged, ArtifactRefused, DataRefused, TrainingError
+from mlops.errors import TrainingError
 from mlops.spec.model import DEFAULT_FORMAT
-
-_WHAT = "a model package"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,25 +147,9 @@ def read(data: bytes, *, expected_digest: str) -> PackageContents:
     :raises ArtifactChanged: the bytes, or a member against the manifest, are others.
     :raises ArtifactRefused: this is not a package, or one that needs a later version to be read.
     """
-    found = digest_bytes(data)
-    if found != expected_digest:
-        raise ArtifactChanged(
-            "the bytes of a model package have changed",
-            found=f"sha256 {found}",
-            expected=f"approved sha256 {expected_digest}",
-            action=BRING_BACK,
-        )
-    members = read_members(data, what=_WHAT)
-    try:
-        manifest = Manifest.from_json(json.loads(members.pop(MANIFEST)), members)
-        return _contents(found, manifest, members)
-    except (KeyError, TypeError, ValueError, AttributeError, DataRefused) as error:
-        raise ArtifactRefused(
-            f"{_WHAT} was expected",
-            found=f"{type(error).__name__}: {error}",
-            expected=f"a package of format {' or '.join(map(str, FORMATS))}",
-            action="package the model again from its training run",
-        ) from error
+    manifest, members = read_verified(data, expected_digest=expected_digest)
+    with refused_unless_a_package():
+        return _contents(expected_digest, manifest, members)
 
 
 def installed_versions(model_format: str) -> dict[str, str]:

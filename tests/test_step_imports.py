@@ -1,0 +1,42 @@
+"""A step loads what it uses: light steps load no library of models, data frames or SQL.
+
+At a thousand models, what each task imports is the bill. ``python -m bench steps`` measures it;
+this test names the libraries, so that an import that comes in by accident is found at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).parents[1] / "plugins"
+DATA = {"adbc_driver_postgresql", "pandas", "pyarrow", "numpy"}
+MODELS = {"sklearn", "skops", "scipy"}
+SQL = {"alembic", "sqlglot"}
+STEPS = {
+    "mlops.approvals.responses": DATA | MODELS | SQL,
+    "mlops.flow.control": MODELS,
+    "mlops.flow.deploy": MODELS,
+    "mlops.flow.governance": DATA | MODELS | SQL,
+    "mlops.flow.intake": DATA | MODELS | {"alembic"},
+    "mlops.flow.judge": DATA | MODELS | SQL,
+    "mlops.flow.publish": DATA | MODELS | SQL,
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_loads_no_library_that_it_does_not_use(step: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import json, sys, {step}\nprint(json.dumps(list(sys.modules)))"],
+        env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(PLUGINS)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    assert loaded & STEPS[step] == set()
