@@ -1,0 +1,2 @@
+SELECT flight_id, scheduled_departure, distance FROM flights
+WHERE scheduled_departure >= :window_start AND scheduled_departure < :window_end
