@@ -223,21 +223,36 @@ class Transaction:
         ).first()
         if kept is None:
             return False
-        said: dict[str, Any] = {**payload, "fact": fact_digests.reference(table, kept._mapping)}
-        if lineage is not None:
-            said["lineage"] = lineage.digest
-        entry = ledger.append(
-            self.session, actor=actor, action=action, subject=subject, payload=said
+        self.note(
+            actor=actor,
+            action=action,
+            subject=subject,
+            payload={**payload, "fact": fact_digests.reference(table, kept._mapping)},
+            lineage=lineage,
         )
-        if lineage is not None:
-            outbox.put(self.session, entry, lineage)
         return True
 
     def note(
-        self, *, actor: str, action: LedgerAction, subject: str, payload: dict[str, Any]
+        self,
+        *,
+        actor: str,
+        action: str,
+        subject: str,
+        payload: dict[str, Any],
+        lineage: outbox.LineageEvents | None = None,
     ) -> None:
-        """Append a ledger entry about something that is no fact of ours: an act of somebody's."""
-        ledger.append(self.session, actor=actor, action=action, subject=subject, payload=payload)
+        """Append a ledger entry about an act that has no table of its own.
+
+        :param action: one of :class:`~mlops.vocabulary.LedgerAction`, or an extension's own.
+        :param lineage: what Marquez receives about it; the entry carries its digest.
+        """
+        if lineage is not None:
+            payload = {**payload, "lineage": lineage.digest}
+        entry = ledger.append(
+            self.session, actor=actor, action=action, subject=subject, payload=payload
+        )
+        if lineage is not None:
+            outbox.put(self.session, entry, lineage)
 
     def notes(self, *, action: LedgerAction, subject: str) -> list[dict[str, Any]]:
         """The payloads of entries with this action and subject that point at no fact."""

@@ -29,7 +29,6 @@ from mlops.store.covered_columns import (
     uncovered_value,
 )
 from mlops.store.tables import LedgerRow
-from mlops.vocabulary import LedgerAction
 
 GENESIS = "0" * 64
 BATCH = 5_000
@@ -108,7 +107,7 @@ def append(
     session: Session | Connection,
     *,
     actor: str,
-    action: LedgerAction,
+    action: str,
     subject: str,
     payload: dict[str, Any],
     later: Mapping[str, Any] | None = None,
@@ -116,7 +115,8 @@ def append(
     """Append one entry inside the caller's transaction.
 
     :param actor: who did it: a user id, or ``task:<dag>.<task>``.
-    :param action: what was done, in the form ``thing.happened``: ``version.packaged``.
+    :param action: what was done, one of :class:`~mlops.vocabulary.LedgerAction` or an extension's
+        own, in the form ``thing.happened``: ``version.packaged``.
     :param subject: what it is about: ``flight_delay/v3``.
     :param later: values of columns that the ledger got after revision 0002.
     """
