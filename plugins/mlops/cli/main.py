@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import re
@@ -12,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlops import __version__
-from mlops.errors import LineageError, MlopsError, StoreError
+from mlops.errors import LineageError, MlopsError, SpecError, StoreError
 from mlops.installation import require_one_installation
 
 
@@ -33,6 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mlops", description=__doc__)
     parser.add_argument("--version", action="version", version=f"mlops {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
+    _add_init(commands)
+    _add_schema(commands)
     _add_check(commands)
     _add_doctor(commands)
     _add_db(commands)
@@ -43,6 +46,28 @@ def _parser() -> argparse.ArgumentParser:
     _add_lineage(commands)
     _add_trace(commands)
     return parser
+
+
+def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "init", help="write DAG files, a policy and the first spec of a model; overwrite nothing"
+    )
+    command.add_argument("folder", type=Path, help="where dags/ and include/ are")
+    command.add_argument("--model", help="name of the model whose spec is written")
+    command.add_argument("--table", help="the table or view of its cases, as public.loans")
+    command.add_argument("--key", help="the column that identifies a case")
+    command.add_argument("--time", help="the column of the moment that a case belongs to")
+    command.add_argument("--label", help="the column that is to be predicted")
+    command.add_argument(
+        "--connection", default="warehouse", help="the Airflow connection of the table"
+    )
+    command.set_defaults(run=_init)
+
+
+def _add_schema(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("schema", help="print the JSON Schema of specs or of policies")
+    command.add_argument("kind", choices=["model", "policy"])
+    command.set_defaults(run=_schema)
 
 
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -174,6 +199,31 @@ def _noted(text: str) -> tuple[int, str]:
             f"found {text!r}, expected a number, a colon and 64 hexadecimal digits, as reports have"
         )
     return int(found[1]), found[2]
+
+
+def _init(options: argparse.Namespace) -> int:
+    from mlops.cli.init import Start, init
+    from mlops.connections import open_warehouse
+
+    named = {name: getattr(options, name) for name in ("model", "table", "key", "time", "label")}
+    if not any(named.values()):
+        return init(options.folder)
+    missing = [f"--{name}" for name, value in named.items() if not value]
+    if missing:
+        raise SpecError(
+            "the first spec of a model",
+            found=f"no {', '.join(missing)}",
+            expected="--model, --table, --key, --time and --label, or none of them",
+        )
+    columns = open_warehouse(options.connection).describe(f"SELECT * FROM {options.table}")
+    return init(options.folder, Start(**named, warehouse=options.connection, columns=columns))
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from mlops.spec.schema import json_schema
+
+    print(json.dumps(json_schema(options.kind), indent=2))
+    return 0
 
 
 def _check(options: argparse.Namespace) -> int:

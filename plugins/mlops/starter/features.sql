@@ -1,0 +1,7 @@
+-- One row for each case whose time is in the window: key, time and features as they were known at
+-- the moment of the decision. Training and scoring both read this query.
+SELECT
+    $columns
+FROM $table
+WHERE $time >= :window_start
+  AND $time < :window_end
