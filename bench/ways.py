@@ -41,7 +41,7 @@ def run(way: str, job: Job) -> dict[str, float]:
 def _peak() -> int:
     """The highest memory of this process since :func:`_forget_peak`, in KiB.
 
-    ``getrusage`` would also tell of the process that started this one: what a parent had at the
+    ``getrusage`` would also include the process that started this one: what a parent had at the
     moment of ``exec`` counts as its child's peak.
     """
     try:

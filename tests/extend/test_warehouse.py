@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow as pa
 import pytest
@@ -15,15 +16,12 @@ from mlops.cli.check import check
 from mlops.connections import open_warehouse
 from mlops.errors import CapabilityMissing, ExtensionError
 from mlops.flow.intake import intake
-from mlops.registry import extensions_for
 from mlops.testing.warehouse import ReadOnlyConformance
 from mlops.warehouse.port import Warehouse
 from mlops.warehouse.registry import WAREHOUSES, ConnectionDetails
-from tests.fixtures.life import Life, elsewhere
+from tests.extend.conftest import Extend
+from tests.fixtures.life import PROJECT, Life, elsewhere
 
-PROJECT = Path(__file__).parents[2]
-EXTENSION = Path(__file__).with_name("acme_sqlite.py")
-PAGE = PROJECT / "docs" / "extend" / "warehouse.md"
 DECLARED = {
     pa.int64(): "bigint",
     pa.float64(): "double precision",
@@ -33,40 +31,19 @@ DECLARED = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_file_of_the_package_is_touched() -> Iterator[None]:
-    """Neither is a file of it changed, nor does one know the extension."""
-    before = _package_files()
-    assert [
-        name for name, text in before.items() if b"acme_sqlite" in text or b"import sqlite3" in text
-    ] == []
-    yield
-    assert _package_files() == before
-
-
-def _package_files() -> dict[str, bytes]:
-    package = PROJECT / "plugins" / "mlops"
-    return {
-        str(file.relative_to(package)): file.read_bytes()
-        for file in package.rglob("*")
-        if file.is_file() and file.suffix != ".pyc"
-    }
-
-
-@pytest.fixture
-def extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The extension's module, copied to a folder that has nothing else in it."""
-    folder = tmp_path / "acme"
-    folder.mkdir()
-    shutil.copy(EXTENSION, folder)
-    monkeypatch.syspath_prepend(folder)
-    with extensions_for(EXTENSION.stem):
-        yield EXTENSION.stem
+@pytest.fixture(scope="module")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """The module that the page shows; all tests share it."""
+    folder = tmp_path_factory.mktemp("acme")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        with Extend(folder).page("warehouse.md") as module:
+            yield module
 
 
 class TestSqlite(ReadOnlyConformance):
     @pytest.fixture
-    def warehouse(self, extension: str, tmp_path: Path) -> Warehouse:
+    def warehouse(self, extension: ModuleType, tmp_path: Path) -> Warehouse:
         file = tmp_path / "planes.db"
         with closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA journal_mode = wal")
@@ -74,7 +51,7 @@ class TestSqlite(ReadOnlyConformance):
         return WAREHOUSES.get("sqlite").open(details)
 
     @pytest.fixture
-    def unreachable(self, extension: str, tmp_path: Path) -> Warehouse:
+    def unreachable(self, extension: ModuleType, tmp_path: Path) -> Warehouse:
         missing = str(tmp_path / "missing" / "planes.db")
         details = ConnectionDetails(
             id="warehouse", type="sqlite", host=missing, password="never-shown"
@@ -98,23 +75,23 @@ def _stored(column: pa.ChunkedArray) -> list[object]:
 
 
 def test_a_connection_of_its_type_leads_to_it(
-    extension: str, monkeypatch: pytest.MonkeyPatch
+    extension: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_PLANES", '{"conn_type": "sqlite", "host": "/data/planes.db"}')
     found = open_warehouse("planes")
-    assert type(found).__module__ == extension
+    assert isinstance(found, extension.SqliteWarehouse)
     assert found.address.database == "/data/planes.db"
     assert WAREHOUSES.names() == ("postgres", "sqlite")
 
 
-def test_without_the_extension_the_type_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_PLANES", '{"conn_type": "sqlite", "host": "/data/planes.db"}')
-    with extensions_for(), pytest.raises(ExtensionError, match="warehouse 'sqlite' is not known"):
+def test_a_type_without_an_implementation_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_PLANES", '{"conn_type": "mysql", "host": "db"}')
+    with pytest.raises(ExtensionError, match=r"warehouse 'mysql' is not known.* ones are postgres"):
         open_warehouse("planes")
 
 
 def test_a_model_that_needs_more_is_refused_before_anything_is_registered(
-    extension: str, lost_store: Life
+    extension: ModuleType, lost_store: Life
 ) -> None:
     details = ConnectionDetails(id="warehouse", type="sqlite", host="/data/planes.db")
     here = elsewhere(lost_store, warehouse=WAREHOUSES.get("sqlite").open(details))
@@ -123,7 +100,7 @@ def test_a_model_that_needs_more_is_refused_before_anything_is_registered(
 
 
 def test_files_are_checked_in_its_dialect(
-    extension: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    extension: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     include = tmp_path / "include"
     shutil.copytree(PROJECT / "demo" / "include", include)
@@ -135,21 +112,3 @@ def test_files_are_checked_in_its_dialect(
     assert "features.sql" in capsys.readouterr().err
     check(include, warehouse="sqlite")
     assert "[flights]" not in capsys.readouterr().err
-
-
-def test_the_page_names_all_that_the_extension_uses() -> None:
-    lines = EXTENSION.read_text().splitlines()
-    used = {line.split()[1] for line in lines if line.startswith("from mlops")}
-    page = PAGE.read_text()
-    assert len(used) > 3
-    assert [module for module in sorted(used) if f"`{module}`" not in page] == []
-
-
-def test_the_page_shows_the_extension_as_it_is() -> None:
-    source = EXTENSION.read_text()
-    blocks = [part.split("```")[0] for part in PAGE.read_text().split("```python\n")[1:]]
-    assert len(blocks) == 3
-    for block in blocks:
-        place, _, code = block.partition("\n")
-        assert place == "# tests/extend/acme_sqlite.py"
-        assert code in source

@@ -199,7 +199,7 @@ def test_a_rule_that_lacks_the_score_is_refused_with_its_file(ruled: Life) -> No
         (
             "THEN 0.9 ELSE 0.1",
             "THEN 'high' ELSE 'low'",
-            r"rule\.sql: score is no number; found text",
+            r"rule\.sql: score is not a number; found text",
         ),
         ("    started,", "    started AS at,", r"rule\.sql.*started"),
     ],

@@ -106,7 +106,8 @@ class ToScore:
 def choose_to_score(workspace: Workspace, model: str) -> ToScore:
     """The live version, or what its policy falls back to.
 
-    Signatures that hold no more open a case for the business owner, whatever scores instead.
+    Signatures that are no longer valid open a case for the business owner, also when the rule
+    scores.
 
     :raises NoDecision: nothing is to be scored.
     :raises RecordMissing: nothing was ever deployed.

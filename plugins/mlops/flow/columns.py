@@ -90,7 +90,7 @@ def types_of(columns: Sequence[Column]) -> dict[str, str]:
 
 @contextmanager
 def prefix_errors(what: str) -> Iterator[None]:
-    """Put the model and the file before what the database says of a query."""
+    """Put the model and the file before the database's error about a query."""
     try:
         yield
     except QueryError as error:
@@ -120,7 +120,7 @@ def _check_types(
 def _check_score(spec: Spec, file: str, found: str) -> None:
     if not found.startswith(NUMBERS):  # numeric(3,2) is one, too
         raise QueryError(
-            f"{spec.model}: {file}: {SCORE} is no number",
+            f"{spec.model}: {file}: {SCORE} is not a number",
             found=found,
             expected="double precision, or another type of numbers, from 0 to 1",
             action=f"let the rule give each row a {SCORE} as if a model had scored it",

@@ -14,7 +14,7 @@ def publications(transaction: Transaction, model: str, window: Period) -> list[B
     """Every publication for a window, the one that is shown last.
 
     A batch has one set of rows, whichever plan wrote them last: of its publications the last one
-    says what they are, though a later plan may have been published before it.
+    describes them, though a later plan may have been published before it.
     """
     found = transaction.find(
         BatchRow, model=model, window_start=window.start, window_end=window.end
@@ -37,15 +37,15 @@ def chosen_at(row: BatchRow) -> datetime:
 def chosen_last(plan: Plan, known: list[BatchRow]) -> bool:
     """Whether nothing else was chosen for the window since the plan's version was.
 
-    An old plan does not hide what came after it: whoever clears a task in a run from before a
-    release does not mean to bring the version before back.
+    An old plan does not hide what came after it: clearing a task in a run from before a release is
+    not a request to bring the earlier version back.
     """
     at = datetime.fromisoformat(plan.chosen_at)
     return all(chosen_at(row) <= at for row in known if row.batch != plan.batch)
 
 
 def published_before(known: list[BatchRow], plan: Plan, *, content: str) -> BatchRow | None:
-    """The publication that says all that this one would; none where it is a new fact.
+    """The recorded publication with the content of this one; None if this one is a new fact.
 
     :param known: of the window, the one that is shown last.
     :param content: digest of the batch's rows.
@@ -53,5 +53,5 @@ def published_before(known: list[BatchRow], plan: Plan, *, content: str) -> Batc
     own = [row for row in known if row.batch == plan.batch]
     if not own or (known[-1].batch != plan.batch and chosen_last(plan, known)):
         return None
-    # Batches from before digests were kept are taken at their word.
+    # Batches from before digests were kept are assumed to be the same.
     return own[-1] if own[-1].summary.get("content", content) == content else None

@@ -45,7 +45,7 @@ def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Pu
         )
     window = plan.period
     with workspace.store.transaction() as transaction:
-        # Which batch of a window hides the others is read off what is on record, so another one
+        # Which batch of a window hides the others follows from the recorded facts, so another one
         # may not come between the reading and the record.
         transaction.advisory_lock(f"mlops.publish.{plan.model}.{plan.window}")
         version = transaction.get(VersionRow, plan.model, plan.version)
@@ -84,10 +84,10 @@ def _record(
     written: PublishedBatch,
     known: list[BatchRow],
 ) -> BatchRow:
-    """The publication that stands: a new fact, or the one on record that says the same."""
-    said = published_before(known, plan, content=written.content)
-    if said is not None:
-        return said
+    """Record the publication as a new fact, or return the recorded one with the same content."""
+    recorded = published_before(known, plan, content=written.content)
+    if recorded is not None:
+        return recorded
     times = sum(row.batch == plan.batch for row in known) + 1
     unseen: Counter[str] = Counter()
     for item in scored:

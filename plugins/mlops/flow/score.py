@@ -27,7 +27,7 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
     :raises NotSigned: a signature no longer holds, the rule is not what scores now, or the version
         was stopped or rolled back since.
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: the package is not what was signed.
-    :raises PredictionError: a prediction that is no probability, or rows that the estimator
+    :raises PredictionError: a prediction that is not a probability, or rows that the estimator
         refuses; nothing of the shard is written.
     """
     with workspace.store.transaction() as transaction:
@@ -85,5 +85,5 @@ def _require_chosen(transaction: Transaction, plan: Plan) -> None:
             found=f"a plan of {'the rule' if plan.by_rule else f'v{plan.version}'}, "
             "which is not what scores now",
             expected="what is live, or the safe state that the policy names",
-            action="clear the task 'check_input', which plans the window anew",
+            action="clear the task 'check_input', which plans the window again",
         )

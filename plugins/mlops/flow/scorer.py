@@ -1,7 +1,7 @@
 """Deploy: what gives the scores of a window: a version's model or, in its safe state, its rule.
 
 A rule is SQL in the spec, and so it is signed with the version: it gives each row's key, its time
-and a ``score`` between 0 and 1, from whatever the business would go by without a model.
+and a ``score`` between 0 and 1, from the criteria that the business would use without a model.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def scorer_of(workspace: Workspace, version: VersionRow, *, by_rule: bool) -> Sc
     """A version's model, whose bytes are checked against what was signed, or its rule.
 
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: of the model.
-    :raises SpecError: there is no rule.
+    :raises SpecError: the spec has no rule.
     """
     if by_rule:
         return RuleScorer(workspace, workspace.spec(version.spec_digest))
@@ -141,7 +141,7 @@ class ModelScorer:
 
 @dataclass(frozen=True)
 class RuleScorer:
-    """A version's rule; it stands in the spec, so nothing of the package is needed."""
+    """A version's rule; the spec holds it, so the package is not needed."""
 
     workspace: Workspace
     spec: Spec

@@ -32,7 +32,7 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
     :raises NoRows: the query returned nothing.
     :raises QueryError: the SQL does not run, lacks a column, or has one of a type that cannot be
         read.
-    :raises DataRefused: a column cannot be the feature, the time or the label that the spec says.
+    :raises DataRefused: a column cannot be the feature, the time or the label that the spec names.
     """
     spec = workspace.spec(spec_digest)
     develop = spec.content.develop

@@ -20,7 +20,7 @@ from mlops.workspace.workspace import Workspace, now
 
 @dataclass(frozen=True)
 class Reading:
-    """A reading that is not on record yet.
+    """A reading that is not recorded yet.
 
     :ivar content: see :func:`mlops.lineage.events.sources.content_of`.
     """
@@ -55,7 +55,7 @@ def record_reading(
 
     :param subject: the snapshot, or the batch, that the rows are read for.
     :param rows: a digest of the rows, where ``subject`` is none.
-    :return: the reading that stands.
+    :return: the recorded reading.
     """
     digest = digest_json([subject, rows, read.content["query_sha256"], read.content["tables"]])
     row = ReadingRow(
@@ -87,8 +87,8 @@ def record_scored(
 ) -> ReadingRow:
     """Record what a batch's shards have read; the shards read one after the other.
 
-    What stands for all of them is the newest of their states, which has seen all that any of them
-    has: whoever asks what a bad load has touched must not miss a batch.
+    The newest of their states represents all of them, since it has seen all that any of them has:
+    a search for what a bad load has touched must not miss a batch.
 
     :param content: digest of the rows that were written.
     """

@@ -185,7 +185,7 @@ class Dialect:
     def tables(self, sql: str) -> tuple[tuple[str, ...], ...]:
         """The tables that the SQL names, also in subqueries: the parts of each name, sorted.
 
-        None where the SQL cannot be parsed.
+        Empty if the SQL cannot be parsed.
         """
         try:
             found = {

@@ -1,4 +1,4 @@
-"""What the steps ask of a warehouse, whatever engine holds the customer's data.
+"""What the steps ask of a warehouse, independent of the engine that holds the customer's data.
 
 A step is given a :class:`Warehouse` by its workspace. It hands over SQL that people wrote, names of
 tables and records, and it gets records back; it knows no address, no driver and no engine.
@@ -46,7 +46,7 @@ HISTOGRAM_BINS = 20
 
 
 class Capability(StrEnum):
-    """What a warehouse can do; the verbs of :class:`Warehouse` that each one stands for."""
+    """What a warehouse can do, and with which verbs of :class:`Warehouse`."""
 
     READ = "read"  # describe, stream
     PROFILE = "profile"  # profile_rows, count_keys
@@ -87,7 +87,7 @@ class DatabaseState:
     """Which state of a database was read.
 
     :ivar snapshot: identifies the state. On Postgres ``pg_current_snapshot()``, of which
-        ``pg_visible_in_snapshot()`` tells the transactions that it contains.
+        ``pg_visible_in_snapshot()`` shows which transactions it contains.
     :ivar lsn: how far the server's log was written (on a standby: replayed) then; may be empty.
     """
 
@@ -405,7 +405,7 @@ class Warehouse(Protocol):
         ...
 
     def kpi_value(self, sql: str, *, name: str) -> float | None:
-        """Return the KPI's one value; None where the window has no value yet.
+        """Return the KPI's one value; None if the window has no value yet.
 
         :param name: the KPI as errors name it.
         :raises QueryError: the SQL does not run, gives anything but one row with ``value``, or a

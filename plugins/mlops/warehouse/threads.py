@@ -1,7 +1,7 @@
 """Threads around a computation: some read ahead of it, one writes behind it.
 
 Each holds a few items only, so memory does not grow with the rows; each ends with its ``with``
-block, whatever ends it; an error of the thread is raised where its items are used.
+block, also when an error ends it; an error of the thread is raised where its items are used.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ _PATIENCE_SECONDS = 0.1
 
 
 class _Failed:
-    """What the reading thread hands on instead of an item when it fails."""
+    """What the reading thread puts into the queue when it fails."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
 
 
 class _End:
-    """What stands in a queue after the last item."""
+    """The mark in a queue after its last item."""
 
 
 @contextmanager
 def read_ahead(
     source: Iterator[T], *, cancel: Callable[[], None], depth: int = DEPTH
 ) -> Iterator[Iterator[T]]:
-    """Run ``source`` in a thread, at most ``depth`` items ahead of whoever takes them.
+    """Run ``source`` in a thread, at most ``depth`` items ahead of the caller.
 
-    :param cancel: makes a ``source`` that waits come back; called when the block ends early.
+    :param cancel: makes a ``source`` that waits return; called when the block ends early.
     """
     ready: Queue[T | _Failed | _End] = Queue(depth)
     stopped, finished = Event(), Event()
@@ -60,7 +60,7 @@ def read_ahead(
         stopped.set()
         is_over = False
         while not is_over:
-            # Again and again: a query that has not begun yet does not hear the first time.
+            # Repeatedly: a query that has not begun yet does not notice the first call.
             if not finished.is_set():
                 cancel()
             _empty(ready)

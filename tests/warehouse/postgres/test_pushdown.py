@@ -24,7 +24,7 @@ from mlops.warehouse.postgres.stream import stream
 from mlops.warehouse.postgres.warehouse import PostgresWarehouse
 from mlops.warehouse.profiles import window_profile
 
-# Few different values, so that many stand on an edge.
+# Few different values, so that many lie on an edge.
 FLOATS = st.one_of(
     st.sampled_from(
         [0.0, -0.0, 1.0, -1.0, 0.1, 2.5, 1e-310, 5e-324, 1e100, -1e100, 1e200, math.inf, -math.inf]

@@ -1,9 +1,9 @@
-"""What Postgres itself says of a query: its tables, the columns that it uses, its functions.
+"""What Postgres itself reports about a query: its tables, the columns that it uses, its functions.
 
 Postgres is asked by a temporary view of the query, made in a transaction that is always rolled
-back: the view's entries in ``pg_depend`` are the columns that the parsed query refers to, whatever
-its SQL looks like. Where no such view can be made, the tables are still read, by the names in the
-SQL; :attr:`QueryReading.referee` then says why Postgres could not be asked.
+back: the view's entries in ``pg_depend`` are the columns that the parsed query refers to, in
+any form of SQL. Where no such view can be made, the tables are still read, by the names in the
+SQL; :attr:`QueryReading.referee` then holds the reason.
 
 What ``pg_depend`` does not hold: the tables that a function reads inside (the function is named
 instead), SQL that is text until it runs, and Postgres' own tables of ``pg_catalog``.
@@ -32,8 +32,8 @@ _KINDS = {
     "f": "foreign table",
 }
 
-# A column of number 0 stands for a table of which no column is named: for all of them where a
-# whole row is taken, for none in count(*). pg_depend is silent on a whole row of a table of which
+# A column of number 0 means a table of which no column is named: all of them where a
+# whole row is taken, none in count(*). pg_depend has no entry for a whole row of a table of which
 # a column is named too; the parsed query shows both, by the row's type.
 _USED = """
 WITH named AS (
@@ -124,7 +124,7 @@ def read_query(url: str, query: str) -> QueryReading:
     text = POSTGRES.statement(query)
     with connected(url) as connection, translated(_WHAT):
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        # Said aloud: a role's own default may be to read only.
+        # Set explicitly: a role's own default may be read only.
         connection.read_only = False
         try:
             view = _view(connection, text, columns=len(outputs))

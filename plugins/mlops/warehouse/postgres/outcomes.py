@@ -63,7 +63,7 @@ def scores_with_labels(
 
 
 def kpi_value(url: str, query: str, *, name: str) -> float | None:
-    """Return the KPI's one value; None where the window has no value yet.
+    """Return the KPI's one value; None if the window has no value yet.
 
     :raises QueryError: the SQL does not run, gives anything but one row with ``value``, or a value
         that is not a finite number.
@@ -90,7 +90,7 @@ def kpi_value(url: str, query: str, *, name: str) -> float | None:
         raise QueryError(
             f"KPI '{name}'",
             found=f"the value {value!r}",
-            expected="a finite number, or NULL where the window has no value yet",
+            expected="a finite number, or NULL if the window has no value yet",
             action="correct the KPI's SQL, with nullif() around what it divides by",
         )
     return number

@@ -5,8 +5,8 @@ For a model ``m`` whose rows are known by ``k``, in the output schema:
 ``m_predictions``
     one row for each ``k`` and batch: ``k``, ``event_time``, ``score``, ``decision``,
     ``model_version``, ``batch``, ``shard``. A shard of a batch is replaced in one transaction, so
-    scoring it again leaves the same rows, never twice and never half. Nothing here says when a row
-    was written: that is a fact of the batch.
+    scoring it again leaves the same rows, never twice and never half. The time of writing is not
+    kept here: it is a fact of the batch.
 ``m_batches``
     one row for each batch that was published: its version, window, rows and ``published_at``.
 ``m``
@@ -17,7 +17,7 @@ For a model ``m`` whose rows are known by ``k``, in the output schema:
     it is published, all at once; a batch that is scored again after that changes shard by shard,
     each at once.
 
-A look-up by ``k`` goes through the primary key, whatever the number of batches. Applications need
+A look-up by ``k`` goes through the primary key, however many batches there are. Applications need
 ``USAGE`` on the schema and ``SELECT`` on the view only: a view reads with its owner's rights. The
 role that scores needs ``CREATE`` on the schema for its first run, and owns what it made.
 """

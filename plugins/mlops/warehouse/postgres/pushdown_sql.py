@@ -132,7 +132,7 @@ class NumericColumn:
         below = [n for narrow, wide in found[:low] for n in (narrow, wide)]
         above = [n for narrow, wide in found[low:] for n in (wide, narrow)]
         if self._middle % 2:
-            # The last of an odd number stands alone, as the wider one of its pair.
+            # The last of an odd number has no partner and is the wider one of its pair.
             below.pop(-2)
         above = above[: len(self.edges) - self._middle]
         return [*below, *(values - n for n in above)]

@@ -87,7 +87,7 @@ def stream(url: str, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[RowS
             schema = _readable(cursor.adbc_execute_schema(query))
 
         def cancel() -> None:
-            # Where the connection is gone, there is nothing to cancel.
+            # A connection that broke has nothing to cancel.
             with suppress(adbc_driver_manager.Error):
                 cursor.adbc_cancel()
 
@@ -115,7 +115,7 @@ def _cursor(url: str) -> Iterator[Any]:
 
 
 def _batches(cursor: Any, query: str, *, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
-    """Run the query and cut its rows anew: the driver cuts by bytes, which is no stable number.
+    """Run the query and cut its rows by number: the driver cuts them by bytes.
 
     The query starts with the first batch, so in the reading thread: the driver waits for the
     first row without listening to signals.
@@ -194,8 +194,8 @@ def _translated() -> Iterator[None]:
 def _as_ours(error: Exception) -> WarehouseError:
     text = str(error)
     broken = any(mark in text for mark in _MARKS_OF_A_BROKEN_CONNECTION)
-    said = text.rpartition("ERROR:")[2] or text
-    found = " at ".join(line.strip() for line in said.splitlines()[:2] if line.strip())
+    message = text.rpartition("ERROR:")[2] or text
+    found = " at ".join(line.strip() for line in message.splitlines()[:2] if line.strip())
     if broken or is_passing(getattr(error, "sqlstate", None)):
         return WarehouseUnreachable(
             "the connection to the warehouse broke", found=found, action="try again"
