@@ -8,6 +8,7 @@ import pytest
 
 from mlops.core.records import (
     FeatureDrift,
+    GateResult,
     KpiResult,
     MonitorResult,
     Performance,
@@ -62,6 +63,24 @@ def test_drift_as_earlier_versions_stored_it_is_the_same_record():
     assert from_json(FeatureDrift, EARLIER_DRIFT) == DRIFT
     earlier = {**to_json(RESULT), "drift": [EARLIER_DRIFT]}
     assert from_json(MonitorResult, earlier) == RESULT
+
+
+@pytest.mark.parametrize(
+    ("name", "bound", "kind", "metric", "column", "direction", "limit"),
+    [
+        ("auc", "≥ 0.75", "metric", "auc", None, "at_least", 0.75),
+        ("brier", "≤ 1e-05", "metric", "brier", None, "at_most", 1e-05),
+        ("auc by origin", "≥ 0.7", "slice", "auc", "origin", "at_least", 0.7),
+        ("auc against champion", "≥ -0.01", "champion", "auc", None, "at_least", -0.01),
+    ],
+)
+def test_a_gate_as_earlier_versions_stored_it_gets_its_structure(
+    name, bound, kind, metric, column, direction, limit
+):
+    earlier = {"name": name, "bound": bound, "measured": 0.8, "passed": True, "note": "n"}
+    found = from_json(GateResult, earlier)
+    assert found == GateResult(name, bound, 0.8, True, "n", kind, metric, column, direction, limit)
+    assert from_json(GateResult, to_json(found)) == found
 
 
 def test_a_stored_key_keeps_its_name():

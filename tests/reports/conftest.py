@@ -13,7 +13,8 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from mlops.core.acceptance import judge_gates
+from mlops.core.acceptance.criterion import Evidence
+from mlops.core.acceptance.judge import judge_gates
 from mlops.core.checks import ColumnSummary, DataSummary, check_contract
 from mlops.core.drift.judge import drift_reasons, judge_drift, worst_state
 from mlops.core.kpi import judge_kpi
@@ -23,6 +24,7 @@ from mlops.core.period import Period, parse
 from mlops.core.profiler import Profiler, reference_edges
 from mlops.core.profiles import Profile
 from mlops.core.records import CandidateResult, Metrics, MonitorResult
+from mlops.core.table import Rows as TestRows
 from mlops.reports.context import (
     DataWindow,
     Identity,
@@ -232,6 +234,15 @@ def validation(spec: Spec, policy: Policy, trained: Trained) -> ValidationContex
         threshold=spec.content.deploy.threshold,
         seed=develop.seed,
     )
+    evidence = Evidence(
+        evaluation=evaluation,
+        champion=None,
+        rows=TestRows(
+            table=pa.table({name: test.column(name) for name in test.names}), label=test.y
+        ),
+        scores=trained.predict(test.matrix),
+        predict=lambda rows: np.zeros(rows.num_rows),
+    )
     return ValidationContext(
         subject=subject_of(spec.content, policy),
         identity=Identity(
@@ -255,7 +266,7 @@ def validation(spec: Spec, policy: Policy, trained: Trained) -> ValidationContex
         checks=checks(spec, trained.train),
         candidates=trained.candidates,
         select_by=develop.select_by,
-        gates=judge_gates(develop.gates, evaluation, champion=None),
+        gates=judge_gates(develop.gates, evidence),
         evaluation=evaluation,
         tables=("public.flights", "public.weather", "public.planes"),
         noun="flights",

@@ -9,6 +9,19 @@ from mlops.reports.context import EvidenceContext, SeatView
 from mlops.reports.evidence import LONGEST, evidence_markdown
 from mlops.reports.markdown import plain, table
 
+MISSED = GateResult(
+    name="brier",
+    bound="≤ 0.1",
+    measured=0.17,
+    passed=False,
+    note="",
+    kind="metric",
+    metric="brier",
+    column=None,
+    direction="at_most",
+    limit=0.1,
+)
+
 
 @pytest.fixture
 def evidence(validation) -> EvidenceContext:
@@ -43,7 +56,7 @@ def test_it_shows_the_limitations_that_the_spec_states(evidence, validation):
 
 
 def test_a_missed_gate_stands_first(evidence, validation):
-    gates = (*validation.gates, GateResult("brier", "≤ 0.1", 0.17, passed=False))
+    gates = (*validation.gates, MISSED)
     text = evidence_markdown(replace(evidence, validation=replace(validation, gates=gates)))
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert rows[0].startswith("| Criterion")

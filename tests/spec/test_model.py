@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
+from mlops.spec.load import Spec
 from mlops.spec.model import PREDICTION_COLUMNS
 
 if TYPE_CHECKING:
@@ -390,7 +391,7 @@ def test_a_schedule_is_what_airflow_understands(folder: Folder, schedule: str) -
     assert content.monitor.schedule == schedule
 
 
-def test_a_gate_says_its_own_name_and_bound(folder: Folder) -> None:
+def test_a_gate_knows_its_kind_and_its_bound(folder: Folder) -> None:
     gates = "\n    ".join(
         [
             GATE,
@@ -399,8 +400,44 @@ def test_a_gate_says_its_own_name_and_bound(folder: Folder) -> None:
         ]
     )
     found = folder.content({GATE: gates}).develop.gates
-    assert [(gate.name, gate.bound) for gate in found] == [
-        ("auc", "≥ 0.7"),
-        ("brier by plan", "≤ 0.25"),
-        ("auc against champion", "≥ -0.01"),
+    assert [(gate.kind_name, gate.bound, gate.direction, gate.limit) for gate in found] == [
+        ("metric", "≥ 0.7", "at_least", 0.7),
+        ("slice", "≤ 0.25", "at_most", 0.25),
+        ("champion", "≥ -0.01", "at_least", -0.01),
     ]
+
+
+@pytest.mark.parametrize(
+    ("gate", "sentence"),
+    [
+        ("- {at_least: 0.7}", "develop.gates.0: 'metric' is missing"),
+        ("- {metric: auc, params: {a: 1}, at_least: 0.7}", "'params' belong to a 'kind'"),
+        ("- {kind: slice, metric: auc, at_least: 0.7}", "'metric' and 'slice' are needed"),
+        ("- {kind: fairness, at_least: 0.7}", "criterion 'fairness' is not known; found the known"),
+    ],
+)
+def test_a_gate_of_a_kind_has_what_its_kind_needs(folder: Folder, gate: str, sentence: str) -> None:
+    (line,) = folder.spec_error({GATE: gate})
+    assert line.startswith(f"models/churn.yml:{folder.line('    - {')}: develop.gates.0: ")
+    assert sentence in line
+
+
+def test_a_statistic_is_known_and_brings_bounds_of_its_own(folder: Folder) -> None:
+    watched = "monitor:\n"
+    (line,) = folder.spec_error({watched: "monitor:\n  drift: {statistic: psi}\n"})
+    assert "with 'statistic', give 'warn' and 'alarm' in its unit" in line
+    drift = "monitor:\n  drift: {statistic: acme, warn: 1, alarm: 2}\n"
+    (line,) = folder.spec_error({watched: drift})
+    assert "monitor.drift.statistic: drift statistic 'acme' is not known" in line
+    assert line.startswith(f"models/churn.yml:{folder.line('statistic: acme')}")
+
+
+def test_a_registered_spec_is_read_without_its_extensions(folder: Folder) -> None:
+    spec = folder.spec()
+    written = spec.to_json()
+    gate = {**written["content"]["develop"]["gates"][0], "kind": "acme_fairness"}
+    written["content"]["develop"]["gates"] = [gate]
+    written["content"]["monitor"]["drift"]["statistic"] = "acme"
+    again = Spec.from_json(written)
+    assert again.content.develop.gates[0].kind_name == "acme_fairness"
+    assert again.content.monitor.drift.statistic_name == "acme"

@@ -116,13 +116,44 @@ class CandidateResult:
 
 @dataclass(frozen=True)
 class GateResult:
-    """One registered criterion and what was measured against it."""
+    """One registered criterion and what was measured.
+
+    :ivar name: as reports print it: ``auc by origin``; ``bound`` likewise: ``≥ 0.7``.
+    :ivar measured: None if it could not be measured; ``note`` then has the reason.
+    :ivar kind: the kind of criterion: ``metric``, ``slice``, ``champion``, or one from outside.
+    :ivar metric: the metric that was measured; None for a kind without one.
+    :ivar column: the column of a slice.
+    :ivar direction: on which side of ``limit`` the measured value has to lie.
+    """
 
     name: str
     bound: str
     measured: float | None
     passed: bool
-    note: str = ""
+    note: str
+    kind: str
+    metric: str | None
+    column: str | None
+    direction: Literal["at_least", "at_most"]
+    limit: float
+
+    @staticmethod
+    def upgrade_json(value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Records of before 0.2 have what was measured in words only."""
+        if "kind" in value:
+            return value
+        metric, _, column = value["name"].partition(" by ")
+        metric, _, champion = metric.partition(" against ")
+        sign, _, limit = value["bound"].partition(" ")
+        return {
+            "note": "",
+            **value,
+            "kind": "slice" if column else "champion" if champion else "metric",
+            "metric": metric,
+            "column": column or None,
+            "direction": "at_least" if sign == "≥" else "at_most",
+            "limit": float(limit),
+        }
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mlops.core.acceptance import all_passed, gate_error, judge_gates
+from mlops.core.acceptance.criterion import Evidence
+from mlops.core.acceptance.judge import all_passed, gate_error, judge_gates
 from mlops.core.encode import FeatureEncoder
 from mlops.core.metrics import evaluate, metrics
 from mlops.core.records import Metrics, to_json
@@ -32,9 +33,10 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
     encoder = FeatureEncoder.from_json(training.encoder)
     estimator = load_trained(workspace, spec, training)
     matrix = encoder.encode_table(test_rows.table)
+    scores = predict_scores(estimator, matrix)
     evaluation = evaluate(
         y=test_rows.label,
-        score=predict_scores(estimator, matrix),
+        score=scores,
         matrix=matrix,
         names=[feature.name for feature in encoder.features],
         predict=lambda changed: predict_scores(estimator, changed),
@@ -43,7 +45,16 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
         seed=spec.content.develop.seed,
     )
     champion, champion_metrics = _champion(workspace, spec, training, test_rows)
-    gates = judge_gates(spec.content.develop.gates, evaluation, champion_metrics)
+    gates = judge_gates(
+        spec.content.develop.gates,
+        Evidence(
+            evaluation=evaluation,
+            champion=champion_metrics,
+            rows=test_rows,
+            scores=scores,
+            predict=lambda rows: predict_scores(estimator, encoder.encode_table(rows)),
+        ),
+    )
     passed = all_passed(gates)
     row = ValidationRow(
         training_id=training_id,

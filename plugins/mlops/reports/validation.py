@@ -132,7 +132,7 @@ def _slices(context: ValidationContext) -> tuple[SliceView, ...]:
     views = []
     for column, group in groupby(found.slices, key=lambda item: item.column):
         items = tuple(group)
-        bound = _bound(context.gates, f"auc by {column}")
+        bound = _lower_bound(context.gates, "auc", column)
         views.append(
             SliceView(
                 column=column,
@@ -143,13 +143,7 @@ def _slices(context: ValidationContext) -> tuple[SliceView, ...]:
     return tuple(views)
 
 
-def _bound(gates: tuple[GateResult, ...], name: str) -> float | None:
-    """The number in a gate's bound, where it is a lower one."""
-    return next(
-        (
-            float(gate.bound.removeprefix("≥"))
-            for gate in gates
-            if gate.name == name and gate.bound.startswith("≥")
-        ),
-        None,
-    )
+def _lower_bound(gates: tuple[GateResult, ...], metric: str, column: str) -> float | None:
+    """The lower bound that a gate sets for the slices of a column."""
+    of_slices = (gate for gate in gates if (gate.metric, gate.column) == (metric, column))
+    return next((gate.limit for gate in of_slices if gate.direction == "at_least"), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops.core.acceptance import all_passed as gates_passed
+from mlops.core.acceptance.judge import all_passed as gates_passed
 from mlops.core.checks import all_passed as checks_passed
 from mlops.core.records import Confusion, GateResult
 from mlops.reports.context import MonitoringContext, ValidationContext

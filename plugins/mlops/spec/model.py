@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from mlops.digests import canonical_json
+from mlops.spec.extensions import CRITERIA, DRIFT_STATISTICS, named_in_file
 from mlops.spec.section import Section
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
@@ -91,6 +92,13 @@ def _is_empty(value: Any) -> bool:
 
 OutputSchema = Annotated[Name, AfterValidator(_not_postgres_own)]
 KeyColumn = Annotated[ColumnName, AfterValidator(_not_ours)]
+
+
+def _require_json(params: dict[str, Any]) -> None:
+    try:
+        canonical_json(params)
+    except ValueError as error:
+        raise ValueError("'params' must not hold NaN or infinity") from error
 
 
 class Kpi(Section):
@@ -219,10 +227,7 @@ class Candidate(Section):
     def _one_of_two(self) -> Candidate:
         if (self.estimator is None) == (self.factory is None):
             raise ValueError("give either 'estimator' or 'factory', and only one of them")
-        try:
-            canonical_json(self.params)
-        except ValueError as error:
-            raise ValueError("'params' must not hold NaN or infinity") from error
+        _require_json(self.params)
         return self
 
 
@@ -230,14 +235,17 @@ MetricName = Literal["auc", "average_precision", "log_loss", "brier", "calibrati
 
 
 class Gate(Section):
-    """A criterion, registered before training: one metric and one bound.
+    """A criterion, registered before training: what is measured, and one bound.
 
     With ``slice``, every value of that slice with at least ``min_rows`` test rows must reach the
     bound. With ``against: champion``, the metric is the difference to the live version on the
-    same rows, where more is better for ``auc`` and ``average_precision`` only.
+    same rows, where more is better for ``auc`` and ``average_precision`` only. With ``kind``, a
+    criterion that was added from outside measures what its ``params`` ask for.
     """
 
-    metric: MetricName
+    kind: ItemName | None = Field(default=None, exclude_if=_not_given)
+    metric: MetricName | None = Field(default=None, exclude_if=_not_given)
+    params: dict[str, Any] = Field(default={}, exclude_if=_is_empty)
     at_least: float | None = None
     at_most: float | None = None
     slice: ColumnName | None = None
@@ -250,20 +258,44 @@ class Gate(Section):
             raise ValueError("give either 'at_least' or 'at_most', and only one of them")
         if self.slice is not None and self.against is not None:
             raise ValueError("'slice' and 'against' do not go together")
+        if self.kind is None and self.metric is None:
+            raise ValueError("'metric' is missing")
+        if self.kind is None and self.params:
+            raise ValueError("'params' belong to a 'kind'")
+        _require_json(self.params)
+        return self
+
+    @model_validator(mode="after")
+    def _kind_is_sound(self, info: ValidationInfo) -> Gate:
+        if self.kind is not None:
+            criterion = named_in_file(CRITERIA, self.kind, info)
+            if criterion is not None and (problem := criterion.problem(self)):
+                raise ValueError(f"a gate of kind '{self.kind}': {problem}")
         return self
 
     @property
-    def name(self) -> str:
-        """How the gate is spoken of: ``auc``, ``auc by origin``, ``auc against champion``."""
+    def kind_name(self) -> str:
+        """The kind of criterion: as given, or what the other keys make it."""
+        if self.kind is not None:
+            return self.kind
         if self.slice is not None:
-            return f"{self.metric} by {self.slice}"
-        return f"{self.metric} against {self.against}" if self.against else self.metric
+            return "slice"
+        return "champion" if self.against else "metric"
+
+    @property
+    def direction(self) -> Literal["at_least", "at_most"]:
+        """On which side of its limit a measured value has to lie."""
+        return "at_least" if self.at_least is not None else "at_most"
+
+    @property
+    def limit(self) -> float:
+        """The number of the bound."""
+        return next(limit for limit in (self.at_least, self.at_most) if limit is not None)
 
     @property
     def bound(self) -> str:
         """The bound as text: ``≥ 0.75``."""
-        sign, value = ("≥", self.at_least) if self.at_least is not None else ("≤", self.at_most)
-        return f"{sign} {value:g}"
+        return f"{'≥' if self.direction == 'at_least' else '≤'} {self.limit:g}"
 
 
 class Develop(Section):
@@ -340,6 +372,11 @@ class Deploy(Section):
     min_rows: Annotated[int, Field(ge=1)] = 1
 
 
+def _known_statistic(name: str, info: ValidationInfo) -> str:
+    named_in_file(DRIFT_STATISTICS, name, info)
+    return name
+
+
 class Drift(Section):
     """What counts as a change that matters: a drift statistic, and its two bounds.
 
@@ -347,7 +384,9 @@ class Drift(Section):
     of the statistic, so another one needs bounds of its own.
     """
 
-    statistic: ItemName | None = Field(default=None, exclude_if=_not_given)
+    statistic: Annotated[ItemName, AfterValidator(_known_statistic)] | None = Field(
+        default=None, exclude_if=_not_given
+    )
     warn: Annotated[float, Field(gt=0)] = 0.1
     alarm: Annotated[float, Field(gt=0)] = 0.25
     min_rows: Annotated[int, Field(ge=1)] = 500

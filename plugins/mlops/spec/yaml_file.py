@@ -7,7 +7,7 @@ something is wrong.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,8 +69,12 @@ def _mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[An
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def read_yaml(path: Path, record: type[Record]) -> Record:
+def read_yaml(
+    path: Path, record: type[Record], *, context: Mapping[str, Any] | None = None
+) -> Record:
     """Read ``path`` as ``record``.
+
+    :param context: for the validators of the record.
 
     :raises SpecError: the file is missing, is not YAML, or does not fit; one error that names
         every place that does not fit, a line each.
@@ -96,7 +100,7 @@ def read_yaml(path: Path, record: type[Record]) -> Record:
         raise SpecError(f"{path}:{line}: is not YAML: {error.reason}") from error
     try:
         # Through JSON, since strict validation takes a list for a tuple from JSON only.
-        found = record.model_validate_json(json.dumps(content, default=_as_text))
+        found = record.model_validate_json(json.dumps(content, default=_as_text), context=context)
     except TypeError as error:
         raise SpecError(
             f"{path}: holds a value that a spec cannot keep",

@@ -13,6 +13,7 @@ from typing import Protocol
 from mlops.core.profiles import ColumnProfile
 from mlops.errors import ExtensionError
 from mlops.registry import Registry
+from mlops.spec import extensions
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,7 @@ class DriftStatistic(Protocol):
         """
 
 
-DRIFT_STATISTICS: Registry[DriftStatistic] = Registry(
-    "drift statistic",
-    group="mlops.drift_statistics",
-    built_in={"psi": "mlops.core.drift.psi:PSI"},
-    requires=("name", "title", "description", "bins", "measure"),
-)
+DRIFT_STATISTICS: Registry[DriftStatistic] = extensions.DRIFT_STATISTICS
 
 
 def statistic_title(name: str) -> str:

@@ -1,10 +1,16 @@
 import math
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
-from mlops.core.acceptance import all_passed, gate_error, judge_gates
+from mlops.core.acceptance.criterion import CRITERIA, Evidence, Measurement
+from mlops.core.acceptance.judge import all_passed, gate_error, judge_gates
 from mlops.core.records import Confusion, Curve, Evaluation, Metrics, Slice
+from mlops.core.table import Rows
+from mlops.errors import ExtensionError
+from mlops.registry import extensions_for
 from mlops.spec.model import Gate
 
 GOOD = Metrics(
@@ -33,8 +39,19 @@ def evaluation(whole=GOOD, **slices: Metrics) -> Evaluation:
     )
 
 
+def evidence(found: Evaluation, champion: Metrics | None = None) -> Evidence:
+    label = np.array([True, False])
+    return Evidence(
+        evaluation=found,
+        champion=champion,
+        rows=Rows(table=pa.table({"x": [1.0, 2.0]}), label=label),
+        scores=np.array([0.9, 0.1]),
+        predict=lambda rows: np.full(rows.num_rows, 0.5),
+    )
+
+
 def judge(gate: Gate, found: Evaluation, champion: Metrics | None = None):
-    (result,) = judge_gates([gate], found, champion)
+    (result,) = judge_gates([gate], evidence(found, champion))
     return result
 
 
@@ -53,6 +70,8 @@ def test_one_number_against_its_bound(bound, passed):
     assert result.passed is passed
     assert result.measured == 0.781
     assert result.name == "auc"
+    assert (result.kind, result.metric, result.column) == ("metric", "auc", None)
+    assert {result.direction: result.limit} == bound
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
@@ -88,6 +107,7 @@ def test_the_worst_slice_counts_and_is_named():
     assert result.measured == 0.65
     assert result.note == "worst of 2: JFK, 4,321 rows; below 200 rows, not judged: LGA"
     assert result.name == "auc by origin"
+    assert (result.kind, result.metric, result.column) == ("slice", "auc", "origin")
 
 
 def test_the_worst_slice_is_the_highest_where_less_is_better():
@@ -132,7 +152,7 @@ def test_failures_are_all_named():
         Gate(metric="brier", at_most=0.2),
         Gate(metric="auc", slice="origin", at_least=0.7),
     ]
-    results = judge_gates(gates, evaluation(), None)
+    results = judge_gates(gates, evidence(evaluation()))
     assert not all_passed(results)
     text = str(gate_error("flight_delay, version 3", results))
     assert text.startswith("flight_delay, version 3 did not pass 2 of 3 gates; found auc 0.7810")
@@ -142,4 +162,40 @@ def test_failures_are_all_named():
 
 def test_no_gates_are_not_a_pass():
     assert not all_passed(())
-    assert all_passed(judge_gates([Gate(metric="auc", at_least=0.7)], evaluation(), None))
+    assert all_passed(judge_gates([Gate(metric="auc", at_least=0.7)], evidence(evaluation())))
+
+
+class Faulty:
+    name = "faulty"
+
+    def problem(self, gate):
+        return None
+
+    def title(self, gate):
+        return "faulty"
+
+    def measure(self, gate, evidence):
+        if gate.params:
+            return Measurement(math.nan)
+        raise KeyError("income")
+
+
+def test_a_criterion_that_raises_is_an_error_of_its_extension_and_not_a_verdict():
+    with extensions_for():
+        CRITERIA.register("faulty", Faulty())
+        gate = Gate(kind="faulty", at_least=1)
+        with pytest.raises(ExtensionError, match=r"criterion 'faulty' could not measure.*'income'"):
+            judge(gate, evaluation())
+        result = judge(Gate(kind="faulty", at_most=1, params={"nan": 1}), evaluation())
+        assert (result.measured, result.passed, result.note) == (None, False, "it came out as nan")
+
+
+def test_the_built_in_kinds_name_what_a_gate_lacks():
+    gate = Gate(metric="auc", slice="origin", at_least=0.7)
+    assert CRITERIA.get("slice").problem(gate) is None
+    assert "other kinds" in str(CRITERIA.get("metric").problem(gate))
+    assert "do not go together" in str(CRITERIA.get("champion").problem(gate))
+    plain = Gate(metric="auc", at_least=0.7)
+    assert CRITERIA.get("metric").problem(plain) is None
+    assert "are needed" in str(CRITERIA.get("slice").problem(plain))
+    assert "are needed" in str(CRITERIA.get("champion").problem(plain))
