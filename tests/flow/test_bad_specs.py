@@ -354,11 +354,11 @@ def factory(name: str) -> dict[str, str]:
         ),
         (
             {ESTIMATOR: "estimator: sklearn.ensemble", PARAMS: "{}"},
-            ["sklearn.ensemble is no estimator", "found module", "expected a class with fit"],
+            ["sklearn.ensemble is not an estimator", "found module", "expected a class with fit"],
         ),
         (
             {ESTIMATOR: "estimator: os.system", PARAMS: "{command: 'exit 1'}"},
-            ["os.system is no estimator", "found builtin_function", "name a class"],
+            ["os.system is not an estimator", "found builtin_function", "name a class"],
         ),
         (
             {"max_leaf_nodes: 7": "max_leaf_nodes: -7"},

@@ -160,7 +160,7 @@ def test_tasks_that_could_do_what_the_owner_can_are_refused(
         upgrade(owner, task_role=role)
     assert str(raised.value) == (
         f"role '{role}' of the tasks; "
-        "found a role that may do whatever the owner of the ledger may; "
+        "found a role that may do all that the owner of the ledger may; "
         "expected a role of its own, which can add to the ledger and never change it; "
         "what to do: name another role, and let the connection mlops_store use that one."
     )
@@ -175,7 +175,7 @@ def test_the_owner_is_refused_as_well_where_an_administrator_upgrades(
         name = sql.Identifier(name_of(database))
         connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO store_owner").format(name))
     upgrade(owner, task_role=TASKS)
-    with pytest.raises(StoreError, match="may do whatever the owner of the ledger may"):
+    with pytest.raises(StoreError, match="may do all that the owner of the ledger may"):
         upgrade(database, task_role="store_owner")
     assert upgrade(database, task_role=TASKS) == head_revision()
 

@@ -11,8 +11,8 @@ from mlops.store.connect import Store
 def verify(url: str, noted: tuple[int, str] | None = None) -> int:
     """Walk the chain of the store at ``url``; 0 when whole, 1 with the first broken entry.
 
-    :param noted: number and digest of an entry as somebody noted them down elsewhere: the ledger
-        must hold it still.
+    :param noted: number and digest of an entry, as noted down elsewhere: the ledger must still
+        hold it.
     """
     with Store(url).transaction() as transaction:
         connection = transaction.session.connection()

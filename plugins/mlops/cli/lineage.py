@@ -15,7 +15,7 @@ from mlops.lineage.trace.text import Link, as_json, as_text
 from mlops.lineage.trace.trace import Load, trace
 from mlops.store.connect import Store
 
-# Nobody waits for this one, and a Marquez that has just started is slow.
+# No person waits for this one, and a Marquez that has just started is slow.
 PATIENCE_S = 30.0
 MOST_SHOWN = 20
 
@@ -24,7 +24,7 @@ def deliver(url: str, marquez_url: str, api_key: str | None) -> int:
     """Send what has not arrived; 0 when all has, 1 when something waits."""
     found = send(Store(url), Marquez(marquez_url, timeout_s=PATIENCE_S, api_key=api_key))
     if found.busy:
-        print("somebody else is delivering at this moment")
+        print("another process is delivering at this moment")
         return 0
     if found.again:
         print("Marquez had been emptied, so everything was sent again")

@@ -242,7 +242,7 @@ def _upgrade(options: argparse.Namespace) -> int:
     from mlops.store.migrate import upgrade
 
     role = options.task_role or _task_role()
-    # Where Airflow was imported, Alembic would tell of each of its steps.
+    # Where Airflow was imported, Alembic would log each of its steps.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     revision = upgrade(options.url or _store_url(), task_role=role)
     print(f"schema mlops is at revision {revision}; role {role} may read and add, nothing else")

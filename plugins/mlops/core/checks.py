@@ -25,8 +25,8 @@ class ColumnSummary:
     :param nulls: rows where it is missing.
     :param min: smallest number; none for names, and where every value is missing.
     :param max: largest number, likewise.
-    :param unseen: rows with a category that training did not see; none where there is no
-        training to compare with yet.
+    :param unseen: rows with a category that training did not see; None before there is a
+        training to compare with.
     """
 
     nulls: int
@@ -41,8 +41,8 @@ class DataSummary:
 
     :param columns: by name of the feature.
     :param key_duplicates: rows whose key another row before them has.
-    :param newest: the latest value of the time column, aware; none where there are no rows.
-    :param label_share: share of true labels; none where rows have no labels.
+    :param newest: the latest value of the time column, aware; None without rows.
+    :param label_share: share of true labels; None if rows have no labels.
     """
 
     rows: int
@@ -84,7 +84,7 @@ def schema_changes(recorded: Mapping[str, str], found: Mapping[str, str]) -> tup
 
     :param recorded: type by column name at training.
     :param found: type by column name now.
-    :returns: recorded columns in their order: not passed where one is gone or has another type;
+    :returns: recorded columns in their order: not passed where one is missing or has another type;
         then columns that are new, which pass, since the model does not read them.
     """
     checks = [

@@ -34,7 +34,7 @@ _FAMILIES: dict[Kind, tuple[Family, ...]] = {
 
 
 class HasKind(Protocol):
-    """What a spec says about a feature, as far as the encoder needs it."""
+    """What a spec states about a feature, as far as the encoder needs it."""
 
     @property
     def kind(self) -> Kind:

@@ -18,7 +18,7 @@ from mlops.spec.model import Candidate
 
 
 def technique(candidate: Candidate) -> str:
-    """The dotted name that a candidate stands for."""
+    """The dotted name that a candidate gives."""
     return str(candidate.estimator or candidate.factory)
 
 
@@ -29,14 +29,15 @@ def build(candidate: Candidate, features: Sequence[Feature], *, seed: int) -> Es
     ``categorical_features`` to the indices of the categorical columns. A factory is called with
     ``features`` (the columns of the matrix, in order), ``seed`` and the candidate's ``params``.
 
-    :raises TrainingError: the name cannot be imported, is no estimator, or refuses its parameters.
+    :raises TrainingError: the name cannot be imported or is not an estimator, or it refuses its
+        parameters.
     """
     name = technique(candidate)
     make = _import(candidate.name, name)
     if candidate.estimator is not None and not (isinstance(make, type) and hasattr(make, "fit")):
-        # Before it is called: a spec is no program, and os.system would take a command as param.
+        # Before it is called: a spec is not a program, and os.system would take a command.
         raise TrainingError(
-            f"candidate '{candidate.name}': {name} is no estimator",
+            f"candidate '{candidate.name}': {name} is not an estimator",
             found=f"{type(make).__name__} {name}",
             expected="a class with fit and predict_proba, as scikit-learn's",
             action="name a class, or write a factory and name it as 'factory'",
@@ -47,7 +48,7 @@ def build(candidate: Candidate, features: Sequence[Feature], *, seed: int) -> Es
         else:
             estimator = make(**candidate.params)
             _preset(estimator, candidate, features, seed)
-    except Exception as error:  # whatever a user's factory raises, the reader needs its name
+    except Exception as error:  # for any error of a user's factory, the reader needs its name
         raise TrainingError(
             f"candidate '{candidate.name}': {name} refuses its parameters",
             found=f"{candidate.params} ({type(error).__name__}: {error})",

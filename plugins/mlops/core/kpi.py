@@ -6,7 +6,7 @@ from mlops.core.period import Period
 from mlops.core.records import KpiResult
 from mlops.spec.model import Kpi
 
-# From here on a decimal says nothing that a reader wants.
+# From here on a reader has no use for a decimal.
 WHOLE_FROM = 100
 
 

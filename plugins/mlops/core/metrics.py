@@ -29,7 +29,7 @@ def metrics(y: NDArray[Any], score: NDArray[Any]) -> Metrics:
 
     :param y: labels, boolean (or 0 and 1), one for each row.
     :param score: predicted probabilities of a true label, 0 to 1, as many as ``y``.
-    :raises DataRefused: there are no rows: nothing can be said about none.
+    :raises DataRefused: there are no rows, so there is nothing to measure.
     :raises PredictionError: a score is NaN, infinite, or outside [0, 1] by more than rounding.
     :raises ValueError: ``y`` and ``score`` do not match.
     """

@@ -11,7 +11,7 @@ def judge_performance(
 ) -> Performance:
     """Judge one window.
 
-    :param metrics: of the rows whose label has arrived; none where there are none.
+    :param metrics: of the rows whose label has arrived; None if there are none.
     :param rows: rows that were scored.
     :param labels: rows whose label has arrived.
     """

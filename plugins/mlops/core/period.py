@@ -38,7 +38,7 @@ def utc(text: str) -> datetime:
     """An ISO date or time in UTC, which is also meant where no time zone is given.
 
     :raises ValueError: it is neither.
-    :raises OverflowError: it lies outside the calendar in UTC.
+    :raises OverflowError: it is outside the calendar in UTC.
     """
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -79,7 +79,7 @@ class Period:
     def label(self) -> str:
         """The period in short, to be read back by :func:`parse`.
 
-        ``2013-07``, ``2013-W27``, ``2013-07-01`` or ``2013-07-01T05``; a stretch that is no single
+        ``2013-07``, ``2013-W27``, ``2013-07-01`` or ``2013-07-01T05``; a stretch that is not one
         calendar period is written as both its ends, ``2013-01-01/2013-06-01``.
         """
         unit = self.unit
@@ -215,7 +215,7 @@ def _step(start: datetime, unit: PeriodUnit, n: int) -> datetime:
         return start + timedelta(hours={"hour": 1, "day": 24, "week": 168}[unit] * n)
     except (OverflowError, ValueError):
         raise SpecError(
-            "a period lies outside the calendar",
+            "a period is outside the calendar",
             found=f"{n} {unit}(s) from {start.isoformat()}",
             expected="a year from 1 to 9999",
         ) from None

@@ -35,7 +35,7 @@ def reference_edges(values: NDArray[Any], *, bins: int = 10) -> tuple[float, ...
     """Edges that cut a reference into ``bins`` parts of about equal size.
 
     The first edge is the smallest finite value and the last one the next float after the largest,
-    so that bin 0 and the last bin count what lies outside the reference's range. The edges between
+    so that bin 0 and the last bin count what is outside the reference's range. The edges between
     are observed values, the quantiles ``i / bins`` by inversion of the empirical distribution
     (Hyndman and Fan 1996, definition 1); equal ones become one edge. NaN and infinities are left
     out.

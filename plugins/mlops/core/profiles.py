@@ -43,7 +43,7 @@ class NumericProfile:
     :param min: smallest value, None when all are missing.
     :param max: largest value, None when all are missing.
     :param offset_sum: sum of ``x - centre``, with eight significant digits of its scale; None when
-        a value lies beyond 1e100, up or down. Not compared by ``==``: its last digit depends on
+        a value is beyond 1e100, up or down. Not compared by ``==``: its last digit depends on
         the order of the rows.
     :param offset_squares: sum of ``(x - centre)**2``, likewise.
     :param edges: ascending, ``k`` of them.

@@ -158,7 +158,7 @@ class GateResult:
 
 @dataclass(frozen=True)
 class FeatureDrift:
-    """How far one feature (or the score) of a window lies from its reference.
+    """How far one feature (or the score) of a window is from its reference.
 
     :ivar statistic: name of the statistic whose ``value`` this is: ``psi``.
     :ivar expected_by_chance: its average where nothing has drifted; None if that is not known.

@@ -40,7 +40,7 @@ class Summariser:
         """Add a record batch.
 
         :raises DataRefused: a column is of a type that a feature of its kind, the time or the
-            label cannot have; said at the first batch, before anything is kept. Or a time lies
+            label cannot have; raised at the first batch, before anything is kept. Or a time is
             outside the calendar.
         """
         if not self._rows:
@@ -70,7 +70,7 @@ class Summariser:
 def require_types(schema: pa.Schema, develop: Develop) -> None:
     """Refuse columns that cannot be what the spec calls them.
 
-    :raises DataRefused: a feature is not of its kind, the time is no time, the label is neither
+    :raises DataRefused: a feature is not of its kind, the time is not a time, the label is neither
         a boolean nor a whole number.
     """
     FeatureEncoder.fit(develop.features, schema.empty_table())
@@ -96,7 +96,7 @@ def _newest(column: pa.Array, name: str) -> datetime | None:
         newest: datetime | None = pc.max(moments(column)).as_py()
     except (ValueError, OverflowError) as error:  # Arrow's own error is a ValueError
         raise DataRefused(
-            f"column '{name}' holds a time that lies outside the calendar",
+            f"column '{name}' holds a time outside the calendar",
             found=f"infinity, or a year before 1 or after 9999 ({error})",
             expected="a moment at which something happened, or null",
             action=f"write in the SQL: nullif({name}, 'infinity'), or leave such rows out",

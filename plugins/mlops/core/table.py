@@ -1,4 +1,4 @@
-"""A frozen snapshot as arrays: which rows train, which test, and what stands in their columns."""
+"""A frozen snapshot as arrays: which rows train, which test, and the values of their columns."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def count_duplicates(file: Path, key: str) -> int:
 
 
 def moments(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """A column of times or dates as moments in UTC; a date stands for its first moment."""
+    """A column of times or dates as moments in UTC; a date means its first moment."""
     if not pa.types.is_date(column.type):
         return column
     return pc.assume_timezone(pc.cast(column, pa.timestamp("us")), "UTC")

@@ -1,8 +1,8 @@
 """Files kept under the SHA-256 of their content, in a folder or a bucket.
 
-The name of an artifact says what its bytes are, so every reading checks them, and writing twice
-is writing once. Bytes arrive under another name and get theirs by a rename when they are
-complete: whatever stops in the middle, nothing half-written stands under a digest.
+The name of an artifact is computed from its bytes, so every reading checks them, and writing twice
+is writing once. Bytes arrive under another name and get theirs by a rename when they are complete:
+when a writer stops in the middle, nothing half-written is kept under a digest.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Artifacts:
         return digest
 
     def put_file(self, path: Path, digest: str | None = None) -> str:
-        """Keep a file; returns its SHA-256. The file is moved: it is gone afterwards.
+        """Keep a file; returns its SHA-256. The file is moved, not copied.
 
         :param digest: what the writer found while writing; checked.
         :raises ArtifactChanged: the file has another digest, or other bytes stand under its
@@ -70,7 +70,7 @@ class Artifacts:
         return found
 
     def put_named(self, name: str, data: bytes) -> str:
-        """Keep a copy under a name that people can read; returns where it stands.
+        """Keep a copy under a name that people can read; returns its path or URL.
 
         The copy is for eyes only: what is relied upon is read by its digest.
 
@@ -90,8 +90,8 @@ class Artifacts:
     def read(self, digest: str) -> bytes:
         """The bytes of an artifact.
 
-        :raises ArtifactMissing: nothing stands under this digest.
-        :raises ArtifactChanged: other bytes stand there.
+        :raises ArtifactMissing: nothing is kept under this digest.
+        :raises ArtifactChanged: other bytes are there.
         """
         place = self._place(digest)
         try:
@@ -128,11 +128,11 @@ class Artifacts:
         return copy
 
     def exists(self, digest: str) -> bool:
-        """Whether something stands under this digest; its bytes are not read."""
+        """Whether something is kept under this digest; its bytes are not read."""
         return bool(self._place(digest).exists())
 
     def location(self, digest: str) -> str:
-        """Where an artifact stands, or would stand: a path or a URL."""
+        """Where an artifact is, or would be: a path or a URL."""
         return str(self._place(digest))
 
     def remove_leftovers(self, *, older_than_hours: float = 24.0) -> int:
@@ -156,7 +156,7 @@ class Artifacts:
     def _place(self, digest: str) -> Any:
         if not _DIGEST.fullmatch(digest):
             raise ArtifactMissing(
-                "an artifact was asked for by a name that is no digest",
+                "an artifact was asked for by a name that is not a digest",
                 found=repr(digest),
                 expected="a SHA-256 in 64 lower-case hexadecimal digits",
             )

@@ -127,7 +127,7 @@ class Store:
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
-        """Whether nobody else is in a block of this name; nobody else enters until it ends.
+        """Whether this process alone is in a block of this name; no other enters until it ends.
 
         :raises StoreUnreachable, StoreNotMigrated: as for a transaction.
         """
@@ -213,7 +213,7 @@ class Transaction:
     ) -> bool:
         """Insert a fact, its ledger entry and its lineage, unless the fact is there already.
 
-        :param lineage: what Marquez is to be told of the fact; the entry carries its digest.
+        :param lineage: the fact's events for Marquez; the entry carries their digest.
         :return: whether it was new. A fact's identity is its table's primary or unique key.
         """
         table = type(row).__table__

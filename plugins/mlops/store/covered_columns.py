@@ -58,7 +58,7 @@ def covered_columns(table: str, columns: Collection[str], listed: Any) -> tuple[
     """The columns that a digest covers; none if no entry was ever recorded with such a list.
 
     :param columns: that the table has now.
-    :param listed: what the entry lists; none where it lists nothing. Anybody who may add to the
+    :param listed: what the entry lists; None if it lists nothing. Anybody who may add to the
         ledger may have written it, in any shape.
     """
     first = REVISION_0002.get(table, ())

@@ -127,7 +127,7 @@ def without_entry(present: Mapping[str, int], known: Mapping[str, int]) -> str |
     for name, rows in present.items():
         if rows > known.get(name, 0):
             return (
-                f"there is no entry for {rows - known.get(name, 0)} of {rows} rows of {name}: "
+                f"{rows - known.get(name, 0)} of {rows} rows of {name} have no entry: "
                 "they were added by hand, or entries were cut off at the end"
             )
     return None

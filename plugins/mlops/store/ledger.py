@@ -162,7 +162,7 @@ def entries(connection: Connection, *, batch_rows: int = BATCH) -> Generator[Ent
 def verify(connection: Connection) -> tuple[int, Break | None]:
     """Walk the whole chain, and hold each fact against the entry that was written with it.
 
-    A fact without an entry shows as well: one that somebody added by hand, or one whose entry was
+    A fact without an entry shows as well: one that was added by hand, or one whose entry was
     cut off at the ledger's end.
 
     :return: how many entries hold, and the first one that does not.
@@ -193,10 +193,10 @@ def verify(connection: Connection) -> tuple[int, Break | None]:
 
 
 def missing(connection: Connection, *, seq: int, digest: str) -> str | None:
-    """Why the ledger does not hold an entry that a copy elsewhere names; none where it does.
+    """Why the ledger does not hold an entry that a copy elsewhere names; None if it does.
 
     Entries that were cut off at the end together with their facts leave a whole chain: only what
-    was noted down elsewhere, in a report say, tells that there was more.
+    was noted down elsewhere, in a report for example, shows that there was more.
 
     :param seq: number of the entry; 0 with the digest :data:`GENESIS` for a ledger without any.
     """

@@ -20,9 +20,9 @@ def upgrade(url: str, *, task_role: str | None = None) -> str:
 
     :param url: Postgres URL of a role that owns the schema, or may create it.
     :param task_role: role of the tasks; it gets SELECT and INSERT, never UPDATE or DELETE.
-    :return: the revision that now stands.
+    :return: the revision that the store has now.
     :raises StoreUnreachable: no connection.
-    :raises StoreError: the role may not create the schema; the message says what to grant.
+    :raises StoreError: the role may not create the schema; the message names what to grant.
     """
     engine = make_engine(url)
     try:
@@ -71,7 +71,7 @@ def _grant(connection: Connection, role: str) -> None:
                 action=f"as an administrator: CREATE ROLE {role} LOGIN PASSWORD '…', "
                 "then run db upgrade again",
             )
-        # Whoever upgrades need not be whoever made the tables.
+        # The role that upgrades may be another one than the role that made the tables.
         powers = (
             "SELECT pg_has_role(%(role)s, current_user, 'MEMBER') OR "
             "bool_or(pg_has_role(%(role)s, relowner, 'MEMBER')) FROM pg_class "
@@ -81,7 +81,7 @@ def _grant(connection: Connection, role: str) -> None:
         if found == (True,):
             raise StoreError(
                 f"role '{role}' of the tasks",
-                found="a role that may do whatever the owner of the ledger may",
+                found="a role that may do all that the owner of the ledger may",
                 expected="a role of its own, which can add to the ledger and never change it",
                 action="name another role, and let the connection mlops_store use that one",
             )

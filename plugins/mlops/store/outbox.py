@@ -1,6 +1,6 @@
-"""The outbox: finished events, put there in the transaction of the fact that they tell of.
+"""The outbox: finished events, put there in the transaction of the fact that they describe.
 
-Nothing is sent from here. Whoever sends listens on :data:`CHANNEL`, which speaks when the
+Nothing is sent from here. The sender listens on :data:`CHANNEL`, which notifies it when the
 transaction has been committed, so that a task never waits for the receiver.
 """
 
@@ -23,7 +23,7 @@ CHANNEL = "mlops_lineage"
 class Event:
     """One event as it will be sent.
 
-    :ivar stream: events of one stream are sent in their order, whatever becomes of others.
+    :ivar stream: events of one stream are sent in their order, also when those of others fail.
     :ivar stage: ``START`` or ``COMPLETE``.
     """
 
@@ -35,18 +35,18 @@ class Event:
 
 
 class LineageEvents(Protocol):
-    """What is told of a fact."""
+    """The events of a fact."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all that is told, for the ledger's entry."""
+        """SHA-256 over all events, for the ledger's entry."""
 
     def events(self, entry: Entry) -> Sequence[Event]:
         """The events in the order in which they are sent; each names the entry."""
 
 
-def put(session: Session, entry: Entry, told: LineageEvents) -> None:
-    """Put what is told of an entry into the outbox, inside the caller's transaction."""
+def put(session: Session, entry: Entry, lineage: LineageEvents) -> None:
+    """Put the events of an entry into the outbox, inside the caller's transaction."""
     rows = [
         {
             "seq": entry.seq,
@@ -57,7 +57,7 @@ def put(session: Session, entry: Entry, told: LineageEvents) -> None:
             "stage": event.stage,
             "body": event.body,
         }
-        for position, event in enumerate(told.events(entry))
+        for position, event in enumerate(lineage.events(entry))
     ]
     session.execute(insert(LineageEventRow), rows)
     session.execute(text(f"NOTIFY {CHANNEL}"))

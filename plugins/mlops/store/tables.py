@@ -186,7 +186,7 @@ class GateRow(Base):
 
 
 class NoticeRow(Base):
-    """Something that people were told: one of each kind for each subject."""
+    """A notice that people were sent: one of each kind for each subject."""
 
     __tablename__ = "notice"
     subject: Mapped[str] = mapped_column(primary_key=True)
@@ -269,7 +269,7 @@ class ConfirmationRow(Base):
 class RunStartRow(Base):
     """A person who started a run, as Airflow's API server authenticated them.
 
-    A run that was deleted may be started again under its id, by somebody else.
+    A run that was deleted may be started again under its id, by another person.
     """
 
     __tablename__ = "run_start"
@@ -374,9 +374,9 @@ class ReadingRow(Base):
 
 
 class LineageEventRow(Base):
-    """A finished OpenLineage event: the outbox, written with the fact that it tells of.
+    """A finished OpenLineage event: the outbox, written with the fact that it describes.
 
-    ``seq`` is the number of the fact's ledger entry, which carries a digest of what the events say;
+    ``seq`` is the number of the fact's ledger entry, which carries a digest of what they state;
     ``body`` is kept as the text that is sent.
     """
 
@@ -408,7 +408,7 @@ class LineageDeliveryRow(Base):
     __table_args__ = (Index(None, "destination", "seq", "position"),)
 
 
-# Rows that are not facts: what is told of them, and to whom it was told.
+# Rows that are not facts: the events that describe them, and what was delivered where.
 NOT_FACTS = frozenset({"ledger", "lineage_event", "lineage_delivery"})
 
 

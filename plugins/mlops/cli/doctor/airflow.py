@@ -13,7 +13,7 @@ _ON_ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
 
 
 def everybody_admin() -> Iterator[CheckResult]:
-    """``[core] simple_auth_manager_all_admins``: nobody has to say who he is."""
+    """``[core] simple_auth_manager_all_admins``: everybody is an administrator without a login."""
     from airflow.configuration import conf
 
     simple = "SimpleAuthManager" in conf.get("core", "auth_manager", fallback="")
@@ -53,7 +53,7 @@ def base_url() -> Iterator[CheckResult]:
     from airflow.configuration import conf
 
     if conf.get("api", "base_url", fallback="") or "":
-        yield Passed("[api] base_url says where our pages are")
+        yield Passed("[api] base_url is set, so notices can link to the pages")
     else:
         yield Finding(
             severity="advice",
@@ -105,8 +105,8 @@ def plugin() -> Iterator[CheckResult]:
         what="the plugin mlops is not loaded",
         found=f"import errors in {', '.join(sorted(errors))}" if errors else "no plugin mlops",
         expected="plugins/mlops with its .airflowignore below [core] plugins_folder",
-        action="put it there, then look at: airflow plugins; without it nobody sees the pages, and "
-        "a gate that is marked by hand goes unnoticed",
+        action="put it there, then look at: airflow plugins; without it the pages are not "
+        "shown, and an approval task whose state is set by hand is not noticed",
     )
 
 

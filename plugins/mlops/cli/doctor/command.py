@@ -1,8 +1,8 @@
 """``doctor``: what of a platform's configuration is unsafe or loses lineage, each with its cure.
 
 Airflow's configuration is read as Airflow reads it, OpenLineage's as its provider and its client
-read it. Nothing is changed. No secret is shown: what is said of a setting is picked by hand, and of
-an error that is not ours only the name.
+read it. Nothing is changed. No secret is shown: each check chooses what it shows of a setting, and
+of an error that is not of this library only the name.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ def doctor(*, in_json: bool = False) -> int:
 
     :return: 1 when something is unsafe or loses lineage, 0 otherwise.
     """
-    said = examine()
+    results = examine()
     findings = sorted(
-        (one for one in said if isinstance(one, Finding)),
+        (one for one in results if isinstance(one, Finding)),
         key=lambda one: _ORDER.index(one.severity),
     )
-    well = [one.what for one in said if not isinstance(one, Finding)]
+    passed = [one.what for one in results if not isinstance(one, Finding)]
     if in_json:
-        print(json.dumps({"findings": [asdict(one) for one in findings], "ok": well}, indent=2))
+        print(json.dumps({"findings": [asdict(one) for one in findings], "ok": passed}, indent=2))
     else:
-        _print(findings, well)
+        _print(findings, passed)
     return 1 if any(one.severity != "advice" for one in findings) else 0
 
 
 def examine() -> list[CheckResult]:
-    """What every check says; a check that cannot run is a finding that says so."""
+    """The results of all checks; a check that cannot run is a finding too."""
     with _quiet():
         return [one for check in CHECKS for one in _tried(check)]
 
@@ -69,12 +69,12 @@ def _tried(check: Check) -> list[CheckResult]:
         ]
 
 
-def _print(findings: list[Finding], well: list[str]) -> None:
+def _print(findings: list[Finding], passed: list[str]) -> None:
     for one in findings:
         print(f"{one.severity}: {one.what}")
         print(f"    found {one.found}; expected {one.expected}")
         print(f"    what to do: {one.action}")
-    for what in well:
+    for what in passed:
         print(f"ok  {what}")
     count = Counter(one.severity for one in findings)
     print(", ".join(f"{count[severity]} {severity}" for severity in _ORDER))

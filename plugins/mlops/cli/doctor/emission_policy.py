@@ -153,7 +153,7 @@ def _named_by(rule: Any, dags: Mapping[str, Mapping[str, type[Any]]]) -> Iterato
 
 
 def _task_named(named: Any, task_id: str, *, by_pattern: bool) -> str | None:
-    """The task that a rule names; none where it names another one.
+    """The task that a rule names; None if it names another one.
 
     A ``*`` in a generated task's id is the name of a seat, which the policy gives.
     """

@@ -1,4 +1,4 @@
-"""What a check of ``doctor`` says."""
+"""The result of a check of ``doctor``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Severity = Literal["unsafe", "loses lineage", "advice"]
 class Finding:
     """Something that is not as it should be.
 
-    :ivar severity: ``unsafe``: what is governed can be got round, or nobody can say that it cannot;
+    :ivar severity: ``unsafe``: the governance can be bypassed, or it is not known that it cannot;
         ``loses lineage``: events do not arrive, or arrive damaged; ``advice``: it works, and could
         be better.
     :ivar check: name of the check that found it.
@@ -59,5 +59,5 @@ def place(url: str) -> str:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return "something that is no URL"
+        return "something that is not a URL"
     return f"{parts.scheme}://{parts.hostname}{port}"

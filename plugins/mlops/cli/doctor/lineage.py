@@ -17,7 +17,7 @@ _DELIVER = "python -m mlops lineage deliver"
 
 
 def marquez() -> Iterator[CheckResult]:
-    """``[mlops] marquez_url``: it answers, and has what it was told."""
+    """``[mlops] marquez_url``: it answers, and has every event that it received."""
     url = marquez_url()
     if url is None:
         yield Finding(
@@ -26,7 +26,7 @@ def marquez() -> Iterator[CheckResult]:
             what="[mlops] marquez_url is not set",
             found="nothing",
             expected="the address of a Marquez, as http://marquez:5000",
-            action="set it: until then the governed lineage is kept, and shown to nobody",
+            action="set it: until then the governed lineage is kept in the store, and not shown",
         )
         return
     if any(sign in url for sign in "@?#"):
@@ -60,9 +60,9 @@ def _delivered(server: Marquez) -> Iterator[CheckResult]:
         store = open_store()
         left = waiting(store, server.url)
         held_back = refusals(store, server.url)
-        gone = emptied(store, server)
+        lost = emptied(store, server)
     except StoreError:
-        return  # the check of the store says it
+        return  # the check of the store reports it
     if held_back:
         yield Finding(
             severity="loses lineage",
@@ -70,16 +70,16 @@ def _delivered(server: Marquez) -> Iterator[CheckResult]:
             what="Marquez has refused events; the later ones of their models wait behind them",
             found=f"{len(held_back)} refused, the first {held_back[0]}",
             expected="none",
-            action="python -m mlops lineage verify says why, and so does Marquez' log",
+            action="look for the reason with python -m mlops lineage verify, or in Marquez' log",
         )
-    if gone:
+    if lost:
         yield Finding(
             severity="loses lineage",
             check="marquez_emptied",
-            what="Marquez does not know what it was told: it has been emptied",
-            found="a run that had arrived, and is gone",
+            what="Marquez does not have what it received: it has been emptied",
+            found="a run that had arrived, and is missing",
             expected="all runs that had arrived",
-            action=f"{_DELIVER}: all is sent anew; then stop whatever deletes from it",
+            action=f"{_DELIVER}: all is sent again; then stop what deletes from it",
         )
     elif left:
         yield Finding(
@@ -91,7 +91,7 @@ def _delivered(server: Marquez) -> Iterator[CheckResult]:
             action=f"{_DELIVER}, and see that mlops_governance is not paused",
         )
     else:
-        yield Passed("Marquez has been told everything")
+        yield Passed("Marquez has received every event")
 
 
 CHECKS: tuple[Check, ...] = (marquez,)

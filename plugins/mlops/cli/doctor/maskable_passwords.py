@@ -1,4 +1,4 @@
-"""Passwords that are words: Airflow writes *** over each place where a known password stands."""
+"""Passwords that are words: Airflow writes *** over each place where a known password occurs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlops.settings import include_folder, lineage_namespace, store_conn_id
 from mlops.spec.load import Include
 from mlops.store.tables import Base
 
-# What stands in names of ours whatever a platform is called.
+# What occurs in names that this library makes on every platform.
 _EVERYWHERE = (
     "postgres",
     "mlops",
@@ -24,9 +24,9 @@ _EVERYWHERE = (
 
 
 def connections_with_maskable_passwords() -> list[str]:
-    """Connections whose password stands in a name of a dataset, a model or a job.
+    """Connections whose password occurs in a name of a dataset, a model or a job.
 
-    Which name it is stays unsaid, since it would tell the password.
+    The name is not shown, since it would give the password away.
     """
     urls = dict(_urls())
     names = [*_EVERYWHERE, *_models(), *(table.name for table in Base.metadata.sorted_tables)]
@@ -45,7 +45,7 @@ def _urls() -> Iterator[tuple[str, str]]:
     for conn_id in sorted({store_conn_id(), *_warehouses()}):
         try:
             yield conn_id, database_url(conn_id)
-        except Exception:  # noqa: BLE001, S112 (there is no such connection: another check says so)
+        except Exception:  # noqa: BLE001, S112 (no such connection: another check reports it)
             continue
 
 
@@ -60,7 +60,7 @@ def _specs() -> Iterator[tuple[str, str]]:
         try:
             spec = include.read_spec(file)
         except MlopsError:
-            continue  # `check` says it
+            continue  # `check` reports it
         yield spec.model, spec.content.warehouse
 
 

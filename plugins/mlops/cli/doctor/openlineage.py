@@ -116,7 +116,7 @@ def emission_policy() -> Iterator[CheckResult]:
         yield _finding(
             "emission_policy",
             "[openlineage] emission_policy",
-            found="something that is no JSON array",
+            found="something that is not a JSON array",
             expected="a JSON array of rules",
             action="correct it: until then none of it holds",
             severity="advice",
@@ -167,13 +167,13 @@ def maskable_passwords() -> Iterator[CheckResult]:
         yield _finding(
             "maskable_passwords",
             f"the password of the connection '{conn_id}' is a word of our names",
-            found="a password that stands in the name of a database, a table, a model or a job",
-            expected="a long random one: Airflow writes *** wherever it stands in its own events "
+            found="a password that occurs in the name of a database, a table, a model or a job",
+            expected="a long random one: Airflow writes *** wherever it occurs in its own events "
             "(the governed ones do not pass there)",
             action="change the password",
         )
     if not found:
-        yield Passed("no connection's password stands in a name")
+        yield Passed("no connection's password occurs in a name")
 
 
 def _is_on() -> bool:
@@ -205,7 +205,7 @@ def _client_config() -> Any:
 
 @contextmanager
 def _environment_kept() -> Iterator[None]:
-    """The client writes into the environment what ``OPENLINEAGE_URL`` stands for."""
+    """The client writes into the environment what ``OPENLINEAGE_URL`` means."""
     before: Mapping[str, str] = dict(os.environ)
     try:
         yield

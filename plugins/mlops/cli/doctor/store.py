@@ -44,7 +44,7 @@ _AIRFLOW_S = """
 def open_store() -> Store:
     """The store of the connection ``[mlops] store_conn_id``.
 
-    :raises StoreError: there is no such connection.
+    :raises StoreError: this connection does not exist.
     """
     try:
         return Store(database_url(store_conn_id()))

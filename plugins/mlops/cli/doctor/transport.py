@@ -20,7 +20,7 @@ Config = dict[str, Any]
 
 
 def transports(config: Config) -> Iterator[CheckResult]:
-    """What is to be said of a transport's configuration."""
+    """Check a transport's configuration."""
     kind = str(config.get("type"))
     transport = _class_of(kind)
     if transport is None:
@@ -42,7 +42,7 @@ def _class_of(kind: str) -> type | None:
     found = get_default_factory().transports.get(kind, kind)
     try:
         found = import_from_string(found) if isinstance(found, str) else found
-    except Exception:  # noqa: BLE001 (somebody's module)
+    except Exception:  # noqa: BLE001 (a module from outside)
         return None
     return found if isinstance(found, type) else None
 
@@ -123,7 +123,7 @@ def _composite(config: Config) -> Iterator[CheckResult]:
     elif config.get("continue_on_failure", True):
         yield _finding(
             "advice",
-            "the transport 'composite' is no second chance",
+            "the transport 'composite' does not try a lost event again",
             found=f"{len(listed)} transports, of which one that succeeds makes the event a success",
             expected="to know that a lost delivery looks like a success",
             action="watch the task logs for 'failed to emit'; the governed lineage is sent until "

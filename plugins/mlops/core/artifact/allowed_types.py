@@ -1,12 +1,12 @@
 """The one list of types that a model file may hold, by the way in which each is constructed.
 
-On it stands what the predictions of scikit-learn's common estimators need, and nothing else.
+It holds what the predictions of scikit-learn's common estimators need, and nothing else.
 Two questions were asked of each type: does constructing it only set attributes, and does its
 prediction read memory by indices out of the file? Where it does (trees, neighbour trees,
 support vectors, one-hot codes), :mod:`mlops.core.artifact.bounds` checks those
 indices after loading.
 
-Left out on purpose: whatever runs a function of the file's choice, sparse matrices, splines,
+Left out on purpose: all that runs a function of the file's choice, sparse matrices, splines,
 kernels with a metric of their own, and searches (package their ``best_estimator_``).
 
 A spec may add types by name; the reports show them.

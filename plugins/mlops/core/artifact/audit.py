@@ -2,7 +2,7 @@
 
 A file in the skops format is a JSON description of objects beside their arrays. Every object in
 it names its type and the loader that would build it; both are compared with
-:mod:`mlops.core.artifact.allowed_types`, whatever skops itself would trust.
+:mod:`mlops.core.artifact.allowed_types`; what skops itself would trust does not count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PROTOCOLS = (2,)
 
 _NAMED_AT_MOST = 8
 
-# Stands for an object that was described, and so audited, elsewhere in the file.
+# Refers to an object that was described, and so audited, elsewhere in the file.
 _REFERENCE = "CachedNode"
 
 # The only ones that a JSON reader makes.
@@ -82,7 +82,7 @@ def _check_root(schema: Any) -> None:
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """Every part of the description that a loader could be called for, however deep it lies."""
+    """Every part of the description that a loader could be called for, at any depth."""
     stack = [schema]
     while stack:
         value = stack.pop()
@@ -124,7 +124,7 @@ def _describe(node: Mapping[str, Any], name: str) -> str:
 
 
 def _permission(node: Mapping[str, Any], name: str) -> str | None:
-    """What a spec can name under ``trusted_types`` to allow this node; none where nothing can."""
+    """What a spec can name under ``trusted_types`` to allow this node; None if nothing can."""
     loader = node["__loader__"]
     wanted = name if loader in EXTENSIBLE else None
     if loader == "PartialNode" and name in ALLOWED[loader]:

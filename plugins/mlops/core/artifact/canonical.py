@@ -1,8 +1,8 @@
 """The canonical form of a skops file: the same model, the same bytes.
 
 skops names members by the address of an object or at random, gives objects their addresses as
-ids, and writes whatever lay in the memory between the fields of records. All of that says
-nothing about the model. It is rewritten here; plain skops reads the result.
+ids, and writes what happened to be in the memory between the fields of records. None of that
+belongs to the model. It is rewritten here; plain skops reads the result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mlops.core.artifact.audit import SCHEMA
 from mlops.core.artifact.stored_zip import read_members, write_stored_zip
 from mlops.digests import digest_bytes
 
-# Objects that nobody can change: two equal ones may be written as one. Whether they are one
+# Objects that cannot be changed: two equal ones may be written as one. Whether they are one
 # object in memory is an accident (of interning, say) that must not reach the digest.
 _IMMUTABLE = frozenset({"BytesNode", "FunctionNode", "JsonNode", "SliceNode", "TypeNode"})
 
@@ -59,7 +59,7 @@ class _Rewriter:
         return self._node(state)[0]
 
     def _node(self, state: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-        """The new description, and whether nobody can change the object."""
+        """The new description, and whether the object cannot be changed."""
         loader = state["__loader__"]
         node: dict[str, Any] = {}
         frozen = True

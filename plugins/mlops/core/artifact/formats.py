@@ -17,7 +17,7 @@ from mlops.errors import ExtensionError
 from mlops.registry import Registry
 from mlops.spec.model import DEFAULT_FORMAT
 
-# What encodes and scores rows, whatever the model's format is.
+# What encodes and scores rows, for every format of a model.
 BASE_LIBRARIES = ("numpy", "pyarrow")
 
 

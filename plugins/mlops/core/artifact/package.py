@@ -1,6 +1,6 @@
 """A model out of its package: predictions, and the proof that they are the ones people signed.
 
-The package as a file, what stands in it and how it is written and read, is in
+The package as a file, its content and how it is written and read, is in
 :mod:`mlops.core.artifact.package_file`.
 """
 

@@ -24,7 +24,7 @@ from mlops.core.artifact.stored_zip import ZIP_ERRORS, open_stored_zip
 from mlops.errors import ArtifactRefused, TrainingError
 
 # While it is imported, skops looks for scipy's functions in every loaded module; in an Airflow
-# task this alone gives a thousand warnings about names that no code of ours uses.
+# task this alone gives a thousand warnings about names that this library does not use.
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import skops.io

@@ -2,7 +2,7 @@
 
 1. Fewer rows than the spec's ``min_rows``, on either side: ``not_enough_data``, never an alarm.
 2. The effect is the statistic less what chance alone gives on average; below the spec's ``warn``
-   it is ``ok``, whatever its p-value.
+   it is ``ok``, also with a small p-value.
 3. Many features are many looks, so p-values are judged together by the procedure of Benjamini and
    Hochberg (1995) at a false discovery rate of 1 %; what chance explains is ``ok``. A statistic
    without p-values is judged by its effect alone.

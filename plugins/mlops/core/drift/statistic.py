@@ -1,4 +1,4 @@
-"""What a drift statistic is: a number for how far a column of a window lies from its reference.
+"""What a drift statistic is: a number for how far a column of a window is from its reference.
 
 A statistic is one file: an object that keeps to :class:`DriftStatistic`, registered under its name.
 ``docs/extend/drift-statistic.md`` adds one from outside the package;
@@ -20,7 +20,7 @@ from mlops.spec import extensions
 class DriftMeasure:
     """What a statistic found in one column.
 
-    :ivar value: how far the window lies from its reference, as people know the statistic.
+    :ivar value: how far the window is from its reference, as people know the statistic.
     :ivar expected_by_chance: its average where nothing has drifted, for windows of this size;
         None if the statistic has no formula for it.
     :ivar p_value: the chance of a value at least as large where nothing has drifted and rows are
