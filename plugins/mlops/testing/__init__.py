@@ -18,5 +18,8 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    "mlops.testing.criterion", "mlops.testing.drift_statistic", "mlops.testing.warehouse"
+    "mlops.testing.criterion",
+    "mlops.testing.drift_statistic",
+    "mlops.testing.model_format",
+    "mlops.testing.warehouse",
 )
