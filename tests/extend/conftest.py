@@ -34,10 +34,8 @@ class Extend:
     def page(self, name: str) -> Iterator[ModuleType]:
         """The module that the page shows, named in ``[mlops] extensions``."""
         before = _files()
-        text = (PROJECT / "docs" / "extend" / name).read_text()
-        (found,) = _BLOCK.finditer(text)
-        module = found["file"]
-        (self.folder / f"{module}.py").write_text(found[1])
+        module, text = module_of(name)
+        (self.folder / f"{module}.py").write_text(text)
         with extensions_for(module):
             try:
                 yield importlib.import_module(module)
@@ -45,6 +43,12 @@ class Extend:
                 sys.modules.pop(module, None)
         assert [file.name for file in self.folder.glob("*.py")] == [f"{module}.py"]
         assert _files() == before
+
+
+def module_of(page: str) -> tuple[str, str]:
+    """Name and text of the module that a page of ``docs/extend`` shows."""
+    (found,) = _BLOCK.finditer((PROJECT / "docs" / "extend" / page).read_text())
+    return found["file"], found[1]
 
 
 def _files() -> dict[Path, str]:

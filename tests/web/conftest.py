@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from demo.ports import free_port
 from demo.postgres import EmbeddedPostgres
 from mlops.store.artifacts import Artifacts
 from mlops.store.migrate import upgrade
+from tests.extend.conftest import module_of
 from tests.fixtures.story import write_story
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -33,17 +35,63 @@ for name in [*names, "unrelated"]:
 """
 
 
+# Beside the page of ``docs/extend/page.md``: one about all models, and one that fails.
+OTHER_PAGES = """
+from mlops.views.pages import PAGES, Page
+
+
+class AllModels(Page):
+    name = "acme_all"
+    title = "All by name"
+    of_model = False
+    template = (
+        "{% extends 'base.html.j2' %}"
+        "{% block main %}{{ page.content | join(' ') }}{% endblock %}"
+    )
+
+    def context(self, transaction, asked):
+        return [*sorted(asked.models), asked.query.get("note", "")]
+
+
+class Failing(Page):
+    name = "acme_failing"
+    title = "Failing"
+
+    def context(self, transaction, asked):
+        raise ValueError("a-secret-that-nobody-sees")
+
+
+class Writing(Page):
+    name = "acme_writing"
+    title = "Writing"
+
+    def context(self, transaction, asked):
+        transaction.advisory_lock("allowed")
+        transaction.note(actor="x", action="x.y", subject="x", payload={})
+
+
+for page in (AllModels(), Failing(), Writing()):
+    PAGES.register(page.name, page)
+"""
+
+
 class LimitedPlatform(Platform):
-    """The demo's Airflow, in which some people may read some DAGs only."""
+    """The demo's Airflow, in which some people may read some DAGs only; with added pages."""
 
     def environment(self) -> dict[str, str]:
-        """The demo's, with the auth manager of the tests."""
+        """The demo's, with the auth manager of the tests and the extensions."""
         variables = super().environment()
         return {
             **variables,
             "AIRFLOW__CORE__AUTH_MANAGER": "tests.web.limited_auth.LimitedAuthManager",
-            "PYTHONPATH": str(PROJECT),
+            "AIRFLOW__MLOPS__EXTENSIONS": "acme_on_call, acme_others",
+            "PYTHONPATH": os.pathsep.join([str(PROJECT), str(self.extensions)]),
         }
+
+    @property
+    def extensions(self) -> Path:
+        """Where the modules of the extensions are."""
+        return self.places.folder / "extensions"
 
 
 @dataclass(frozen=True)
@@ -80,6 +128,10 @@ def pages_site() -> Iterator[Site]:
     )
     platform = LimitedPlatform(places, postgres, port=free_port())
     try:
+        platform.extensions.mkdir(parents=True)
+        (platform.extensions / "acme_others.py").write_text(OTHER_PAGES)
+        module, text = module_of("page.md")
+        (platform.extensions / f"{module}.py").write_text(text)
         platform.start_postgres()
         upgrade(postgres.url(WAREHOUSE_DATABASE), task_role=TASK_ROLE)
         reports = write_story(

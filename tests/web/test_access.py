@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
+from demo.environment import WAREHOUSE_DATABASE
 from tests.web.conftest import PROJECT, Site
 
 pytestmark = pytest.mark.system
@@ -56,6 +58,7 @@ def filled(path: str, site: Site) -> str:
         "model": "churn_b2b",
         "dag_id": "churn_b2b_release",
         "sha256": site.reports["churn_b2b/validation"],
+        "name": "acme_on_call" if "{model}" in path else "acme_all",
     }
     return "/mlops" + re.sub(r"{(\w+)}", lambda match: values[match[1]], path)
 
@@ -65,6 +68,8 @@ def test_there_are_routes_to_walk(routes: list[tuple[str, str]]) -> None:
         "/",
         "/models/{model}",
         "/models/by-dag/{dag_id}",
+        "/models/{model}/pages/{name}",
+        "/pages/{name}",
         "/reports/{sha256}",
     }
 
@@ -99,7 +104,7 @@ def test_whoever_may_not_read_the_dag_may_not_read_about_its_model(
     for declared, path in routes:
         for user in ("leo", "amy"):
             answer = pages_site.get(path, user=user)
-            if declared == "/":
+            if declared in ("/", "/pages/{name}"):  # of which each sees a part
                 assert answer.status_code == 200
                 continue
             assert answer.status_code == 403, (user, path)
@@ -127,6 +132,63 @@ def test_the_list_shows_what_its_reader_may_read(pages_site: Site) -> None:
         for page in [pages_site.get("/mlops/", user=user, html=True)]
     }
     assert shown == {"bea": set(names), "leo": {"flight_delay"}, "amy": set()}
+
+
+def test_a_page_of_an_extension_shows_what_its_reader_may_read(pages_site: Site) -> None:
+    shown = {
+        user: re.findall(r"<main>\s*(.*?)\s*</main>", page.text)
+        for user in ("bea", "leo", "amy")
+        for page in [pages_site.get("/mlops/pages/acme_all?note=<b>x", user=user, html=True)]
+    }
+    assert shown["leo"] == ["flight_delay &lt;b&gt;x"]
+    assert shown["amy"] == ["&lt;b&gt;x"]
+    assert "churn_b2b" in shown["bea"][0]
+    page = pages_site.get("/mlops/models/churn_b2b/pages/acme_on_call", user="bea", html=True)
+    assert "<title>On call: churn_b2b</title>" in page.text
+    assert '<th scope="row">In production</th><td><span class="version live">v' in page.text
+
+
+def test_the_library_s_pages_link_to_those_of_extensions(pages_site: Site) -> None:
+    models = pages_site.get("/mlops/", user="bea", html=True).text
+    assert re.findall(r'href="([^"]*acme[^"]*)"', models) == ["/mlops/pages/acme_all"]
+    model = pages_site.get("/mlops/models/churn_b2b", user="bea", html=True).text
+    assert re.findall(r'href="([^"]*acme[^"]*)"', model) == [
+        f"/mlops/models/churn_b2b/pages/acme_{name}" for name in ("failing", "on_call", "writing")
+    ]
+
+
+def test_a_page_of_an_extension_that_fails_is_a_page_that_says_so(pages_site: Site) -> None:
+    path = "/mlops/models/churn_b2b/pages/acme_failing"
+    answer = pages_site.get(path, user="bea", html=True)
+    assert answer.status_code == 500
+    assert "the page &#39;acme_failing&#39; of an extension failed" in answer.text
+    assert "ValueError" in answer.text
+    assert "a-secret" not in answer.text + pages_site.get(path, user="bea").text
+
+
+def test_a_page_of_an_extension_can_change_nothing(pages_site: Site) -> None:
+    answer = pages_site.get("/mlops/models/churn_b2b/pages/acme_writing", user="bea")
+    assert answer.status_code == 500
+    with psycopg.connect(pages_site.platform.postgres.url(WAREHOUSE_DATABASE)) as connection:
+        (count,) = connection.execute(
+            "SELECT count(*) FROM mlops.ledger WHERE action = 'x.y'"
+        ).fetchone() or (None,)
+    assert count == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/pages/acme_on_call",
+        "/pages/nothing",
+        "/pages/..%2f..%2fetc",
+        "/models/churn_b2b/pages/acme_all",
+        "/models/churn_b2b/pages/acme_",
+        "/models/nothing/pages/acme_on_call",
+    ],
+)
+def test_a_page_that_no_extension_adds_is_not_there(pages_site: Site, path: str) -> None:
+    assert pages_site.get(f"/mlops{path}", user="admin", html=True).status_code == 404
 
 
 def test_a_browsers_cookie_logs_in_as_well(pages_site: Site) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse  # noqa: TID253 (only the API server imports this)
@@ -45,6 +46,11 @@ class Urls:
         """A kept report."""
         return f"{self.home}/reports/{quote(sha256, safe='')}"
 
+    def added(self, name: str, model: str = "") -> str:
+        """A page of an extension, about a model or about all."""
+        home = self.model(model) if model else self.home
+        return f"{home}/pages/{quote(name, safe='')}"
+
     def dag(self, dag_id: str, page: str = "") -> str:
         """A page of Airflow about a DAG."""
         return f"{self.airflow}/dags/{quote(dag_id, safe='')}{page}"
@@ -55,11 +61,20 @@ class Urls:
 
 
 @dataclass(frozen=True)
+class PageLink:
+    """A link to a page of an extension."""
+
+    title: str
+    address: str
+
+
+@dataclass(frozen=True)
 class ModelsPage:
     """All models that the reader may see.
 
     :ivar unpackaged: names of those that are registered and have no version yet.
     :ivar hidden: whether there are others.
+    :ivar added: pages of extensions about all models.
     """
 
     places: Urls
@@ -67,6 +82,7 @@ class ModelsPage:
     models: tuple[ModelSummary, ...]
     unpackaged: tuple[str, ...]
     hidden: bool
+    added: tuple[PageLink, ...] = ()
 
     template = "models.html.j2"
 
@@ -78,6 +94,7 @@ class ModelPage:
     :ivar seat_statuses: how the seats stand now, for the versions that count: live and upcoming.
     :ivar trend: performance over the windows; none before two were measured.
     :ivar everything: whether the lists are whole.
+    :ivar added: pages of extensions about this model.
     """
 
     places: Urls
@@ -86,6 +103,7 @@ class ModelPage:
     seat_statuses: Mapping[int, tuple[SeatSummary, ...]]
     trend: Markup | None
     everything: bool
+    added: tuple[PageLink, ...] = ()
 
     template = "model.html.j2"
 
@@ -97,6 +115,23 @@ class ModelPage:
             for seat in self.seat_statuses.get(version.number, ())
             if seat.state in ("open", "void") and (seat.seat not in shown or seat.signed_by)
         ]
+
+
+@dataclass(frozen=True)
+class AddedPage:
+    """A page of an extension.
+
+    :ivar model: empty for a page about all models.
+    :ivar content: what the extension gives its template.
+    :ivar text: of the template.
+    """
+
+    places: Urls
+    at: datetime
+    title: str
+    model: str
+    content: Any
+    text: str
 
 
 @dataclass(frozen=True)
@@ -113,9 +148,16 @@ class Problem:
     template = "problem.html.j2"
 
 
-def answer(page: ModelsPage | ModelPage | Problem, *, status: int = 200) -> HTMLResponse:
+def answer(
+    page: ModelsPage | ModelPage | AddedPage | Problem, *, status: int = 200
+) -> HTMLResponse:
     """A page as a response, with the headers that every page has."""
-    text = _environment().get_template(page.template).render(page=page)
+    environment = _environment()
+    if isinstance(page, AddedPage):
+        template = environment.from_string(page.text.strip())
+    else:
+        template = environment.get_template(page.template)
+    text = template.render(page=page)
     return HTMLResponse(text, status_code=status, headers=headers(_page_policy()))
 
 

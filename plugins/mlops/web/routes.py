@@ -18,6 +18,7 @@ from mlops.views.history import ModelHistory, model_history
 from mlops.views.inventory import model_of_dag, registered_models, summaries
 from mlops.views.records import find_report
 from mlops.web.access import ReadableModel, authenticated, readable, require
+from mlops.web.added import answer_added, links
 from mlops.web.charts import performance_trend
 from mlops.web.pages import DENY_ALL_CSP, ModelPage, ModelsPage, answer, headers
 from mlops.web.problems import problem, urls_of
@@ -47,6 +48,7 @@ def models(request: Request, user: GetUserDep) -> Response:
             models=tuple(item for item in found if item.live or item.upcoming),
             unpackaged=tuple(item.model for item in found if not (item.live or item.upcoming)),
             hidden=len(shown) < len(names),
+            added=links(urls_of(request)),
         )
     )
 
@@ -92,8 +94,23 @@ def model(
             seat_statuses=_seat_statuses(history),
             trend=performance_trend(history),
             everything=everything,
+            added=links(urls_of(request), model),
         )
     )
+
+
+@router.get("/pages/{name}")
+def page_about_all(request: Request, user: GetUserDep, name: str) -> Response:
+    """A page that an extension adds, about all models that the reader may read about."""
+    return answer_added(request, user, name)
+
+
+@router.get("/models/{model}/pages/{name}")
+def page_about_model(
+    request: Request, user: GetUserDep, model: ReadableModel, name: str
+) -> Response:
+    """A page that an extension adds, about one model."""
+    return answer_added(request, user, name, model)
 
 
 @router.get("/reports/{sha256}")
