@@ -166,6 +166,14 @@ class Registry(Generic[T]):
         """The names of the library's own items, in their order."""
         return tuple(self._built_in)
 
+    def require(self, name: str) -> None:
+        """Refuse a name that :meth:`get` would not find; the library's own items are not loaded.
+
+        :raises ExtensionError: as :meth:`get`.
+        """
+        if name not in self._built_in:
+            self.get(name)
+
     def names(self) -> tuple[str, ...]:
         """The names of all items: the library's own in their order, then the others, sorted.
 

@@ -16,9 +16,9 @@ import pytest
 from mlops.core.artifact.formats import MODEL_FORMATS
 from mlops.core.artifact.package import load_model, read
 from mlops.core.artifact.stored_zip import read_members
-from mlops.errors import ExtensionError, TrainingError
+from mlops.errors import SpecError, TrainingError
 from mlops.registry import extensions_for
-from mlops.testing.model_format import ModelFormatSuite
+from mlops.testing.model_format import ModelFormatConformance
 from tests.extend.conftest import Extend
 from tests.fixtures.life import PROJECT, Life
 from tests.fixtures.small import AS_OF, DAY
@@ -87,14 +87,18 @@ def expected(life: Life, loaded: Any) -> dict[int, float]:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_without_the_extension_nothing_is_trained(fresh: Life, extend: Extend) -> None:
+def test_without_the_extension_the_spec_is_refused_with_its_line(
+    fresh: Life, extend: Extend
+) -> None:
     fresh.edit(SPEC, {PARAMS: PARAMS + SCORECARD})
     with (
         extensions_for(),
-        pytest.raises(ExtensionError, match=f"model format '{NAME}' is not known"),
+        pytest.raises(
+            SpecError,
+            match=rf"late.yml:\d+: develop.candidates.1.format: model format '{NAME}' is not known",
+        ),
     ):
         fresh.release(AS_OF)
-    assert fresh.rows("SELECT id FROM mlops.training") == []
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -113,7 +117,7 @@ def test_an_estimator_of_another_kind_is_refused_by_its_candidate(
 def suite_of(module: ModuleType, *modules: str) -> Iterator[str]:
     """Run the suite as the page shows; gives the names of the tests."""
 
-    class Suite(ModelFormatSuite):
+    class Suite(ModelFormatConformance):
         model_format = module.ScorecardFormat()
 
         def make_estimator(self) -> Any:

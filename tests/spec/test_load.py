@@ -196,7 +196,6 @@ def test_the_digest_does_not_change_with_how_the_same_is_written(folder: Folder)
     [
         ("target: 10", "target: 11", False),
         ("{C: 0.1}", "{C: 0.2}", False),
-        ("params: {C: 0.1}", "params: {C: 0.1}\n      format: onnx", False),
         ("{C: 0.1}", "{C: '0.1'}", False),
         ("max: 120}", "max: 121}", False),
         ("- {metric: auc, at_least: 0.7}", "- {metric: auc, at_least: 0.69}", True),
@@ -216,7 +215,15 @@ def test_the_default_model_format_is_no_part_of_the_digest(folder: Folder) -> No
     before = folder.spec()
     named = folder.spec({"params: {C: 0.1}": "params: {C: 0.1}\n      format: skops"})
     assert named.digest == before.digest
-    assert named.content.develop.candidates[0].format == "skops"
+    (candidate,) = named.content.develop.candidates
+    assert "format" not in candidate.model_dump()
+    assert candidate.model_copy(update={"format": "acme"}).model_dump()["format"] == "acme"
+
+
+def test_a_model_format_that_is_not_known_is_refused_with_its_line(folder: Folder) -> None:
+    message = r"churn.yml:\d+: develop.candidates.0.format: model format 'acme' is not known"
+    with pytest.raises(SpecError, match=message):
+        folder.spec({"params: {C: 0.1}": "params: {C: 0.1}\n      format: acme"})
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -16,7 +16,7 @@ from mlops.core.artifact.formats import MODEL_FORMATS
 from mlops.core.artifact.stored_zip import read_members, write_stored_zip
 from mlops.errors import ArtifactRefused, MlopsError, TrainingError
 from mlops.registry import extensions_for
-from mlops.testing.model_format import ModelFormatSuite
+from mlops.testing.model_format import ModelFormatConformance
 
 
 class Line:
@@ -140,10 +140,10 @@ BROKEN = {
 
 # It asks a fresh process for the format by its name, which only an installed one has.
 ELSEWHERE = "test_another_process_reads_it_and_writes_the_same_bytes"
-NAMES = sorted(name for name in dir(ModelFormatSuite) if name.startswith("test_"))
+NAMES = sorted(name for name in dir(ModelFormatConformance) if name.startswith("test_"))
 
 
-class Suite(ModelFormatSuite):
+class Suite(ModelFormatConformance):
     def make_estimator(self) -> Line:
         return Line()
 

@@ -33,6 +33,24 @@ DRIFT_STATISTICS: Registry[Any] = Registry(
     built_in={"psi": "mlops.core.drift.psi:PSI"},
     requires=("name", "title", "description", "bins", "measure"),
 )
+MODEL_FORMATS: Registry[Any] = Registry(
+    "model format",
+    group="mlops.model_formats",
+    built_in={"skops": "mlops.core.artifact.skops_format:SKOPS"},
+    requires=("name", "member", "libraries", "require_packable", "dump", "audit", "load"),
+)
+
+
+def require_in_file(registry: Registry[Any], name: str, info: ValidationInfo) -> None:
+    """Check the name of an item that reading a spec does not need to ask anything.
+
+    :raises ValueError: as :func:`named_in_file`.
+    """
+    if (info.context or {}).get("check_extensions"):
+        try:
+            registry.require(name)
+        except ExtensionError as error:
+            raise ValueError(str(error)) from error
 
 
 def named_in_file(registry: Registry[Any], name: str, info: ValidationInfo) -> Any | None:

@@ -21,7 +21,13 @@ from pydantic import (
 )
 
 from mlops.digests import canonical_json
-from mlops.spec.extensions import CRITERIA, DRIFT_STATISTICS, named_in_file
+from mlops.spec.extensions import (
+    CRITERIA,
+    DRIFT_STATISTICS,
+    MODEL_FORMATS,
+    named_in_file,
+    require_in_file,
+)
 from mlops.spec.section import Section
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
@@ -222,6 +228,12 @@ class Candidate(Section):
         description="The model format in which the fitted estimator is packaged.",
     )
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("format")
+    @classmethod
+    def _format_is_known(cls, name: str, info: ValidationInfo) -> str:
+        require_in_file(MODEL_FORMATS, name, info)
+        return name
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Candidate:

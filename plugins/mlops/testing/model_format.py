@@ -39,7 +39,7 @@ sys.stdout.buffer.write(found.dump(estimator))
 """
 
 
-class ModelFormatSuite:
+class ModelFormatConformance:
     """Tests of one format; a subclass sets ``model_format`` and gives an estimator.
 
     :cvar modules: the extension modules that register the format; none where an entry point of an

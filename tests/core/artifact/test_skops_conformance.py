@@ -10,24 +10,24 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mlops.core.artifact.skops_format import SKOPS
-from mlops.testing.model_format import ModelFormatSuite
+from mlops.testing.model_format import ModelFormatConformance
 
 
-class TestForest(ModelFormatSuite):
+class TestForest(ModelFormatConformance):
     model_format = SKOPS
 
     def make_estimator(self):
         return RandomForestClassifier(5, random_state=0)
 
 
-class TestHistogramBoosting(ModelFormatSuite):
+class TestHistogramBoosting(ModelFormatConformance):
     model_format = SKOPS
 
     def make_estimator(self):
         return HistGradientBoostingClassifier(max_iter=5, random_state=0)
 
 
-class TestPipeline(ModelFormatSuite):
+class TestPipeline(ModelFormatConformance):
     model_format = SKOPS
 
     def make_estimator(self):
@@ -35,7 +35,7 @@ class TestPipeline(ModelFormatSuite):
         return make_pipeline(ColumnTransformer(columns), LogisticRegression())
 
 
-class TestTrustedType(ModelFormatSuite):
+class TestTrustedType(ModelFormatConformance):
     model_format = SKOPS
     trusted = ("sklearn.kernel_approximation.Nystroem",)
 

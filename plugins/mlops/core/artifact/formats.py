@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from mlops.core.scores import Estimator
 from mlops.errors import ExtensionError
 from mlops.registry import Registry
-from mlops.spec.model import DEFAULT_FORMAT
+from mlops.spec import extensions
 
 # What encodes and scores rows, for every format of a model.
 BASE_LIBRARIES = ("numpy", "pyarrow")
@@ -73,12 +73,7 @@ class ModelFormat(Protocol):
         """
 
 
-MODEL_FORMATS: Registry[ModelFormat] = Registry(
-    "model format",
-    group="mlops.model_formats",
-    built_in={DEFAULT_FORMAT: "mlops.core.artifact.skops_format:SKOPS"},
-    requires=("name", "member", "libraries", "require_packable", "dump", "audit", "load"),
-)
+MODEL_FORMATS: Registry[ModelFormat] = extensions.MODEL_FORMATS
 
 
 def library_versions(formats: Iterable[str]) -> dict[str, str]:
