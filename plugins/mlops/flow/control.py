@@ -1,6 +1,6 @@
 """Stop, roll back, resume, revoke: what a person does about a version that is live.
 
-Each asks for a reason, is done by somebody whom Airflow authenticated, takes one task, and changes
+Each asks for a reason, is done by a person whom Airflow authenticated, takes one task, and changes
 the live version in one transaction.
 """
 
@@ -63,16 +63,16 @@ def control(
     :param person: who asked, as Airflow authenticated them.
     :param version: to roll back to, or to revoke; default: the one before, or the live one.
     :param seat: whose signature is revoked.
-    :raises SignOffError: no reason, nobody named, an unknown action, or no right to revoke.
+    :raises SignOffError: no reason, no person, an unknown action, or no right to revoke.
     :raises NotSigned: the version to go live holds no valid signatures.
-    :raises RecordMissing: nothing is live, or there is no version to roll back to.
+    :raises RecordMissing: nothing is live, or no version was live before.
     """
     if action not in ACTIONS:
         raise SignOffError(f"{model}: action '{action}'", found=action, expected=", ".join(ACTIONS))
     if not reason.strip() or not person.id:
         raise SignOffError(
             f"{model}: {action}",
-            found="no reason" if person.id else "a run that nobody started",
+            found="no reason" if person.id else "a run that no person started",
             expected="a reason, and a person whom Airflow authenticated",
             action="trigger the control DAG by hand and write the reason into its form",
         )
@@ -185,7 +185,7 @@ def _changed(
 def _revoke(
     workspace: Workspace, model: str, person: Person, reason: str, number: int | None, seat: str
 ) -> Controlled:
-    """Take a seat's signature back; only whoever holds the seat may."""
+    """Take a seat's signature back; only a holder of the seat may."""
     with workspace.store.transaction() as transaction:
         target = number if number is not None else _live(transaction, model).version
         version = transaction.get(VersionRow, model, target)
@@ -211,7 +211,7 @@ def _revoke(
         )
         record_decision(transaction, workspace, row)
     if why:
-        raise SignOffError(f"{model} v{target}: the signature stands", found=why)
+        raise SignOffError(f"{model} v{target}: the signature cannot be revoked", found=why)
     return _revoked(row)
 
 

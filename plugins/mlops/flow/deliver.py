@@ -1,4 +1,4 @@
-"""All models: tell Marquez what it has not been told yet."""
+"""All models: deliver to Marquez the events that have not arrived there yet."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from mlops.lineage.marquez.relay import deliver
 from mlops.workspace.results import LineageDelivered
 from mlops.workspace.workspace import Workspace
 
-# Nobody waits for it, and a Marquez that has just started is slow.
+# No person waits for it, and a Marquez that has just started is slow.
 PATIENCE_S = 30.0
 
 
 def deliver_lineage(
     workspace: Workspace, url: str, *, api_key: str | None = None
 ) -> LineageDelivered:
-    """Send what waits in the outbox, in order; whatever is not sent now is sent next time.
+    """Send what waits in the outbox, in order; what is not sent now is sent next time.
 
     :raises LineageUnreachable: Marquez is away.
     :raises LineageError: it refused an event, which holds back the later ones of its model.

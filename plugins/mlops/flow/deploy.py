@@ -18,9 +18,9 @@ from mlops.workspace.workspace import Workspace, now, registered_spec
 def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
     """Check the signatures and the bytes, then change the live version in one transaction.
 
-    Task states are not looked at: a gate that somebody marked as a success is no signature.
+    Task states are not looked at: an approval task that was marked as a success is not a signature.
     Deployed once for a release run: run again, it changes nothing, also where the version was
-    rolled back, stopped or replaced since; what is returned says so.
+    rolled back, stopped or replaced since; the result shows that.
 
     :raises NotSigned: a seat is unsigned, expired, revoked, or has signed other bytes.
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: the package is not what was signed.

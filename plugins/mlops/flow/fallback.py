@@ -19,10 +19,10 @@ from mlops.vocabulary import DEPLOY, ROLLBACK, STOP
 class Choice:
     """What scores at a moment.
 
-    :ivar version: none where no decision is to be made.
+    :ivar version: None if no decision is to be made.
     :ivar by_rule: whether it is the rule that was signed with the version, not its model.
     :ivar reason: why it is not the live one; empty where it is.
-    :ivar owed: whether somebody has to look into it: signatures that hold no more.
+    :ivar owed: whether a person has to look into it: signatures no longer hold.
     """
 
     version: VersionRow | None
@@ -67,7 +67,7 @@ def _fall_back(
 def previous_version(
     transaction: Transaction, live: VersionRow, *, at: datetime
 ) -> VersionRow | None:
-    """The version that was live before, whose signatures still hold; none where there is none.
+    """The version that was live before, whose signatures still hold; None without one.
 
     A version that was rolled back from is not gone back to.
     """

@@ -109,8 +109,8 @@ def _verdict(
         )
     missing = _rows_missing(measured)
     if missing:
-        # What is left may be any part of the window, so whatever was found is in doubt. Yet no
-        # alarm: it may start a release, and rows that somebody deleted are no reason to retrain.
+        # What is left may be any part of the window, so every result is in doubt. Yet no
+        # alarm: it may start a release, and deleted rows are not a reason to retrain.
         sentences.insert(
             0, f"{missing:,} of {measured.content['published']:,} rows scored are missing"
         )
@@ -152,7 +152,7 @@ def _open_case(
     cause: str,
     severity: str,
 ) -> None:
-    """One case for each cause: whoever the cause falls to can act on it."""
+    """One case for each cause: the person responsible for the cause can act on it."""
     owner = spec.content.manage.developer
     identity = case_subject(row.model, row.version, cause)
     case = CaseRow(

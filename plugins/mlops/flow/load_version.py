@@ -74,7 +74,7 @@ def load_version(workspace: Workspace, version: VersionRow) -> LoadedModel:
 
 
 def with_version_in_errors(predict: Predict, version: VersionRow) -> Predict:
-    """The same predictions; whatever an estimator raises becomes an error that names the version.
+    """The same predictions; any error of an estimator becomes one that names the version.
 
     An estimator that was fitted on rows without a gap may refuse rows with one.
     """
@@ -84,7 +84,7 @@ def with_version_in_errors(predict: Predict, version: VersionRow) -> Predict:
             return predict(matrix)
         except MlopsError:
             raise
-        except Exception as error:  # whatever a user's estimator raises, the reader needs its name
+        except Exception as error:  # for any error of a user's estimator, the reader needs its name
             raise PredictionError(
                 f"{version.model} v{version.number} cannot score these rows",
                 found=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",

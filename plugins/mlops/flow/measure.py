@@ -137,7 +137,7 @@ def _pairs(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period) ->
 
 
 def _kpi(workspace: Workspace, spec: Spec, window: Period, pairs: ScoresWithLabels) -> float | None:
-    """The KPI's value; none where the window has nothing to say yet."""
+    """The KPI's value; None if the window has none yet."""
     kpi = spec.content.manage.kpi
     if kpi.sql is None:
         flagged = pairs.score >= spec.content.deploy.threshold

@@ -143,7 +143,7 @@ def _fit_and_measure(
             expected=error.expected,
             action="bound the features in the contract, or choose another estimator",
         ) from error
-    except Exception as error:  # whatever a user's estimator raises, the reader needs its name
+    except Exception as error:  # for any error of a user's estimator, the reader needs its name
         raise TrainingError(
             f"{_named(candidate)} could not be fitted",
             found=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",

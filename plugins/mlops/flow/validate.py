@@ -109,7 +109,7 @@ def _champion(
     is run again months later is the same one, and no version competes with itself.
 
     :raises DataRefused: the live version cannot score these rows, and a gate asks for it: a
-        comparison that could not be made is no comparison that was won.
+        comparison that could not be made is not one that was won.
     """
     with workspace.store.transaction() as transaction:
         live = live_version(transaction, spec.model, as_of=training.trained_at)

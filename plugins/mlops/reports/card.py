@@ -22,7 +22,8 @@ def model_card(spec: Spec, metrics: Metrics) -> str:
     """
     content = spec.content
     manage, split = content.manage, content.develop.split
-    restrictions = bullets(manage.restrictions) or "None are stated. That is no permission."
+    unstated = "None are stated, which does not permit every use."
+    restrictions = bullets(manage.restrictions) or unstated
     parts = [
         f"# {plain(content.model)}",
         plain(content.title),

@@ -36,7 +36,7 @@ _95_PERCENT = 1.959964
 
 
 def roc(evaluation: Evaluation) -> Markup | None:
-    """True against false positive rate; none where the rows have one class only."""
+    """True against false positive rate; None if the rows have one class only."""
     curve, found = evaluation.roc, evaluation.metrics
     if not curve.x:
         return None
@@ -62,7 +62,7 @@ def roc(evaluation: Evaluation) -> Markup | None:
 
 
 def precision_recall(evaluation: Evaluation) -> Markup | None:
-    """Precision over recall; none where the rows have one class only."""
+    """Precision over recall; None if the rows have one class only."""
     curve, found = evaluation.precision_recall, evaluation.metrics
     if not curve.x:
         return None
@@ -128,7 +128,7 @@ def histogram(curve: Curve, threshold: float) -> Markup:
 
 
 def importance(falls: Sequence[tuple[str, float]]) -> Markup | None:
-    """The fall of AUC when a feature is shuffled, as bars; none where there is nothing."""
+    """The fall of AUC when a feature is shuffled, as bars; None without features."""
     if not falls:
         return None
     shown = falls[:FEATURES_SHOWN]
@@ -150,7 +150,7 @@ def importance(falls: Sequence[tuple[str, float]]) -> Markup | None:
 def slices(
     column: str, found: Sequence[Slice], whole: Metrics, bound: float | None
 ) -> Markup | None:
-    """AUC of each value of one column, with its 95 % interval; none where none has an AUC."""
+    """AUC of each value of one column, with its 95 % interval; None if none of them has an AUC."""
     shown = [item for item in found if item.metrics.auc is not None][:SLICES_SHOWN]
     if not shown or whole.auc is None:
         return None
@@ -191,7 +191,7 @@ def squares(filled: int, words: str, *, color: str = ACCENT) -> Markup:
 
 
 def auc_interval(metrics: Metrics) -> tuple[float, float] | None:
-    """A 95 % interval of AUC, within 0 and 1; none where there is no AUC.
+    """A 95 % interval of AUC, within 0 and 1; None without an AUC.
 
     Standard error of Hanley and McNeil 1982 (Radiology 143), which takes rows as independent; in
     data where days differ from one another, the truth is wider.

@@ -1,7 +1,7 @@
 """What each report is made of: one frozen context a report, of records and plain values only.
 
-Whatever is optional here and not given is told in the report as a fact that we do not have. It is
-never left blank.
+The report states of each optional value that is not given here that it is not known. It is never
+left blank.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mlops.spec.policy import Policy
 
 @dataclass(frozen=True)
 class SeatView:
-    """A seat that signs: its title, what its signature says, and how many people it takes."""
+    """A seat that signs: its title, what its signature attests, and how many people it takes."""
 
     title: str
     attests: str
@@ -130,7 +130,7 @@ class ValidationContext:
 
 @dataclass(frozen=True)
 class EvidenceContext:
-    """What one seat reads beside the buttons: the validation, and what this signature says.
+    """What one seat reads beside the buttons: the validation, and what this signature attests.
 
     :ivar report: address of the whole report.
     :ivar answer_by: when the seat lapses.

@@ -1,7 +1,7 @@
 """The evidence beside the Approve and Reject buttons, in the Markdown that Airflow shows there.
 
-Short, since it stands in a narrow column: the question, what this signature says, what was
-measured, which bytes, and where the whole report lies.
+Short, since it is shown in a narrow column: the question, what this signature attests, what was
+measured, which bytes, and where the whole report is.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _TEXT_SHOWN = 240
 
 
 def evidence_markdown(context: EvidenceContext) -> str:
-    """The body of one seat's request; below 4,000 characters, whatever the context holds.
+    """The body of one seat's request; below 4,000 characters for every context.
 
-    What is left out to stay short is said to be left out, and stands in the report.
+    What is left out to stay short is marked as left out, and is in the report.
     """
     for items in range(ITEMS_SHOWN, -1, -1):
         text = "\n\n".join(_parts(context, items)) + "\n"
@@ -69,7 +69,7 @@ def _until(context: EvidenceContext) -> str:
 def _restrictions(report: ValidationContext, items: int) -> str:
     found = report.subject.restrictions
     if not found:
-        return "- none are stated; that is no permission"
+        return "- none are stated; that does not permit every use"
     return bullets([_cut_text(line) for line in found[:items]]) + _rest(len(found) - items)
 
 

@@ -1,4 +1,4 @@
-"""Markdown that says what it is given, whatever that is: names and texts cannot break out."""
+"""Markdown that shows each text as it was given: names and texts cannot break out."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ _SHORT_LABEL = 8
 
 @dataclass(frozen=True)
 class TrendPoint:
-    """One window of a trend; ``value`` is none where nothing was measured.
+    """One window of a trend; ``value`` is None if nothing was measured.
 
     :ivar interval: of the estimate, low and high.
     :ivar partial: not all labels have arrived, so the value may still move.
@@ -73,13 +73,13 @@ def axis_label(period: Period) -> str:
 def trend(
     points: Sequence[TrendPoint], levels: Sequence[Level], *, title: str, digits: int = 3
 ) -> Markup | None:
-    """A value window by window, the newest on the right; none where nothing was measured."""
+    """A value window by window, the newest on the right; None if nothing was measured."""
     values = [point.value for point in points if point.value is not None]
     if not values:
         return None
     ends = [end for point in points if point.interval for end in point.interval]
     low, high = _range([*values, *ends, *(level.value for level in levels)])
-    canvas = Canvas(WIDTH, 270, f"{title} by window: {_told(points, digits)}")
+    canvas = Canvas(WIDTH, 270, f"{title} by window: {_values_in_words(points, digits)}")
     frame = framed(canvas, x=(0, len(points)), y=(low, high), right=150, top=18, bottom=34)
     frame.grid(y_ticks=ticks(low, high), y_title=title)
     _levels(frame, levels)
@@ -148,7 +148,7 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
     return math.floor((low - room) / step) * step, math.ceil((high + room) / step) * step
 
 
-def _told(points: Sequence[TrendPoint], digits: int) -> str:
+def _values_in_words(points: Sequence[TrendPoint], digits: int) -> str:
     return ", ".join(f"{point.label} {decimal(point.value, digits)}" for point in points)
 
 

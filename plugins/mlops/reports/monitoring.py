@@ -103,7 +103,7 @@ def _view(context: MonitoringContext) -> MonitoringView:
         reasons=tuple(
             reason
             for reason in context.result.reasons
-            if reason != context.result.kpi.sentence  # which the report says first of all
+            if reason != context.result.kpi.sentence  # which the report states first of all
         ),
         labels=words.labels_sentence(context),
         windows=windows,

@@ -68,7 +68,7 @@ def tick_text(value: float) -> str:
 
 @dataclass
 class Canvas:
-    """One picture; ``label`` says in a sentence what it shows, for those who cannot see it."""
+    """One picture; ``label`` describes in a sentence what it shows, for those who cannot see it."""
 
     width: float
     height: float

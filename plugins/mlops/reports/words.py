@@ -22,7 +22,7 @@ def verdict(context: ValidationContext) -> str:
     missed = [gate for gate in context.gates if not gate.passed]
     broken = [check for check in context.checks if not check.passed]
     if not gates:
-        return "No criterion was registered before training, so there is no verdict."
+        return "No criterion was registered before training, so no verdict is possible."
     if missed:
         names = ", ".join(metric(gate.name) for gate in missed)
         were = "was" if len(missed) == 1 else "were"
@@ -41,7 +41,7 @@ def verdict(context: ValidationContext) -> str:
 def flagged_of_hundred(cells: Confusion) -> tuple[int, int] | None:
     """Of a hundred flagged rows how many came true; of a hundred true ones how many were flagged.
 
-    None where nothing was flagged, or nothing was true.
+    None if nothing was flagged, or nothing was true.
     """
     flagged = cells.true_positive + cells.false_positive
     positives = cells.true_positive + cells.false_negative
@@ -67,14 +67,14 @@ def limitations(context: ValidationContext) -> tuple[str, ...]:
     if days < SEASONS:
         found.append(
             f"Quality was measured on {test.words()} only. How the model does at other times of "
-            "the year has not been measured; the monitor will tell."
+            "the year has not been measured; the monitor will measure it."
         )
     found.append(
         "Every figure is an estimate from these test rows. The intervals take rows as independent "
         "of one another; where days differ as wholes, the truth may lie further away."
     )
     found.append(
-        "Feature importance says what the model leans on, not what causes the outcome. Features "
+        "Feature importance shows what the model relies on, not what causes the outcome. Features "
         "that move together share their importance."
     )
     if context.trusted_types:

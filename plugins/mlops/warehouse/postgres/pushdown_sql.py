@@ -2,7 +2,7 @@
 
 A count below each edge costs a comparison and an addition for each row and edge, and there are
 hundreds of them. Three things make it cheap: no row leaves the database; edges above the middle
-count what lies *above* them, so that few rows are added; and two counts travel in one sum, where
+count what is *above* them, so that few rows are added; and two counts travel in one sum, where
 the row that fails the wider condition is not held against the narrower one.
 """
 
