@@ -123,7 +123,7 @@ def _record(store: Store, name: str, lineage: GovernedRuns | None) -> None:
 def _origin() -> Origin:
     from mlops.lineage.events.datasets import DatasetNames
     from mlops.lineage.events.origin import Origin
-    from mlops.warehouse.port import Address
+    from mlops.warehouse.records import Address
 
     run = {"dag_id": "d", "run_id": "r", "task_id": "t", "try_number": 1, "map_index": -1}
     return Origin(

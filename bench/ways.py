@@ -97,6 +97,7 @@ def snapshot_naive(job: Job) -> Work:
 
 def snapshot_ours(job: Job) -> Work:
     """The product's own step, its SHA-256 included."""
+    import mlops.warehouse.postgres.stream  # noqa: F401 (which the first stream would import)
     from mlops.warehouse.postgres.warehouse import PostgresWarehouse
     from mlops.warehouse.snapshot import write_parquet
 
@@ -135,8 +136,8 @@ def score_ours(job: Job) -> Work:
     import psycopg
 
     from bench import model
-    from mlops.warehouse.port import PredictionTable, ShardTarget
     from mlops.warehouse.postgres.warehouse import PostgresWarehouse
+    from mlops.warehouse.records import PredictionTable, ShardTarget
     from mlops.warehouse.score import score_shard
 
     warehouse = PostgresWarehouse(job["url"])

@@ -17,8 +17,8 @@ from mlops.flow.measure import measure
 from mlops.flow.publish import publish
 from mlops.flow.score import score
 from mlops.store import ledger
-from mlops.warehouse.port import PublishedBatch
 from mlops.warehouse.postgres.warehouse import PostgresWarehouse
+from mlops.warehouse.records import PublishedBatch
 from tests.fixtures.life import Life, added, elsewhere
 from tests.fixtures.lives import LifeOf
 from tests.fixtures.visits import sign

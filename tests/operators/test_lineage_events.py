@@ -30,7 +30,7 @@ from mlops.lineage.node_ids import dataset_id, original_name, safe_name
 from mlops.operators.lineage import known_inputs, operator_lineage
 from mlops.operators.release import DeployOperator
 from mlops.store.migrate import upgrade
-from mlops.warehouse.port import Address
+from mlops.warehouse.records import Address
 from tests.fixtures.life import PROJECT
 from tests.fixtures.small import keep_two_weeks, write_include
 from tests.lineage.openlineage_schema import faults

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlops.warehouse.port import PredictionTable
 from mlops.warehouse.postgres.warehouse import PostgresWarehouse
+from mlops.warehouse.records import PredictionTable
 
 TABLE = PredictionTable(schema="ml", model="delay", key="id")
 

@@ -9,8 +9,8 @@ import pytest
 
 from mlops.core.encode import Feature, FeatureEncoder
 from mlops.errors import DataRefused, MlopsError, PredictionError, QueryError
-from mlops.warehouse.port import ShardTarget
 from mlops.warehouse.postgres.warehouse import PostgresWarehouse
+from mlops.warehouse.records import ShardTarget
 from mlops.warehouse.score import score_shard, score_stream
 from tests.warehouse.conftest import TABLE
 

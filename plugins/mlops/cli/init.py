@@ -15,7 +15,7 @@ from string import Template
 
 from mlops.errors import SpecError
 from mlops.spec.schema import json_schema
-from mlops.warehouse.port import Column
+from mlops.warehouse.records import Column
 
 DAG_FILES = {
     "mlops_models.py": (

@@ -9,7 +9,7 @@ from datetime import datetime
 from mlops.errors import QueryError
 from mlops.flow.queries import SCORE
 from mlops.spec.load import Spec
-from mlops.warehouse.port import Column
+from mlops.warehouse.records import Column
 from mlops.workspace.workspace import Workspace
 
 NUMBERS = ("double precision", "real", "numeric", "bigint", "integer", "smallint")

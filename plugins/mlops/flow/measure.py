@@ -19,8 +19,8 @@ from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, MeasurementRow, SnapshotRow, VersionRow
 from mlops.vocabulary import SCORE_PHASE, LedgerAction, model_dag_id
-from mlops.warehouse.port import ScoresWithLabels
 from mlops.warehouse.profiles import window_profile
+from mlops.warehouse.records import ScoresWithLabels
 from mlops.workspace.results import Measured
 from mlops.workspace.workspace import Workspace, now
 

@@ -14,7 +14,7 @@ from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, VersionRow
 from mlops.vocabulary import LedgerAction
-from mlops.warehouse.port import PublishedBatch
+from mlops.warehouse.records import PublishedBatch
 from mlops.workspace.plan import Plan, Scored
 from mlops.workspace.results import Published
 from mlops.workspace.workspace import Workspace, now, registered_spec

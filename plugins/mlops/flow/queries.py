@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops.core.period import Period
 from mlops.spec.load import Spec
-from mlops.warehouse.port import PredictionTable
+from mlops.warehouse.records import PredictionTable
 
 if TYPE_CHECKING:  # a step without SQL does not load its parser
     from mlops.warehouse.dialect import Dialect, Value

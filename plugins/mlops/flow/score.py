@@ -13,7 +13,7 @@ from mlops.lineage.events.deploy import shard_scored
 from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
 from mlops.vocabulary import ROLLBACK, STOP
-from mlops.warehouse.port import ShardTarget
+from mlops.warehouse.records import ShardTarget
 from mlops.warehouse.score import score_shard
 from mlops.workspace.plan import Plan, Scored, Shard
 from mlops.workspace.workspace import Workspace, now, registered_spec

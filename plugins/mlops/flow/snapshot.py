@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.core.period import periods_before
@@ -11,9 +12,10 @@ from mlops.core.summary import Summariser, summary_to_json
 from mlops.digests import digest_json
 from mlops.errors import NoRows
 from mlops.flow.columns import check_columns, prefix_errors
-from mlops.flow.source_access import record_reading, source_access
+from mlops.flow.source_access import Reading, record_reading, source_access
 from mlops.lineage.events.develop import snapshot_taken
 from mlops.spec.load import Spec
+from mlops.spec.model import Split
 from mlops.store.tables import SnapshotRow
 from mlops.vocabulary import LedgerAction, snapshot_subject
 from mlops.warehouse.dialect import Dialect
@@ -35,70 +37,80 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
     :raises DataRefused: a column cannot be the feature, the time or the label that the spec names.
     """
     spec = workspace.spec(spec_digest)
-    develop = spec.content.develop
-    split = develop.split
-    periods = periods_before(as_of, split.unit, split.train + split.test)
-    start, test_start, end = periods[0].start, periods[split.train].start, periods[-1].end
+    window = _TrainingWindow.of(spec.content.develop.split, as_of)
     check_columns(workspace, spec, as_of=as_of)
-    warehouse = workspace.warehouse
-    query = training_query(warehouse.dialect, spec, start=start, end=end, as_of=as_of)
+    query = training_query(
+        workspace.warehouse.dialect, spec, start=window.start, end=window.end, as_of=as_of
+    )
+    develop = spec.content.develop
     with prefix_errors(f"{spec.model}: {develop.features_sql} joined with {develop.outcomes_sql}"):
-        columns = warehouse.describe(query)
+        columns = workspace.warehouse.describe(query)
     read = source_access(workspace, query)
     summariser = Summariser(develop)
-    with workspace.scratch() as folder, _naming_the_window(spec, start, end, as_of):
+    with workspace.scratch() as folder, _naming_the_window(spec, window):
         file = write_parquet(
-            warehouse, query, folder / "snapshot.parquet", on_batch=summariser.update
+            workspace.warehouse, query, folder / "snapshot.parquet", on_batch=summariser.update
         )
         workspace.artifacts.put_file(file.path, file.sha256)
-    identity = digest_json(
-        {
-            "spec": spec_digest,
-            "sha256": file.sha256,
-            "windows": [start, test_start, end],
-        }
-    )
+    windows = [window.start, window.test_start, window.end]
     row = SnapshotRow(
-        id=identity,
+        id=digest_json({"spec": spec_digest, "sha256": file.sha256, "windows": windows}),
         model=spec.model,
         spec_digest=spec_digest,
         sha256=file.sha256,
         rows=file.rows,
         bytes=file.bytes,
-        train_start=start,
-        test_start=test_start,
-        test_end=end,
+        train_start=window.start,
+        test_start=window.test_start,
+        test_end=window.end,
         query=query,
         columns=[{"name": column.name, "type": column.type} for column in columns],
         summary=summary_to_json(summariser.result()),
         taken_at=now(),
     )
+    _record(workspace, row, read.in_state(file.state))
+    return Snapshot(
+        snapshot_id=row.id,
+        sha256=row.sha256,
+        rows=row.rows,
+        train_start=window.start.isoformat(),
+        test_start=window.test_start.isoformat(),
+        test_end=window.end.isoformat(),
+    )
+
+
+@dataclass(frozen=True)
+class _TrainingWindow:
+    """Training periods from ``start``, test periods from ``test_start``, both before ``end``."""
+
+    start: datetime
+    test_start: datetime
+    end: datetime
+    as_of: datetime
+
+    @classmethod
+    def of(cls, split: Split, as_of: datetime) -> _TrainingWindow:
+        periods = periods_before(as_of, split.unit, split.train + split.test)
+        return cls(periods[0].start, periods[split.train].start, periods[-1].end, as_of)
+
+
+def _record(workspace: Workspace, row: SnapshotRow, read: Reading) -> None:
     with workspace.store.transaction() as transaction:
-        known = record_reading(
-            transaction, workspace, read.in_state(file.state), subject=identity, model=spec.model
-        )
+        known = record_reading(transaction, workspace, read, subject=row.id, model=row.model)
         transaction.record(
             row,
             actor=workspace.run.actor,
             action=LedgerAction.SNAPSHOT_TAKEN,
-            subject=snapshot_subject(spec.model, identity),
+            subject=snapshot_subject(row.model, row.id),
             payload={
-                "snapshot": identity,
-                "spec": spec_digest,
-                "sha256": file.sha256,
-                "rows": file.rows,
+                "snapshot": row.id,
+                "spec": row.spec_digest,
+                "sha256": row.sha256,
+                "rows": row.rows,
                 "run": workspace.run.to_json(),
             },
             lineage=workspace.emit(snapshot_taken(workspace.origin, row, known)),
         )
-    return Snapshot(
-        snapshot_id=identity,
-        sha256=file.sha256,
-        rows=file.rows,
-        train_start=start.isoformat(),
-        test_start=test_start.isoformat(),
-        test_end=end.isoformat(),
-    )
 
 
 def training_query(
@@ -122,9 +134,7 @@ def training_query(
 
 
 @contextmanager
-def _naming_the_window(
-    spec: Spec, start: datetime, end: datetime, as_of: datetime
-) -> Iterator[None]:
+def _naming_the_window(spec: Spec, window: _TrainingWindow) -> Iterator[None]:
     try:
         with prefix_errors(f"{spec.model}: the rows to train on"):
             yield
@@ -132,8 +142,8 @@ def _naming_the_window(
         raise NoRows(
             f"{spec.model}: {spec.content.develop.features_sql} joined with "
             f"{spec.content.develop.outcomes_sql}",
-            found=f"no row from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC with an "
-            f"outcome known by {as_of:%Y-%m-%d %H:%M}",
+            found=f"no row from {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC "
+            f"with an outcome known by {window.as_of:%Y-%m-%d %H:%M}",
             expected="at least one row",
             action="look at the run's date, and at the tables that the SQL reads",
         ) from error

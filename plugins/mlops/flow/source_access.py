@@ -13,7 +13,7 @@ from mlops.lineage.events.sources import content_of, sources_read
 from mlops.store.connect import Transaction
 from mlops.store.tables import ReadingRow
 from mlops.vocabulary import LedgerAction
-from mlops.warehouse.port import DatabaseState
+from mlops.warehouse.records import DatabaseState
 from mlops.workspace.plan import Plan, Scored
 from mlops.workspace.workspace import Workspace, now
 

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NoReturn
 
 from mlops.errors import CapabilityMissing, QueryError
-from mlops.warehouse.port import (
+from mlops.warehouse.port import Capability, ScoreWriter, Warehouse
+from mlops.warehouse.records import (
     BATCH_ROWS,
     Address,
-    Capability,
     Column,
     DatabaseState,
     KeyCounts,
@@ -24,10 +24,8 @@ from mlops.warehouse.port import (
     QueryReading,
     RowStream,
     ScoresWithLabels,
-    ScoreWriter,
     ShardTarget,
     TableColumns,
-    Warehouse,
 )
 
 if TYPE_CHECKING:

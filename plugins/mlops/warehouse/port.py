@@ -24,12 +24,25 @@ Not every engine can do everything: :attr:`Warehouse.capabilities` declares what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
+
+from mlops.warehouse.records import (
+    BATCH_ROWS,
+    Address,
+    Column,
+    DatabaseState,
+    KeyCounts,
+    PredictionTable,
+    PublishedBatch,
+    QueryReading,
+    RowStream,
+    ScoresWithLabels,
+    ShardTarget,
+)
 
 if TYPE_CHECKING:  # a step that only publishes pays for none of these
     import numpy as np
@@ -38,11 +51,6 @@ if TYPE_CHECKING:  # a step that only publishes pays for none of these
 
     from mlops.core.profiles import Profile
     from mlops.warehouse.dialect import Dialect
-
-BATCH_ROWS = 65_536
-
-# The labels of a batch are counted in so many bins of equal width, from 0 to 1.
-HISTOGRAM_BINS = 20
 
 
 class Capability(StrEnum):
@@ -56,157 +64,6 @@ class Capability(StrEnum):
 
 
 ALL_CAPABILITIES = frozenset(Capability)
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a warehouse is, as lineage names it: ``postgres://db:5432`` and ``shop.public.orders``.
-
-    :ivar scheme: of the namespace, after OpenLineage's naming rules.
-    :ivar server: ``host:port``; empty where the scheme alone is the namespace.
-    :ivar database: the first part of a table's name; empty where tables have only a schema.
-    :ivar dialect: sqlglot's name for the SQL that it reads.
-    """
-
-    scheme: str
-    server: str
-    database: str
-    dialect: str
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column that a query returns or a table has, and its type by the name of standard SQL."""
-
-    name: str
-    type: str
-
-
-@dataclass(frozen=True)
-class DatabaseState:
-    """Which state of a database was read.
-
-    :ivar snapshot: identifies the state. On Postgres ``pg_current_snapshot()``, of which
-        ``pg_visible_in_snapshot()`` shows which transactions it contains.
-    :ivar lsn: how far the server's log was written (on a standby: replayed) then; may be empty.
-    """
-
-    snapshot: str
-    lsn: str
-
-
-@dataclass(frozen=True)
-class RowStream:
-    """The rows of a query, batch by batch; it can be iterated once.
-
-    :param schema: names and types of the columns.
-    :param state: the state of the database that all rows belong to.
-    :param cancel: makes a caller that waits for the next batch return, with an error.
-    """
-
-    schema: pa.Schema
-    state: DatabaseState
-    cancel: Callable[[], None]
-    _batches: Iterator[pa.RecordBatch]
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self._batches
-
-
-@dataclass(frozen=True)
-class KeyCounts:
-    """Rows and keys of a query.
-
-    :param distinct: different keys; rows without a key are not counted here.
-    :param newest: the latest value of the time column, UTC; None without rows or without a column.
-    """
-
-    rows: int
-    distinct: int
-    newest: datetime | None
-
-
-@dataclass(frozen=True)
-class TableColumns:
-    """A table or a view, with all its columns in their order.
-
-    :ivar kind: ``table``, ``view``, ``materialized view``, ``partitioned table`` or
-        ``foreign table``.
-    """
-
-    schema: str
-    table: str
-    kind: str
-    columns: tuple[Column, ...]
-
-
-@dataclass(frozen=True)
-class QueryReading:
-    """What the warehouse reports about a query. A view is not followed into what it reads itself.
-
-    :ivar outputs: the columns that the query returns.
-    :ivar tables: every table and view that it names, sorted.
-    :ivar used: schema, table and name of each column that it refers to; of a table whose whole
-        row is taken, all of them. Empty without a referee.
-    :ivar functions: functions that are not part of the engine, that the query calls and that may
-        read tables unseen.
-    :ivar snapshot: :attr:`DatabaseState.snapshot` of the transaction that read this.
-    :ivar lsn: :attr:`DatabaseState.lsn` then.
-    :ivar search_path: the schemas where a table without one is looked for, in their order.
-    :ivar aggregates: names of the server's aggregate functions.
-    :ivar definition: the query as the engine writes it, every name resolved; empty without a
-        referee.
-    :ivar referee: empty; or why the engine could not be asked which columns the query uses.
-    :ivar dialect: sqlglot's name for the SQL of the query.
-    """
-
-    outputs: tuple[Column, ...]
-    tables: tuple[TableColumns, ...]
-    used: frozenset[tuple[str, str, str]]
-    functions: tuple[str, ...]
-    snapshot: str
-    lsn: str
-    search_path: tuple[str, ...] = ("pg_catalog", "public")
-    aggregates: frozenset[str] = frozenset()
-    definition: str = ""
-    referee: str = ""
-    dialect: str = "postgres"
-
-
-@dataclass(frozen=True)
-class PredictionTable:
-    """Where the predictions of a model are kept.
-
-    :ivar schema: of the model's tables and its view.
-    :ivar key: name of the key column, in the features SQL and so in the tables.
-    """
-
-    schema: str
-    model: str
-    key: str
-
-
-@dataclass(frozen=True)
-class ShardTarget:
-    """The rows of predictions that one shard of a batch replaces.
-
-    :ivar shards: into how many the batch is cut; rows of higher ones are of an earlier cut, and are
-        removed.
-    :ivar version: the model's version as the rows record it.
-    :ivar threshold: scores from it on get the decision true; None writes no decision.
-    """
-
-    table: PredictionTable
-    batch: str
-    shard: int
-    shards: int
-    version: int
-    threshold: float | None
-
-    @property
-    def name(self) -> str:
-        """The shard as errors name it."""
-        return f"shard {self.shard} of batch {self.batch}"
 
 
 class ScoreWriter(Protocol):
@@ -224,35 +81,6 @@ class ScoreWriter(Protocol):
         :param scores: shape (rows,).
         :raises DataRefused: a key or a time is missing.
         """
-
-
-@dataclass(frozen=True)
-class PublishedBatch:
-    """A batch that the view shows.
-
-    :param content: digest of its rows; it differs as soon as one row differs.
-    :param published_at: of its first publication, or of the one over another batch; UTC.
-    """
-
-    batch: str
-    rows: int
-    content: str
-    published_at: datetime
-
-
-@dataclass(frozen=True)
-class ScoresWithLabels:
-    """The rows of a batch whose outcome is known.
-
-    :ivar score: float64, shape (labels,).
-    :ivar label: bool, shape (labels,).
-    :ivar score_histogram: rows of the whole batch in :data:`HISTOGRAM_BINS` bins of equal width
-        from 0 to 1.
-    """
-
-    score: np.ndarray
-    label: np.ndarray
-    score_histogram: tuple[int, ...]
 
 
 class Warehouse(Protocol):

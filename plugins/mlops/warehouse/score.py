@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from mlops.core.scores import LOOK, Floats, require_probabilities
 from mlops.errors import DuplicateKey, QueryError
-from mlops.warehouse.port import BATCH_ROWS, DatabaseState, ShardTarget, Warehouse
+from mlops.warehouse.port import Warehouse
+from mlops.warehouse.records import BATCH_ROWS, DatabaseState, ShardTarget
 from mlops.warehouse.threads import WriteBehind, read_ahead
 
 # Scores of shape (n,) for a matrix of shape (n, features).

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from mlops.errors import NoRows
-from mlops.warehouse.port import BATCH_ROWS, DatabaseState, Warehouse
+from mlops.warehouse.port import Warehouse
+from mlops.warehouse.records import BATCH_ROWS, DatabaseState
 
 
 @dataclass(frozen=True)

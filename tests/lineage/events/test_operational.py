@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from mlops.lineage.events.datasets import Dataset, DatasetNames
 from mlops.lineage.events.operational import operational, task_datasets
 from mlops.lineage.events.run import GovernedRuns, Port, Run
-from mlops.warehouse.port import Address
+from mlops.warehouse.records import Address
 
 NAMES = DatasetNames(
     warehouse=Address("postgres", "db:5432", "shop", dialect="postgres"),

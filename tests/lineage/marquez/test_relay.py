@@ -23,7 +23,7 @@ from mlops.lineage.marquez.relay import Delivery, deliver, waiting
 from mlops.store.connect import Store, Transaction
 from mlops.store.migrate import upgrade
 from mlops.store.tables import CaseRow, LedgerRow, LineageDeliveryRow, LineageEventRow
-from mlops.warehouse.port import Address
+from mlops.warehouse.records import Address
 from tests.lineage.faulty import FaultyServer, Mode
 
 AT = datetime(2026, 3, 14, 1, 59, 26, tzinfo=UTC)

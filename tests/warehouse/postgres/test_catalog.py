@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 
 from mlops.errors import QueryError, WarehouseUnreachable
-from mlops.warehouse.port import Column, TableColumns
 from mlops.warehouse.postgres.catalog import read_query
+from mlops.warehouse.records import Column, TableColumns
 
 TABLES = """
 CREATE TABLE orders (

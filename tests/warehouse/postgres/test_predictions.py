@@ -20,7 +20,6 @@ from mlops.errors import (
     WarehouseError,
     WarehouseUnreachable,
 )
-from mlops.warehouse.port import PredictionTable, ShardTarget
 from mlops.warehouse.postgres.predictions import (
     KEY_TYPES,
     ensure_tables,
@@ -28,6 +27,7 @@ from mlops.warehouse.postgres.predictions import (
     scores_query,
 )
 from mlops.warehouse.postgres.shard import replacing_shard
+from mlops.warehouse.records import PredictionTable, ShardTarget
 from tests.warehouse.conftest import TABLE
 
 START = datetime(2013, 1, 1, tzinfo=UTC)

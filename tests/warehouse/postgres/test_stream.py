@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 from mlops.errors import QueryError, WarehouseUnreachable
-from mlops.warehouse.port import Column
 from mlops.warehouse.postgres.describe import describe
 from mlops.warehouse.postgres.session import connected, read_only_transaction, server_of
 from mlops.warehouse.postgres.stream import stream
+from mlops.warehouse.records import Column
 
 
 @pytest.fixture(scope="module")

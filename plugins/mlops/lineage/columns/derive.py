@@ -37,7 +37,7 @@ from mlops.lineage.columns.edges import (
 )
 from mlops.lineage.columns.scope import Relation, Scope
 from mlops.lineage.columns.walk import Walk
-from mlops.warehouse.port import QueryReading
+from mlops.warehouse.records import QueryReading
 
 __all__ = ["ColumnLineage", "Edge", "Kind", "Source", "Subtype", "column_lineage"]
 

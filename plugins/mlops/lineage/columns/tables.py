@@ -20,7 +20,7 @@ from mlops.lineage.columns.edges import (
 from mlops.lineage.columns.expressions import Expressions
 from mlops.lineage.columns.functions import CALLS, function_item
 from mlops.lineage.columns.scope import Item, Output, Relation, Scope
-from mlops.warehouse.port import QueryReading, TableColumns
+from mlops.warehouse.records import QueryReading, TableColumns
 
 _OF_A_TABLE = {"this", "db", "alias", "joins", "only", "sample"}
 _OF_A_JOIN = {"this", "on", "side", "kind", "using", "method"}

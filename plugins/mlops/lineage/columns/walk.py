@@ -21,7 +21,7 @@ from mlops.lineage.columns.edges import (
 from mlops.lineage.columns.expressions import Expressions, whole_row
 from mlops.lineage.columns.scope import Output, Relation, Scope, all_of
 from mlops.lineage.columns.tables import FromClause
-from mlops.warehouse.port import QueryReading
+from mlops.warehouse.records import QueryReading
 
 # The parts that are known of each. Another one may mean what nobody has thought of.
 _OF_A_SELECT = {

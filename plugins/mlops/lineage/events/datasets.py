@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from mlops.warehouse.port import Address
+from mlops.warehouse.records import Address
 
 OWN_SCHEME = "mlops://"  # of the namespace of our own things
 

@@ -20,7 +20,7 @@ from mlops.store.tables import ReadingRow
 
 if TYPE_CHECKING:  # a spec is checked without the warehouse's drivers
     from mlops.lineage.columns.derive import ColumnLineage, Edge
-    from mlops.warehouse.port import QueryReading
+    from mlops.warehouse.records import QueryReading
 
 Edges = Sequence[Sequence[str]]
 

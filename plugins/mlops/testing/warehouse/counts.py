@@ -10,8 +10,9 @@ from mlops.core.profiles import Profile
 from mlops.errors import DataRefused, QueryError
 from mlops.testing.warehouse.rows import read
 from mlops.testing.warehouse.setting import CARRIERS, ROWS, TYPES, Setting, flights, has
-from mlops.warehouse.port import Capability, Column, Warehouse
+from mlops.warehouse.port import Capability, Warehouse
 from mlops.warehouse.profiles import window_profile
+from mlops.warehouse.records import Column
 
 
 def profiled(rows: pa.Table, *, bins: int = 10) -> Profile:

@@ -9,7 +9,8 @@ import pytest
 from mlops.errors import CapabilityMissing
 from mlops.testing.warehouse.setting import START, Setting
 from mlops.warehouse.base import WHOLE_LIFE, require_capabilities
-from mlops.warehouse.port import Capability, PredictionTable, ShardTarget, Warehouse
+from mlops.warehouse.port import Capability, Warehouse
+from mlops.warehouse.records import PredictionTable, ShardTarget
 
 TABLE = PredictionTable(schema="ml", model="late", key="id")
 TARGET = ShardTarget(TABLE, "late/1", shard=0, shards=1, version=1, threshold=None)

@@ -8,7 +8,8 @@ import pytest
 from mlops.errors import DataRefused, QueryError
 from mlops.testing.warehouse.predictions import PredictionConformance, write
 from mlops.testing.warehouse.setting import ROWS, flights
-from mlops.warehouse.port import HISTOGRAM_BINS, Capability, ShardTarget, Warehouse
+from mlops.warehouse.port import Capability, Warehouse
+from mlops.warehouse.records import HISTOGRAM_BINS, ShardTarget
 
 
 class OutcomeConformance(PredictionConformance):

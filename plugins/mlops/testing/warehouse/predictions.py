@@ -21,13 +21,8 @@ from mlops.errors import (
 )
 from mlops.testing.warehouse.rows import read
 from mlops.testing.warehouse.setting import START, Setting
-from mlops.warehouse.port import (
-    Capability,
-    PredictionTable,
-    PublishedBatch,
-    ShardTarget,
-    Warehouse,
-)
+from mlops.warehouse.port import Capability, Warehouse
+from mlops.warehouse.records import PredictionTable, PublishedBatch, ShardTarget
 
 SCHEMA = "ml"
 DAY = timedelta(days=1)

@@ -11,7 +11,8 @@ import pytest
 
 from mlops.errors import QueryError, WarehouseUnreachable
 from mlops.testing.warehouse.setting import HOUR, ROWS, START, TYPES, Setting, flights
-from mlops.warehouse.port import Column, Warehouse
+from mlops.warehouse.port import Warehouse
+from mlops.warehouse.records import Column
 from mlops.warehouse.snapshot import write_parquet
 
 

@@ -16,10 +16,10 @@ from typing import Any
 import psycopg
 
 from mlops.errors import WarehouseUnreachable
-from mlops.warehouse.port import Column, QueryReading, TableColumns
 from mlops.warehouse.postgres.describe import describe
 from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.session import Connection, as_ours, connected, translated
+from mlops.warehouse.records import Column, QueryReading, TableColumns
 
 _WHAT = "the tables of the query cannot be read"
 _VIEW = "mlops_query_reading"

@@ -8,9 +8,9 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from mlops.errors import QueryError
-from mlops.warehouse.port import Column
 from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.session import read_only_transaction
+from mlops.warehouse.records import Column
 
 
 def describe(url: str, sql: str) -> tuple[Column, ...]:

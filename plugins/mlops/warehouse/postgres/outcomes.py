@@ -9,10 +9,10 @@ import numpy as np
 from psycopg import sql
 
 from mlops.errors import DataRefused, QueryError
-from mlops.warehouse.port import HISTOGRAM_BINS, PredictionTable, ScoresWithLabels
 from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.predictions import Names
 from mlops.warehouse.postgres.session import read_only_transaction
+from mlops.warehouse.records import HISTOGRAM_BINS, PredictionTable, ScoresWithLabels
 
 
 def scores_with_labels(

@@ -31,8 +31,8 @@ from typing import Any
 from psycopg import sql
 
 from mlops.errors import QueryError, SpecError, WarehouseError
-from mlops.warehouse.port import PredictionTable, PublishedBatch
 from mlops.warehouse.postgres.session import Connection, advisory_lock, connected, translated
+from mlops.warehouse.records import PredictionTable, PublishedBatch
 
 KEY_TYPES = ("smallint", "integer", "bigint", "text", "character varying", "uuid")
 MAX_NAME_BYTES = 63

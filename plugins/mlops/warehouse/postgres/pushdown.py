@@ -16,10 +16,10 @@ from psycopg import errors
 
 from mlops.core.profiles import CategoryProfile, NumericProfile, Profile
 from mlops.errors import QueryError
-from mlops.warehouse.port import KeyCounts
 from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.pushdown_sql import MOST_ROWS, NumericColumn, TextColumn
 from mlops.warehouse.postgres.session import Connection, read_only_transaction
+from mlops.warehouse.records import KeyCounts
 
 WORKERS = 2
 

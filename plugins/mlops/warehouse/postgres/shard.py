@@ -13,7 +13,6 @@ from psycopg import sql
 from pyarrow import types
 
 from mlops.errors import DataRefused
-from mlops.warehouse.port import ShardTarget
 from mlops.warehouse.postgres.copy import Copy, copying, fixed_text
 from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.predictions import COLUMNS, Names
@@ -24,6 +23,7 @@ from mlops.warehouse.postgres.session import (
     connected,
     translated,
 )
+from mlops.warehouse.records import ShardTarget
 
 # Rows of a shard, and of those that an earlier cut had beyond the last one.
 _DELETE = "DELETE FROM {predictions} WHERE batch = %s AND (shard = %s OR shard >= %s)"

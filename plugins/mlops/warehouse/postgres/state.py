@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlops.warehouse.port import DatabaseState
+from mlops.warehouse.records import DatabaseState
 
 
 def newest_state(states: Iterable[DatabaseState]) -> DatabaseState:

@@ -31,9 +31,9 @@ from adbc_driver_postgresql import StatementOptions, dbapi
 from pyarrow import types
 
 from mlops.errors import QueryError, WarehouseError, WarehouseUnreachable
-from mlops.warehouse.port import BATCH_ROWS, DatabaseState, RowStream
 from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.session import READ_SETTINGS, is_passing, unreachable
+from mlops.warehouse.records import BATCH_ROWS, DatabaseState, RowStream
 from mlops.warehouse.threads import read_ahead
 
 _HINT_BYTES = 4 << 20

@@ -13,11 +13,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mlops.warehouse.port import (
-    ALL_CAPABILITIES,
+from mlops.warehouse.port import ALL_CAPABILITIES, Capability, ScoreWriter
+from mlops.warehouse.records import (
     BATCH_ROWS,
     Address,
-    Capability,
     Column,
     DatabaseState,
     KeyCounts,
@@ -26,7 +25,6 @@ from mlops.warehouse.port import (
     QueryReading,
     RowStream,
     ScoresWithLabels,
-    ScoreWriter,
     ShardTarget,
 )
 
