@@ -22,7 +22,7 @@ from mlops.lineage.marquez.compare import compare_marquez
 from mlops.lineage.marquez.relay import deliver
 from tests.fixtures.life import Life
 from tests.fixtures.small import small_life, write_include
-from tests.lineage.questions import Auditor
+from tests.lineage.questions import Auditor, MarquezPages
 from tests.lineage.stand_in import StandInServer
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def audited(
     # A batch's rows are read to be checked, and then to be scored.
     batch = tuple(state for of_batch, state in readings if of_batch)[:2]
     with a_server(request.param, postgres) as (url, server):
-        marquez = Marquez(url, timeout_s=30)
+        marquez = MarquezPages(url, timeout_s=30)
         found = deliver(work.store, marquez)
         assert (found.waiting, found.refused, found.unreachable) == (0, (), "")
         auditor = Auditor(

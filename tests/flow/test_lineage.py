@@ -19,12 +19,12 @@ from mlops.flow.control import control
 from mlops.flow.publish import publish
 from mlops.flow.score import score
 from mlops.lineage.marquez.compare import compare_outbox
-from mlops.lineage.node_ids import dataset_id, field_id, job_id
 from mlops.lineage.trace.graph import Graph, load
 from mlops.lineage.trace.text import as_json, as_text
 from mlops.lineage.trace.trace import Load, Trace, trace
 from mlops.store.tables import LineageEventRow
 from tests.fixtures.life import Life, Lived
+from tests.lineage.node_ids import dataset_id, field_id, job_id
 from tests.lineage.openlineage_schema import faults
 
 FACETS = Path(__file__).parents[2] / "docs" / "facets"

@@ -7,10 +7,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from mlops.lineage.marquez.client import Json, Marquez
-from mlops.lineage.node_ids import dataset_id, field_id
+from tests.lineage.node_ids import dataset_id, field_id
+
+
+class MarquezPages(Marquez):
+    """What somebody who looks at a Marquez can ask it besides; the library asks none of it."""
+
+    def run_facets(self, run_id: str, kind: Literal["run", "job"] = "run") -> Json | None:
+        """The facets of a run, or of its job as the run saw it: ``{runId, facets}``."""
+        return self.get("/jobs/runs", run_id, "facets", type=kind)
+
+    def dataset_versions(self, namespace: str, name: str, *, limit: int = 100) -> Json | None:
+        """The versions of a dataset, newest first: ``{versions, totalCount}``."""
+        return self.get("/namespaces", namespace, "datasets", name, "versions", limit=limit)
+
+    def lineage(self, node_id: str, *, depth: int = 1) -> Json | None:
+        """The nodes around a node: ``{graph: [{id, type, data, inEdges, outEdges}]}``."""
+        return self.get("/lineage", nodeId=node_id, depth=depth)
+
+    def column_lineage(
+        self, node_id: str, *, depth: int = 20, with_downstream: bool = False
+    ) -> Json | None:
+        """The columns around a dataset or a column: ``{graph: [{id, type, data, ...}]}``."""
+        downstream = "true" if with_downstream else "false"
+        return self.get("/column-lineage", nodeId=node_id, depth=depth, withDownstream=downstream)
+
+    def upstream(self, run_id: str, *, depth: int = 10) -> Json | None:
+        """The runs that a run stands on: ``{runs: [{job, run, inputs, outputs}]}``."""
+        return self.get("/runlineage/upstream", runId=run_id, depth=depth)
 
 
 @dataclass(frozen=True)
@@ -22,7 +49,7 @@ class Auditor:
     :param tables: namespace of the warehouse's tables.
     """
 
-    marquez: Marquez
+    marquez: MarquezPages
     jobs: str
     ours: str
     tables: str

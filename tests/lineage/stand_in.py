@@ -26,7 +26,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
-from mlops.lineage.node_ids import split
+from tests.lineage.node_ids import split
 
 Json = dict[str, Any]
 Place = tuple[str, str]

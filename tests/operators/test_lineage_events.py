@@ -26,13 +26,14 @@ import pytest
 from demo.postgres import EmbeddedPostgres
 from mlops.lineage.events.datasets import Dataset, DatasetNames
 from mlops.lineage.events.operational import operational
-from mlops.lineage.node_ids import dataset_id, original_name, safe_name
+from mlops.lineage.safe_names import safe_name
 from mlops.operators.lineage import known_inputs, operator_lineage
 from mlops.operators.release import DeployOperator
 from mlops.store.migrate import upgrade
 from mlops.warehouse.records import Address
 from tests.fixtures.life import PROJECT
 from tests.fixtures.small import keep_two_weeks, write_include
+from tests.lineage.node_ids import dataset_id, original_name
 from tests.lineage.openlineage_schema import faults
 
 if TYPE_CHECKING:

@@ -137,7 +137,7 @@ def _forget_files() -> None:
 def _datasets(items: Iterable[Dataset]) -> Iterator[Any]:
     from openlineage.client.event_v2 import Dataset as OpenLineageDataset
 
-    from mlops.lineage.node_ids import checked_namespace, safe_name
+    from mlops.lineage.safe_names import checked_namespace, safe_name
 
     for item in items:
         try:
@@ -159,7 +159,7 @@ def _facets(item: Dataset) -> dict[str, Any]:
 
 
 def _columns(item: Dataset) -> Iterator[tuple[str, str]]:
-    from mlops.lineage.node_ids import safe_name
+    from mlops.lineage.safe_names import safe_name
 
     for name, kind in item.columns:
         try:

@@ -11,6 +11,7 @@ import pytest
 from mlops.errors import LineageError, LineageUnreachable
 from mlops.lineage.marquez.client import Marquez, Outcome
 from tests.lineage.faulty import LOOPBACK, FaultyServer, Mode
+from tests.lineage.questions import MarquezPages
 
 LIMIT_S = 0.4
 # What the machine itself may add to the limit before a test says that there is none.
@@ -19,8 +20,8 @@ EVENT = json.dumps({"eventType": "COMPLETE", "name": "ä"})
 
 
 @pytest.fixture
-def marquez(server: FaultyServer) -> Marquez:
-    return Marquez(server.url + "/", timeout_s=LIMIT_S)
+def marquez(server: FaultyServer) -> MarquezPages:
+    return MarquezPages(server.url + "/", timeout_s=LIMIT_S)
 
 
 def test_a_delivered_event_arrives_as_it_was_written(
@@ -112,7 +113,7 @@ def test_a_long_answer_is_told_on_one_short_line(server: FaultyServer, marquez: 
     assert len(detail) == 300
 
 
-def test_questions_go_to_the_paths_of_marquez(server: FaultyServer, marquez: Marquez) -> None:
+def test_questions_go_to_the_paths_of_marquez(server: FaultyServer, marquez: MarquezPages) -> None:
     namespace, name = "postgres://h:5432", "a/b c.ä%3A"
     assert marquez.run("r-1") == {"ok": True}
     marquez.run_facets("r-1")

@@ -88,10 +88,6 @@ class Value:
         """The value where it only decides: everything that it depends on becomes indirect."""
         return self._mapped(lambda key, _: ((key[0], "INDIRECT", subtype), text))
 
-    def indirect_only(self) -> Value:
-        """Without what goes into the value itself."""
-        return Value({key: text for key, text in self.texts.items() if key[1] == "INDIRECT"})
-
     def _mapped(self, change: Callable[[_Key, str], tuple[_Key, str]]) -> Value:
         texts: dict[_Key, str] = {}
         for key, text in self.texts.items():

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops.lineage.node_ids import safe_name
+from mlops.lineage.safe_names import safe_name
 from mlops.store.ledger import Entry
 
 PRODUCER = "urn:airflow-mlops:0.1"

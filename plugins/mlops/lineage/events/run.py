@@ -16,7 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 from mlops.digests import canonical_json, digest_json
 from mlops.lineage.events import facets
 from mlops.lineage.events.datasets import Dataset
-from mlops.lineage.node_ids import safe_name
+from mlops.lineage.safe_names import safe_name
 from mlops.store.ledger import Entry
 from mlops.store.outbox import Event
 

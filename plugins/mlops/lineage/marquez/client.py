@@ -82,36 +82,13 @@ class Marquez:
 
     def run(self, run_id: str) -> Json | None:
         """A run: ``id, state, startedAt, job, facets, inputDatasetVersions, ...``."""
-        return self._get("/jobs/runs", run_id)
-
-    def run_facets(self, run_id: str, kind: Literal["run", "job"] = "run") -> Json | None:
-        """The facets of a run, or of its job as the run saw it: ``{runId, facets}``."""
-        return self._get("/jobs/runs", run_id, "facets", type=kind)
+        return self.get("/jobs/runs", run_id)
 
     def job_runs(self, namespace: str, job: str, *, limit: int = 100) -> Json | None:
         """The runs of a job, newest first: ``{runs, totalCount}``."""
-        return self._get("/namespaces", namespace, "jobs", job, "runs", limit=limit)
+        return self.get("/namespaces", namespace, "jobs", job, "runs", limit=limit)
 
-    def dataset_versions(self, namespace: str, name: str, *, limit: int = 100) -> Json | None:
-        """The versions of a dataset, newest first: ``{versions, totalCount}``."""
-        return self._get("/namespaces", namespace, "datasets", name, "versions", limit=limit)
-
-    def lineage(self, node_id: str, *, depth: int = 1) -> Json | None:
-        """The nodes around a node: ``{graph: [{id, type, data, inEdges, outEdges}]}``."""
-        return self._get("/lineage", nodeId=node_id, depth=depth)
-
-    def column_lineage(
-        self, node_id: str, *, depth: int = 20, with_downstream: bool = False
-    ) -> Json | None:
-        """The columns around a dataset or a column: ``{graph: [{id, type, data, ...}]}``."""
-        downstream = "true" if with_downstream else "false"
-        return self._get("/column-lineage", nodeId=node_id, depth=depth, withDownstream=downstream)
-
-    def upstream(self, run_id: str, *, depth: int = 10) -> Json | None:
-        """The runs that a run stands on: ``{runs: [{job, run, inputs, outputs}]}``."""
-        return self._get("/runlineage/upstream", runId=run_id, depth=depth)
-
-    def _get(self, path: str, *parts: str, **query: str | int) -> Json | None:
+    def get(self, path: str, *parts: str, **query: str | int) -> Json | None:
         """An answer as parsed JSON; None when the server knows no such thing.
 
         :raises LineageUnreachable: without an answer, or with one that is no answer.

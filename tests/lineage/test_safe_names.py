@@ -9,17 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops.errors import LineageError
-from mlops.lineage.node_ids import (
-    LONGEST,
-    Node,
-    checked_namespace,
-    dataset_id,
-    field_id,
-    job_id,
-    original_name,
-    safe_name,
-    split,
-)
+from mlops.lineage.safe_names import LONGEST, checked_namespace, safe_name
+from tests.lineage.node_ids import Node, dataset_id, field_id, job_id, original_name, split
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 ODD_NAMES = st.text("ab09:#%/ .\n\u2028ä", min_size=1, max_size=12)
