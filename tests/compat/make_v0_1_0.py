@@ -17,6 +17,7 @@ test imports it. It is kept to say how they came to be. It writes everything but
   signatures hold, how windows were scored and judged.
 - ``specs.json``: digests of the specs and policies in ``specs/``.
 - ``dags.json``: names of the DAGs of those specs, of their tasks and of the fields of their forms.
+- ``names/``: templates that use every name that reports had.
 - ``packages/``: packages of several kinds of estimators, rows to score, and their exact scores.
 """
 
@@ -34,12 +35,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import chdir, redirect_stdout
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import psycopg
@@ -60,7 +62,7 @@ from mlops.core.canonical import digest_json
 from mlops.core.estimator import positive_scores
 from mlops.core.package import load_model, read
 from mlops.core.package_file import installed_versions
-from mlops.core.period import parse
+from mlops.core.period import Period, parse
 from mlops.flow.control import control, record_started
 from mlops.flow.deploy import deploy
 from mlops.flow.governance import reviews
@@ -85,6 +87,9 @@ from mlops.lineage.marquez.compare import compare_outbox
 from mlops.lineage.marquez.relay import deliver
 from mlops.lineage.marquez.relay import waiting as events_waiting
 from mlops.lineage.trace import trace
+from mlops.reports.context import MonitoringContext, ValidationContext
+from mlops.reports.monitoring import MonitoringView
+from mlops.reports.validation import ValidationView
 from mlops.spec.load import Include
 from mlops.store import ledger
 from mlops.store.connect import head_revision
@@ -290,6 +295,16 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
 }
 
+
+PERIOD_CALLS = ("label()", "words()")
+FILTERS_USED = (
+    "{{ 28243 | count }} {{ none | decimal }} {{ 0.5 | decimal(2) }} {{ 54.4 | amount }}",
+    "{{ 0.35 | signed }} {{ -0.35 | signed(1) }} {{ 0.26 | percent }} {{ 0.26 | percent(0) }}",
+    "{% set at = report.made_at if view.heat is defined else report.identity.made_at %}",
+    "{{ at | day }} {{ at | minute }}",
+    "{{ 125.0 | seconds }} {{ ('ab' * 32) | short }} {{ 2 | several('row') }}",
+    "{{ 2 | several('day', 'days') }} {{ 'auc by origin' | metric }} {{ '≥ -0.01' | bound }}",
+)
 
 # For each task all that come before it.
 DAGS = """
@@ -725,6 +740,45 @@ def make_dags() -> None:
     write_json(HERE / "dags.json", json.loads(done.stdout.splitlines()[-1]))
 
 
+def make_names() -> None:
+    """Templates that use each name that a report had: companies may have written any of them."""
+    target = HERE / "names"
+    target.mkdir(exist_ok=True)
+    reports = {
+        "validation": (ValidationContext, ValidationView),
+        "monitoring": (MonitoringContext, MonitoringView),
+    }
+    for name, (context, view) in reports.items():
+        lines = [*_names(context, "report"), *_names(view, "view")]
+        (target / f"{name}.html.j2").write_text("\n".join([*lines, *FILTERS_USED, ""]))
+
+
+def _names(hint: Any, expression: str, depth: int = 0) -> Iterator[str]:
+    """Lines of a template that print everything below an expression of a type."""
+    pad = " " * depth
+    parts = get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        (one,) = (part for part in parts if part is not type(None))
+        yield f"{pad}{{% if {expression} is not none %}}"
+        yield from _names(one, expression, depth + 1)
+        yield f"{pad}{{% endif %}}"
+    elif get_origin(hint) is tuple and parts[-1] is Ellipsis:
+        yield f"{pad}{{% for item{depth} in {expression} %}}"
+        yield from _names(parts[0], f"item{depth}", depth + 1)
+        yield f"{pad}{{% endfor %}}"
+    elif get_origin(hint) is tuple:
+        for index, part in enumerate(parts):
+            yield from _names(part, f"{expression}[{index}]", depth)
+    elif is_dataclass(hint):
+        hints = get_type_hints(hint)
+        for field in fields(hint):
+            yield from _names(hints[field.name], f"{expression}.{field.name}", depth)
+        if hint is Period:
+            yield from (f"{pad}{{{{ {expression}.{name} }}}}" for name in ("unit", *PERIOD_CALLS))
+    else:
+        yield f"{pad}{{{{ {expression} }}}}"
+
+
 def make_packages(postgres: EmbeddedPostgres, folder: Path) -> None:
     """Release a model of each kind in a database of their own, and score rows with it."""
     database = postgres.url("kinds")
@@ -831,6 +885,7 @@ def main() -> None:
             make_packages(server, root / "kinds")
         make_specs()
         make_dags()
+        make_names()
     finally:
         server.destroy()
         shutil.rmtree(root, ignore_errors=True)

@@ -1,0 +1,73 @@
+"""Names that templates of earlier versions use, and what the records of reports call them today.
+
+A company keeps its copies of the templates, so a name that a report had once goes on meaning the
+same value. A record that gets a better name for a field adds the earlier one here.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+
+from mlops.core.drift.psi import PSI
+from mlops.core.records import FeatureDrift, MonitorResult
+from mlops.reports.context import SeatView
+
+EARLIER_NAMES: Mapping[tuple[type, str], str] = {
+    (SeatView, "people"): "required",
+    (SeatView, "signs"): "attests",
+    (FeatureDrift, "psi"): "value",
+    (FeatureDrift, "psi_expected_by_chance"): "expected_by_chance",
+    (MonitorResult, "rows_gone"): "rows_missing",
+}
+
+
+class DeprecatedName(FutureWarning):
+    """A report template uses the earlier name of a field."""
+
+
+class TemplateEnvironment(Environment):
+    """Templates that may use earlier names.
+
+    :ivar renamed: the name of today for each earlier one that a template has used.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.renamed: dict[str, str] = {}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """``item.name``."""
+        return super().getattr(obj, self._current_name(obj, attribute))
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """``item["name"]``, and the names that filters such as ``map`` are given."""
+        return super().getitem(obj, self._current_name(obj, argument))
+
+    def _current_name(self, obj: Any, name: Any) -> Any:
+        current = EARLIER_NAMES.get((type(obj), name)) if isinstance(name, str) else None
+        # A value of another statistic must not be printed as a PSI.
+        if current is None or (isinstance(obj, FeatureDrift) and obj.statistic != PSI.name):
+            return name
+        self.renamed[name] = current
+        return current
+
+
+def warn_of_earlier_names(template: Path, renamed: Mapping[str, str]) -> None:
+    """Warn once of a report whose templates use earlier names, however often they do.
+
+    :param template: the template that was rendered; others that it includes may be meant.
+    :param renamed: the name of today for each earlier one.
+    """
+    if renamed:
+        pairs = ", ".join(f"'{new}' for '{old}'" for old, new in sorted(renamed.items()))
+        warnings.warn(
+            f"{template}: names of report templates have changed, write {pairs}; the earlier names "
+            "still work",
+            DeprecatedName,
+            stacklevel=4,
+        )
