@@ -20,7 +20,7 @@ PACKAGE = PLUGINS / "mlops"
 ABOVE_THE_LINE = (
     ("plugin", "mlops_plugin", "provider_info", "__main__", "preload"),
     ("lifecycle",),
-    ("operators", "sensors", "api_server", "web", "cli"),
+    ("operators", "sensors", "api_server", "web", "cli", "frames"),
     ("connections",),
     ("settings",),
 )
