@@ -284,7 +284,7 @@ def test_the_tasks_role_can_deliver_and_cannot_change_what_was_told(
             "WHERE seq = 2 AND stage = 'COMPLETE'",
             "entry 2: its events were changed",
         ),
-        ("DELETE FROM mlops.lineage_event WHERE seq = 2", "entry 2: its events are gone"),
+        ("DELETE FROM mlops.lineage_event WHERE seq = 2", "entry 2: its events are missing"),
         (
             "INSERT INTO mlops.lineage_event SELECT 9, position, run_id, job, stream, stage, body "
             "FROM mlops.lineage_event WHERE seq = 2",

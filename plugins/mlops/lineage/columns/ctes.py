@@ -17,7 +17,7 @@ Query = Callable[[exp.Expr, Scope], Relation]
 class Cte:
     """A query of a WITH clause; walked when it is first read.
 
-    :ivar scope: what can be named where it stands.
+    :ivar scope: what can be named at its place.
     :ivar so_far: of a recursive one while it is walked, what it is known to return.
     """
 
@@ -81,7 +81,7 @@ def _walked(cte: Cte, query: Query) -> Relation:
     while True:
         cte.so_far = before
         after = query(body, cte.scope).renamed(cte.names)
-        if _says(after) == _says(before):
+        if _comparable(after) == _comparable(before):
             return after
         before = after
 
@@ -94,7 +94,7 @@ def _tables(node: exp.Expr) -> list[exp.Table]:
     return [t for t in node.find_all(exp.Table) if isinstance(t.this, exp.Identifier)]
 
 
-def _says(relation: Relation) -> object:
+def _comparable(relation: Relation) -> object:
     """What two readings of a query are compared by."""
     columns = [(column.name, set(column.value.texts)) for column in relation.columns]
     return columns, set(relation.rows.texts)

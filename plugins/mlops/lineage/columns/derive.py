@@ -1,12 +1,12 @@
 """Which columns of tables a query's columns come from.
 
 The SQL is walked as sqlglot parses it, with the tables' columns as Postgres gives them; and what
-was found is held against the columns that Postgres itself says the query uses:
+was found is compared with the columns that the query uses according to Postgres:
 
-- an edge from a column that Postgres does not name is left out, and said in ``unknown``;
+- an edge from a column that Postgres does not name is left out, and listed in ``unknown``;
 - a column that Postgres names and no edge claims concerns the query as a whole, indirectly;
 - SQL that cannot be followed gives no direct edge at all: every column that Postgres names then
-  concerns every output indirectly, and ``unknown`` says why.
+  concerns every output indirectly, and ``unknown`` holds the reason.
 
 How an output depends on a column, in OpenLineage's words: directly where the column's value goes
 into it (``IDENTITY`` bare, ``AGGREGATION`` through an aggregate, else ``TRANSFORMATION``), and
@@ -66,7 +66,7 @@ def column_lineage(query: str, catalog: QueryReading) -> ColumnLineage:
     """Follow each output of a query to the columns of tables that it comes from.
 
     :param query: one SELECT, without parameters.
-    :param catalog: what Postgres says of the same query.
+    :param catalog: what Postgres knows of the same query.
     """
     reasons = []
     # Postgres' own writing of the query has no stars and no names left to guess.
@@ -74,7 +74,7 @@ def column_lineage(query: str, catalog: QueryReading) -> ColumnLineage:
         try:
             tree = sqlglot.parse_one(sql, read=catalog.dialect)
             return _checked(_walked(tree, catalog), catalog, _unseen(catalog, tree))
-        except Exception as error:  # noqa: BLE001 (no lineage is no reason to stop a training)
+        except Exception as error:  # noqa: BLE001 (a training goes on without lineage)
             reasons.append(_reason(error))
     return _not_followed(catalog, reasons)
 
@@ -116,7 +116,7 @@ def _vouched(
     if refused:
         names = ", ".join(f"{s.schema}.{s.table}.{s.column}" for s in refused)
         unknown.append(
-            f"{what} seemed to depend on {names}; Postgres says that the query does not use it, "
+            f"{what} seemed to depend on {names}; according to Postgres the query does not use it, "
             "so it is left out."
         )
     return tuple(edge for edge in edges if edge.source in used)
@@ -138,13 +138,13 @@ def _not_followed(catalog: QueryReading, reasons: list[str]) -> ColumnLineage:
 
 
 def _used(catalog: QueryReading) -> tuple[Edge, ...]:
-    """An edge for each column that Postgres says the query uses."""
+    """An edge for each column that the query uses according to Postgres."""
     text = "used by the query; no output was seen to take it"
     return tuple(Edge(Source(*c), "INDIRECT", "OTHER", text) for c in sorted(catalog.used))
 
 
 def _all(catalog: QueryReading) -> tuple[Edge, ...]:
-    """An edge for each column of each table, where nobody can say which of them are used."""
+    """An edge for each column of each table, where it is not known which of them are used."""
     return tuple(
         Edge(Source(t.schema, t.table, c.name), "INDIRECT", "OTHER", "a column of a table read")
         for t in catalog.tables

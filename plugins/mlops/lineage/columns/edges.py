@@ -28,7 +28,7 @@ _LONGEST_TEXT = 200
 
 
 class Unclear(Exception):
-    """Something in the SQL whose meaning for lineage cannot be told; never leaves this package."""
+    """Something in the SQL whose meaning for lineage is unknown; never leaves this package."""
 
 
 @dataclass(frozen=True, order=True)
@@ -46,8 +46,8 @@ class Edge:
 
     :ivar kind: ``DIRECT`` where the column's value goes into the value, ``INDIRECT`` where it only
         decides which rows or which of several values are taken.
-    :ivar subtype: OpenLineage's names, and ``OTHER``: Postgres says that the query uses the column,
-        and no output or clause was seen to take it.
+    :ivar subtype: OpenLineage's names, and ``OTHER``: according to Postgres the query uses the
+        column, and no output or clause was seen to take it.
     :ivar description: the SQL that makes it so, in at most 200 characters.
     """
 

@@ -70,7 +70,7 @@ class Expressions:
         """What an expression depends on.
 
         :param text: the whole expression that it is part of, as descriptions show it.
-        :raises Unclear: it holds something that cannot be told.
+        :raises Unclear: it holds something whose meaning is unknown.
         """
         described = text if text is not None else text_of(node)
         if isinstance(node, _NO_VALUES):

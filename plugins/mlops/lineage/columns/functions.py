@@ -12,7 +12,7 @@ from mlops.lineage.columns.scope import Item, Output, Relation
 CALLS = (exp.Lateral, exp.Unnest)
 
 # Columns of Postgres' own functions, from its manual; an empty name is the alias, or else the
-# function's own name. What another function returns cannot be told from the SQL.
+# function's own name. What another function returns cannot be seen in the SQL.
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("json_each", "json_each_text", "jsonb_each", "jsonb_each_text"), ("key", "value")
@@ -39,7 +39,7 @@ def function_item(node: exp.Expr, value_of: Callable[[exp.Expr], Value]) -> Item
 
     :param value_of: what an argument depends on. It goes into every column of its function, and
         decides how many rows there are.
-    :raises Unclear: which column is whose cannot be told.
+    :raises Unclear: it is unknown which column belongs to which function.
     """
     alias = node.args.get("alias")
     name = fold_identifier(alias.this) if alias is not None and alias.this else None

@@ -14,8 +14,8 @@ from mlops.lineage.columns.edges import NO_VALUE, Unclear, Value, together
 class Output:
     """A column of a table, a subquery or a function.
 
-    :ivar name: None where it cannot be told from the SQL.
-    :ivar is_open: it stands for any number of columns, as a function may return them.
+    :ivar name: None if it cannot be seen in the SQL.
+    :ivar is_open: it is any number of columns, as a function may return them.
     """
 
     name: str | None
@@ -45,7 +45,7 @@ class Relation:
 class Binding:
     """A name under which columns can be asked for.
 
-    :ivar schema: of a table that stands under its own name.
+    :ivar schema: of a table that is used under its own name.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Item:
     """A part of a FROM clause, or all of it.
 
     :ivar columns: those that a name without a table finds, in the order of ``*``; a column that
-        two tables are joined by USING stands here once.
+        two tables are joined by USING is here once.
     """
 
     bindings: tuple[Binding, ...] = ()
@@ -107,7 +107,7 @@ class Item:
         """The columns of a NATURAL JOIN."""
         names = {column.name for column in other.columns}
         if None in names | {column.name for column in self.columns}:
-            raise Unclear("a NATURAL JOIN of columns whose names cannot be told")
+            raise Unclear("a NATURAL JOIN of columns whose names are unknown")
         return [column.name for column in self.columns if column.name and column.name in names]
 
 
@@ -116,7 +116,7 @@ def only(columns: Sequence[Output], name: str) -> Output:
     found = [column for column in columns if column.name == name]
     found = found or [column for column in columns if column.name is None]
     if len(found) != 1:
-        raise Unclear(f"the column {name} cannot be told from others")
+        raise Unclear(f"the column {name} cannot be distinguished from others")
     return found[0]
 
 
@@ -124,14 +124,14 @@ def _named(columns: Sequence[Output], name: str) -> Value:
     """The value of a column that two tables are joined by."""
     found = only(columns, name)
     if found.name is None or found.is_open:
-        raise Unclear(f"the column {name} of a join cannot be told from others")
+        raise Unclear(f"the column {name} of a join cannot be distinguished from others")
     return found.value
 
 
 def all_of(columns: Sequence[Output]) -> tuple[Output, ...]:
-    """The columns that a ``*`` stands for."""
+    """The columns that a ``*`` means."""
     if any(column.is_open for column in columns):
-        raise Unclear("a * over a function whose columns cannot be told")
+        raise Unclear("a * over a function whose columns are unknown")
     return tuple(columns)
 
 

@@ -134,7 +134,7 @@ def _output(table: TableColumns, name: str) -> Output:
 
 
 def _seeing(item: Item, around: Scope) -> Scope:
-    """The scope of a place that sees some tables, and what stands around them."""
+    """The scope of a place that sees some tables, and what is around them."""
     return Scope(item=item, outer=around, ctes=around.ctes)
 
 
@@ -150,7 +150,7 @@ def _is_join(node: exp.Expr) -> bool:
 
 
 def _alias(node: exp.Expr) -> tuple[str | None, list[str]]:
-    """The name that a part stands under, and those of its first columns."""
+    """The name that a part is used under, and those of its first columns."""
     alias = node.args.get("alias")
     if alias is None:
         return None, []

@@ -23,13 +23,13 @@ from mlops.lineage.columns.scope import Output, Relation, Scope, all_of
 from mlops.lineage.columns.tables import FromClause
 from mlops.warehouse.records import QueryReading
 
-# The parts that are known of each. Another one may mean what nobody has thought of.
+# The parts that are known of each. Another one may have a meaning that is not known here.
 _OF_A_SELECT = {
     *("with_", "expressions", "from_", "joins", "where", "group", "having", "windows"),
     *("distinct", "order", "limit", "offset", "locks"),
 }
 _OF_A_SET_OPERATION = {"with_", "this", "expression", "distinct", "order", "limit", "offset"}
-# Its name, and what it is joined with, concern the FROM clause that it stands in.
+# Its name, and what it is joined with, concern the FROM clause that it is part of.
 _OF_A_SUBQUERY = {"with_", "this", "alias", "joins", "order", "limit", "offset"}
 _NAMED_AFTER_THEMSELVES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Coalesce)
 _Clause = Literal["GROUP BY", "DISTINCT ON", "ORDER BY"]
@@ -49,7 +49,7 @@ class Walk:
         """What a query returns.
 
         :param scope: what can be named around it.
-        :raises Unclear: it holds something that cannot be told.
+        :raises Unclear: it holds something whose meaning is unknown.
         """
         if isinstance(node, exp.Select):
             return self._select(node, with_clause(node, scope))
@@ -157,7 +157,7 @@ class Walk:
         if isinstance(key, exp.Literal) and not key.is_string:
             at = int(key.this) - 1
             if not 0 <= at < len(columns):
-                raise Unclear(f"there is no column {key.this}")
+                raise Unclear(f"column {key.this} does not exist")
             return columns[at].value.deciding(subtype, columns[at].name or text)
         if isinstance(key, exp.Column) and not key.args.get("table"):
             name = fold_identifier(key.this)
@@ -197,7 +197,7 @@ class Walk:
 
 
 def _name_of(node: exp.Expr) -> str | None:
-    """The name of an output as Postgres gives it, where that can be told."""
+    """The name of an output as Postgres gives it, where that is known."""
     if isinstance(node, exp.Alias):
         return fold_identifier(node.args["alias"])
     if isinstance(node, exp.Paren | exp.Cast | exp.Collate | exp.Bracket | exp.Window | exp.Filter):

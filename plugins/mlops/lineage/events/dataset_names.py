@@ -5,7 +5,7 @@ Plain text without imports, since operators use it when DAGs are parsed.
 
 from __future__ import annotations
 
-SHORT = 12  # of a digest or an id, which is enough to tell two apart
+SHORT = 12  # of a digest or an id, which is enough to distinguish two
 
 
 def spec(model: str, digest: str) -> str:

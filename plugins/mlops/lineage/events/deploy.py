@@ -1,4 +1,4 @@
-"""What is told of a version's deployment: evidence, signatures, the live slot, scores."""
+"""The events of a version's deployment: evidence, signatures, what is live, scores."""
 
 from __future__ import annotations
 

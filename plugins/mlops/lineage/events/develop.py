@@ -1,4 +1,4 @@
-"""What is told of a model's development: spec, snapshot, checks, training, validation, package."""
+"""The events of a model's development: spec, snapshot, checks, training, validation, package."""
 
 from __future__ import annotations
 

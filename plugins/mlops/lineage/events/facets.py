@@ -53,13 +53,13 @@ def _plain(value: Any) -> Any:
 
 
 def schema(columns: Iterable[tuple[str, str]]) -> Facet:
-    """Names and types of columns; a column without a type would be stored anew with each event."""
+    """Names and types of columns; a column without a type would be stored again with each event."""
     fields = [{"name": safe_name(name), "type": kind} for name, kind in columns]
     return _standard("schema", "1-2-0", "SchemaDatasetFacet", fields=fields)
 
 
 def data_source(namespace: str) -> Facet:
-    """Where a dataset lies."""
+    """Where a dataset is."""
     return _standard("dataSource", "1-0-1", "DatasourceDatasetFacet", name=namespace, uri=namespace)
 
 
@@ -118,7 +118,7 @@ def column_lineage(fields: Mapping[str, Sequence[From]], rows: Sequence[From] = 
 
 
 def _sources(found: Sequence[From]) -> dict[str, Any]:
-    # Marquez reads what is said of the whole field; the standard wants it for each source.
+    # Marquez reads what is stated of the whole field; the standard wants it for each source.
     direct = [item for item in found if item.kind == "DIRECT"] or found
     subtypes = {item.subtype for item in direct}
     return {
@@ -269,7 +269,7 @@ def airflow(run: Mapping[str, Any]) -> Facet:
 
 
 def ledger(entry: Entry) -> Facet:
-    """The ledger's entry that a run is told of: on every governed event."""
+    """The ledger's entry that a run belongs to: on every governed event."""
     return _own(
         LEDGER,
         seq=entry.seq,
@@ -294,7 +294,7 @@ def read(
     """What exactly was read of an input.
 
     :param kind: of version: ``pg_snapshot`` (a state of the database: pg_visible_in_snapshot()
-        says whether a load is in it), ``sha256``, ``number`` or ``batch``.
+        answers whether a load is in it), ``sha256``, ``number`` or ``batch``.
     """
     return _own(
         READ,

@@ -1,4 +1,4 @@
-"""What is told of a live version's monitoring: what was measured, and the verdict."""
+"""The events of a live version's monitoring: what was measured, and the verdict."""
 
 from __future__ import annotations
 

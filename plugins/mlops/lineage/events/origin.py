@@ -1,4 +1,4 @@
-"""Where lineage is told from: names, the namespace of our jobs, and the Airflow task."""
+"""Where events come from: names, the namespace of our jobs, and the Airflow task."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow, TrainingRow, VersionRow
 
 SCORE = ("score", "double precision")
-# What a row of predictions says.
+# The columns of a row of predictions.
 PREDICTION = (SCORE, ("decision", "boolean"))
 
 

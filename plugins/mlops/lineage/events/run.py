@@ -1,6 +1,6 @@
-"""One governed run: what was read, what was written, and how it is told to OpenLineage.
+"""One governed run: what was read, what was written, and its OpenLineage events.
 
-A run is told by a START and a COMPLETE with the same, full datasets: an event with fewer would take
+A run has a START and a COMPLETE event with the same, full datasets: an event with fewer would take
 the missing edges out of Marquez' graph. It has no ``parent``: Marquez would rename the job.
 """
 
@@ -22,7 +22,7 @@ from mlops.store.outbox import Event
 
 SCHEMA_URL = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 Facets = Mapping[str, Mapping[str, Any]]
-# START and COMPLETE of a step that is told when it is done need an order all the same.
+# START and COMPLETE need an order, although both are written when the step is done.
 _BEFORE = timedelta(milliseconds=1)
 
 
@@ -53,7 +53,7 @@ class Run:
 
 @dataclass(frozen=True)
 class GovernedRuns:
-    """All runs that are told of one fact.
+    """All runs of one fact.
 
     :param namespace: of the jobs.
     :param model: whose stream of events they belong to.
@@ -69,7 +69,7 @@ class GovernedRuns:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over what is told, which is without the ledger's entry."""
+        """SHA-256 over the events without the ledger's entry."""
         return digest_json(self._bodies)
 
     def events(self, entry: Entry) -> Sequence[Event]:
@@ -78,7 +78,7 @@ class GovernedRuns:
         return [event for run, body in both for event in self._events(run, body, entry)]
 
     def _events(self, run: Run, body: Mapping[str, Any], entry: Entry) -> Iterable[Event]:
-        # From the entry and the job: told again, it is the same run.
+        # From the entry and the job: sent again, it is the same run.
         run_id = str(uuid5(NAMESPACE_URL, f"mlops:{entry.digest}:{body['job']['name']}"))
         for stage, at in (("START", run.at - _BEFORE), ("COMPLETE", run.at)):
             event = {
@@ -100,7 +100,7 @@ class GovernedRuns:
 
 
 def openlineage_event(namespace: str, run: Run) -> dict[str, Any]:
-    """What is said of a run: the event without its stage, its time, its id and its entry."""
+    """The event of a run without its stage, its time, its id and its entry."""
     return {
         "schemaURL": SCHEMA_URL,
         "producer": facets.PRODUCER,

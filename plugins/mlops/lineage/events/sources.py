@@ -1,4 +1,4 @@
-"""What a query read: the fact that is kept of it, and how it is told.
+"""What a query read: the fact that is kept of it, and its events.
 
 Marquez follows a column downstream only from a dataset that was the output of some run, and gives a
 table a version only when one wrote it. So each table that is read gets a run ``observe.<table>``,

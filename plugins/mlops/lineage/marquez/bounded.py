@@ -1,7 +1,7 @@
 """Network connections of which a whole exchange has one time limit.
 
-The time-outs of ``httpx`` begin anew with every byte, so a server that trickles could hold a task
-for hours. In ``httpcore``, which ``httpx`` stands on, each read and write can be given what is
+The time-outs of ``httpx`` begin again with every byte, so a server that trickles could hold a task
+for hours. In ``httpcore``, which ``httpx`` is built on, each read and write can be given what is
 left of the time.
 """
 

@@ -44,7 +44,7 @@ class Outcome:
 
     :ivar kind: ``delivered``: the server has it. ``refused``: it will never take this event.
         ``unreachable``: it may or may not have it; post it again later, which does no harm.
-    :ivar detail: one line for a person: the status and what the server said, or what went wrong.
+    :ivar detail: one line for a person: the status and the server's answer, or what went wrong.
     """
 
     kind: Kind
@@ -78,7 +78,7 @@ class Marquez:
             status, answer = self._exchange("POST", "/lineage", content)
         except LineageUnreachable as error:
             return Outcome("unreachable", _one_line(str(error.found)))
-        return Outcome(_kind(status), _said(status, answer))
+        return Outcome(_kind(status), _status_line(status, answer))
 
     def run(self, run_id: str) -> Json | None:
         """A run: ``id, state, startedAt, job, facets, inputDatasetVersions, ...``."""
@@ -91,7 +91,7 @@ class Marquez:
     def get(self, path: str, *parts: str, **query: str | int) -> Json | None:
         """An answer as parsed JSON; None when the server knows no such thing.
 
-        :raises LineageUnreachable: without an answer, or with one that is no answer.
+        :raises LineageUnreachable: without an answer, or with one that cannot be read.
         :raises LineageError: when the server refuses the question.
         """
         target = "/".join([path, *(quote(part, safe="") for part in parts)])
@@ -110,7 +110,7 @@ class Marquez:
         refused = _kind(status) == "refused"
         raise (LineageError if refused else LineageUnreachable)(
             f"the lineage server's answer to GET {self.url}/api/v1{target}",
-            found=_said(status, answer),
+            found=_status_line(status, answer),
             expected="200 and a JSON object",
         )
 
@@ -151,7 +151,7 @@ def _kind(status: int) -> Kind:
     return "refused" if client_error and status not in _NOT_THE_EVENT else "unreachable"
 
 
-def _said(status: int, answer: bytes) -> str:
+def _status_line(status: int, answer: bytes) -> str:
     return _one_line(f"{status} {answer[: 4 * SHOWN_CHARACTERS].decode(errors='replace')}")
 
 

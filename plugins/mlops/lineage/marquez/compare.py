@@ -36,27 +36,27 @@ class Comparison:
 
 
 def compare_outbox(store: Store) -> Comparison:
-    """Whether the outbox still says what the ledger's entries vouch for."""
+    """Whether the outbox still holds the events whose digests the ledger's entries carry."""
     problems: list[str] = []
     entries = runs = 0
     with store.transaction() as transaction:
-        wanted = _vouched(transaction)
+        wanted = _recorded_digests(transaction)
         for seq, events in _by_entry(transaction):
             complete = [event for event in events if event["eventType"] == COMPLETE]
             entries, runs = entries + 1, runs + len(complete)
-            said = wanted.pop(seq, None)
-            if said is None:
+            kept = wanted.pop(seq, None)
+            if kept is None:
                 problems.append(f"entry {seq}: the outbox has events that the ledger knows not of")
-            elif any(_entry_of(event) != (seq, said.digest) for event in events) or (
-                digest_json([without_entry(event) for event in complete]) != said.lineage
+            elif any(_entry_of(event) != (seq, kept.digest) for event in events) or (
+                digest_json([without_entry(event) for event in complete]) != kept.lineage
             ):
                 problems.append(f"entry {seq}: its events were changed in the outbox")
-    problems += [f"entry {seq}: its events are gone from the outbox" for seq in sorted(wanted)]
+    problems += [f"entry {seq}: its events are missing from the outbox" for seq in sorted(wanted)]
     return Comparison(entries, runs, tuple(problems))
 
 
 def compare_marquez(store: Store, marquez: Marquez) -> Comparison:
-    """Whether Marquez holds each run of the outbox as it was told, and no other in its place.
+    """Whether Marquez holds each run of the outbox as it was sent, and no other in its place.
 
     :raises LineageUnreachable: it gave no answer.
     """
@@ -85,9 +85,9 @@ def _differences(event: Mapping[str, Any], found: Mapping[str, Any] | None) -> I
         return
     if found.get("state") != "COMPLETED":
         yield f"{what}: Marquez holds it {found.get('state')}, not COMPLETED"
-    said = (found.get("facets") or {}).get(facets.LEDGER) or {}
-    if (said.get("seq"), said.get("digest")) != (seq, digest):
-        yield f"{what}: Marquez has another ledger entry for it, {said.get('seq')}"
+    entry = (found.get("facets") or {}).get(facets.LEDGER) or {}
+    if (entry.get("seq"), entry.get("digest")) != (seq, digest):
+        yield f"{what}: Marquez has another ledger entry for it, {entry.get('seq')}"
     for ours, theirs in (("inputs", "inputDatasetVersions"), ("outputs", "outputDatasetVersions")):
         wanted = {(port["namespace"], port["name"]) for port in event[ours]}
         there = {_version_id(port) for port in found.get(theirs) or ()}
@@ -108,20 +108,20 @@ def _entry_of(event: Mapping[str, Any]) -> tuple[int, str]:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Digests:
     digest: str
     lineage: str
 
 
-def _vouched(transaction: Transaction) -> dict[int, _Said]:
-    """What the ledger's entries say of their events."""
+def _recorded_digests(transaction: Transaction) -> dict[int, _Digests]:
+    """The digests of the ledger's entries and of their events, by number of the entry."""
     rows = transaction.session.execute(
         select(LedgerRow.seq, LedgerRow.digest, LedgerRow.payload).execution_options(yield_per=PAGE)
     )
     return {
-        row.seq: _Said(row.digest, said)
+        row.seq: _Digests(row.digest, lineage)
         for row in rows
-        if (said := json.loads(row.payload).get("lineage")) is not None
+        if (lineage := json.loads(row.payload).get("lineage")) is not None
     }
 
 

@@ -1,8 +1,8 @@
-"""Delivers the outbox as soon as something is in it, beside whatever else its process does.
+"""Delivers the outbox as soon as something is in it, beside the other work of its process.
 
-It runs in a thread of the API server. Postgres tells it when a transaction that put events into
+It runs in a thread of the API server. Postgres notifies it when a transaction that put events into
 the outbox was committed, so a task is never slowed and a step's lineage is in Marquez a moment
-later. It promises nothing: whatever it misses, ``mlops_governance`` delivers within the hour.
+later. It promises nothing: what it misses, ``mlops_governance`` delivers within the hour.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PATIENCE_S = 10.0
 
 
 def start(store: Store, url: str, *, api_key: str | None = None) -> Callable[[], None]:
-    """Start delivering in a thread of its own; whatever happens there is logged and goes on.
+    """Start delivering in a thread of its own; an error there is logged, and the thread goes on.
 
     :return: what ends it.
     """
@@ -54,7 +54,7 @@ def _run(store: Store, marquez: Marquez, stop: threading.Event) -> None:
                 pause = FIRST_PAUSE_S
         except (MlopsError, psycopg.Error) as error:
             log.warning("the outbox cannot be listened to, trying again: %s", error)
-        except Exception:  # the API server goes on whatever happens to us
+        except Exception:  # the API server goes on when this thread fails
             log.exception("delivering lineage failed, trying again")
         stop.wait(pause)
         pause = min(pause * 2, LONGEST_PAUSE_S)

@@ -1,8 +1,8 @@
 """From the outbox to Marquez: in the order of the ledger, at least once, however long it was away.
 
-Nobody's task waits here. What has arrived is noted in rows that are only ever inserted; a receiver
-that was emptied since then is noticed and told everything again, which does no harm: runs and
-versions are known by ids of ours.
+No task waits here. What has arrived is noted in rows that are only ever inserted; a receiver that
+was emptied since then is noticed, and everything is sent to it again, which does no harm: the ids
+of runs and versions are made here.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Delivery:
 
     :ivar delivered: events that have arrived in this round.
     :ivar waiting: events that have not arrived yet.
-    :ivar refused: what the receiver said of the events that it refused, a line each. The later
+    :ivar refused: the receiver's answers to the events that it refused, a line each. The later
         events of their models wait behind them.
     :ivar unreachable: why the round ended early; empty where it did not.
-    :ivar again: whether the receiver had been emptied, so that all was sent anew.
-    :ivar busy: whether somebody else was delivering.
+    :ivar again: whether the receiver had been emptied, so that all was sent again.
+    :ivar busy: whether another process was delivering.
     """
 
     delivered: int = 0
@@ -49,7 +49,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class _Progress:
-    """How far a destination has been told.
+    """What a destination has received so far.
 
     :ivar reset: rows up to this id no longer count.
     :ivar through: all events up to this entry have arrived.
@@ -60,7 +60,7 @@ class _Progress:
 
 
 def deliver(store: Store, marquez: Marquez) -> Delivery:
-    """Send whatever has not arrived, one caller at a time; run again, it sends nothing twice.
+    """Send what has not arrived, one caller at a time; run again, it sends nothing twice.
 
     Never raises for what the receiver does.
 
@@ -70,22 +70,22 @@ def deliver(store: Store, marquez: Marquez) -> Delivery:
         if not alone:
             return Delivery(busy=True)
         try:
-            # Also tells in one short call that the receiver is away.
+            # Also shows in one short call that the receiver is away.
             again = emptied(store, marquez)
         except LineageUnreachable as error:
             return _counted(store, marquez.url, Delivery(unreachable=str(error)))
         with store.transaction() as transaction:
             if again:
-                _insert(transaction, marquez.url, 0, 0, RESET, "a run that had arrived was gone")
+                _insert(transaction, marquez.url, 0, 0, RESET, "a run that had arrived was missing")
             progress = _progress(transaction, marquez.url)
         found = _round(store, marquez, progress)
         return _counted(store, marquez.url, replace(found, again=again))
 
 
 def emptied(store: Store, marquez: Marquez) -> bool:
-    """Whether a run that had arrived is gone.
+    """Whether a run that had arrived is missing.
 
-    :raises LineageUnreachable: the receiver cannot say.
+    :raises LineageUnreachable: the receiver does not answer.
     """
     with store.transaction() as transaction:
         known = _arrived(transaction, marquez.url, _progress(transaction, marquez.url))
@@ -236,20 +236,20 @@ def _note(
 ) -> None:
     with store.transaction() as transaction:
         for event, outcome, detail in outcomes:
-            if outcome == REFUSED and _said(transaction, destination, progress, event, detail):
+            if outcome == REFUSED and _is_noted(transaction, destination, progress, event, detail):
                 continue
             kept = detail if outcome == REFUSED else ""
             _insert(transaction, destination, event.seq, event.position, outcome, kept)
 
 
-def _said(
+def _is_noted(
     transaction: Transaction,
     destination: str,
     progress: _Progress,
     event: LineageEventRow,
     detail: str,
 ) -> bool:
-    """Whether this refusal stands there already: an event is tried again and again."""
+    """Whether this refusal is noted already: an event is tried again and again."""
     return bool(
         transaction.session.scalar(
             select(

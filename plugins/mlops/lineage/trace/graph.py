@@ -1,8 +1,8 @@
 """The governed lineage as a graph of runs, exact to the version, from our own outbox.
 
-What Marquez cannot say it says: Marquez links an input to the newest version of a dataset, whatever
-was read, and follows no run downstream. Here an input is linked to the runs that wrote the very
-version that was read; where a reading names none, to all runs that had written it by then.
+It answers what Marquez cannot: Marquez links an input to the newest version of a dataset instead of
+the one that was read, and follows no run downstream. Here an input is linked to the runs that wrote
+the very version that was read; where a reading names none, to all runs that had written it by then.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Output:
 
 @dataclass(frozen=True)
 class GovernedRun:
-    """A run as it was told, with what it is for people.
+    """A run as its events describe it, with what it is for people.
 
     :ivar position: number of its ledger entry, and its place among the runs of that entry.
     :ivar inputs: for each dataset the version that was read; empty where none was named.
@@ -106,7 +106,7 @@ def linked(runs: Iterable[GovernedRun]) -> Graph:
 
 
 def _writers(written: list[tuple[GovernedRun, str]], version: str) -> list[GovernedRun]:
-    """Whoever wrote this version; written twice the same, whoever did so last."""
+    """The runs that wrote this version; written twice the same, the last one of them."""
     exact = [run for run, wrote in written if version and wrote == version]
     return exact[-1:] if exact else [run for run, _ in written]
 

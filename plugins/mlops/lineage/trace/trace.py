@@ -25,7 +25,7 @@ SCORING = (".score", ".rule")  # how the names of the jobs end that make a batch
 class Step:
     """A run in the tree, with what came after it (or before it, upstream).
 
-    :ivar seen: it stands above already, with all that follows from it.
+    :ivar seen: it is shown above already, with all that follows from it.
     """
 
     run: GovernedRun
@@ -69,7 +69,7 @@ def trace(graph: Graph, about: str, *, upstream: bool = False, load: Load | None
 
     :param about: see the top of this module.
     :param load: of a table, only the readings that saw this load.
-    :raises LineageError: nothing of that name was ever told of.
+    :raises LineageError: no event has ever named it.
     """
     if _BATCH.fullmatch(about):
         return _by_runs(graph, about, _of_batch(graph, about), upstream=upstream)
