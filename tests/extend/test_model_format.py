@@ -51,6 +51,8 @@ def test_a_model_in_it_is_trained_packaged_signed_deployed_and_scored(
     with extend.page(PAGE):
         release = fresh.release(AS_OF)
         assert release.training.chosen == "scorecard"
+        report = Path(release.documented.location).read_text()
+        assert "added to this library, &#39;acme-scorecard&#39;:" in report
         fresh.live(release)
         digest = release.packaged.package_digest
         data = fresh.workspace.artifacts.read(digest)

@@ -62,6 +62,9 @@ def test_a_year_of_test_rows_lifts_the_limit_of_seasons(validation):
     assert len(limitations(whole)) == len(limitations(validation)) - 1
     trusting = replace(validation, trusted_types=("acme.Model",))
     assert any("acme.Model" in line for line in limitations(trusting))
+    added = replace(validation, model_format="acme-scorecard")
+    assert any("'acme-scorecard'" in line for line in limitations(added))
+    assert not any("format" in line for line in limitations(validation))
     stated = replace(validation, limitations=("Only adults.",))
     assert limitations(stated) == (*limitations(validation), "Only adults.")
     assert not any("Further limitations" in line for line in missing_facts(stated))

@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     Predict = Callable[[np.ndarray], np.ndarray]
 
 
-def chosen_format(spec: Spec, training: TrainingRow) -> str:
-    """The name of the model format of the candidate that a training chose."""
-    candidates = spec.content.develop.candidates
-    return next(each.format for each in candidates if each.name == training.chosen)
-
-
 def load_trained(workspace: Workspace, spec: Spec, training: TrainingRow) -> Estimator:
     """Load the estimator that a training chose.
 
@@ -35,7 +29,7 @@ def load_trained(workspace: Workspace, spec: Spec, training: TrainingRow) -> Est
     """
     from mlops.core.artifact.formats import MODEL_FORMATS
 
-    return MODEL_FORMATS.get(chosen_format(spec, training)).load(
+    return MODEL_FORMATS.get(spec.content.develop.format_of(training.chosen)).load(
         workspace.artifacts.read(training.model_sha256),
         trusted=spec.content.develop.trusted_types,
     )

@@ -13,7 +13,7 @@ from mlops.core.profiler import reference_profile
 from mlops.core.records import Metrics, from_json
 from mlops.core.scores import predict_scores
 from mlops.core.table import Rows, split_by_time
-from mlops.flow.load_version import chosen_format, load_trained
+from mlops.flow.load_version import load_trained
 from mlops.lineage.events.develop import version_packaged
 from mlops.reports.card import model_card
 from mlops.spec.load import Spec, tier_of
@@ -119,7 +119,7 @@ def _parts(
     return PackageParts(
         model=spec.model,
         model_bytes=workspace.artifacts.read(training.model_sha256),
-        model_format=chosen_format(spec, training),
+        model_format=develop.format_of(training.chosen),
         encoder=encoder,
         schema=[column for column in snapshot.columns if column["name"] != develop.label],
         spec=spec.to_json(),

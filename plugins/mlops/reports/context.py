@@ -18,7 +18,7 @@ from mlops.core.records import (
     Metrics,
     MonitorResult,
 )
-from mlops.spec.model import Feature, ModelSpec
+from mlops.spec.model import DEFAULT_FORMAT, Feature, ModelSpec
 from mlops.spec.policy import Policy
 
 
@@ -102,6 +102,7 @@ class ValidationContext:
     :ivar noun: what a row is, in the plural: ``flights``.
     :ivar sql: each query by the name of its file.
     :ivar champion: the live version's metrics on the same test rows, and its number.
+    :ivar model_format: the format in which the model is packaged.
     :ivar trusted_types: types that the spec allows in the package beyond the curated list.
     :ivar missing_facts: what else the caller knows to be missing, one sentence each.
     :ivar limitations: what the spec states of the model's limits, one sentence each.
@@ -122,6 +123,7 @@ class ValidationContext:
     tables: tuple[str, ...] = ()
     champion: Metrics | None = None
     champion_version: int | None = None
+    model_format: str = DEFAULT_FORMAT
     trusted_types: tuple[str, ...] = ()
     missing_facts: tuple[str, ...] = ()
     limitations: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from mlops.core.checks import all_passed as checks_passed
 from mlops.core.records import Confusion, GateResult
 from mlops.reports.context import MonitoringContext, ValidationContext
 from mlops.reports.format import count, decimal, metric, percent, several
+from mlops.spec.model import DEFAULT_FORMAT
 
 SEASONS = 360  # days: a test window shorter than this has not seen every season
 
@@ -77,6 +78,11 @@ def limitations(context: ValidationContext) -> tuple[str, ...]:
         "Feature importance shows what the model relies on, not what causes the outcome. Features "
         "that move together share their importance."
     )
+    if context.model_format != DEFAULT_FORMAT:
+        found.append(
+            "The model is written and read in a format that was added to this library, "
+            f"'{context.model_format}': what it constructs is the matter of that extension."
+        )
     if context.trusted_types:
         found.append(
             "The spec allows types in the package beyond the curated list: "

@@ -349,6 +349,10 @@ class Develop(Section):
             )
         return self
 
+    def format_of(self, candidate: str) -> str:
+        """The model format of the candidate of this name."""
+        return next(each.format for each in self.candidates if each.name == candidate)
+
     @property
     def categorical(self) -> tuple[str, ...]:
         """Names of the categorical features, in the spec's order."""

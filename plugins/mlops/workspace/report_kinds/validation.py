@@ -105,6 +105,7 @@ def validation_context(
         tables=tuple(dataset.name for dataset in names.tables_of(snapshot.query)),
         champion=from_json(Metrics, champion) if champion else None,
         champion_version=version.champion or None,
+        model_format=develop.format_of(training.chosen),
         trusted_types=develop.trusted_types,
         limitations=spec.content.manage.limitations,
     )
