@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from mlops.core.profiles import Profile
 from mlops.warehouse.port import Warehouse
+
+if TYPE_CHECKING:
+    from mlops.core.profiles import Profile
 
 
 def window_profile(

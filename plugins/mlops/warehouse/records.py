@@ -25,12 +25,14 @@ class Address:
     :ivar server: ``host:port``; empty where the scheme alone is the namespace.
     :ivar database: the first part of a table's name; empty where tables have only a schema.
     :ivar dialect: sqlglot's name for the SQL that it reads.
+    :ivar state_kind: what :attr:`DatabaseState.snapshot` is, as lineage names this kind of version.
     """
 
     scheme: str
     server: str
     database: str
     dialect: str
+    state_kind: str = "snapshot"
 
 
 @dataclass(frozen=True)

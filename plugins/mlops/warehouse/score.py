@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Protocol
 
 from mlops.core.scores import LOOK, Floats, require_probabilities
 from mlops.errors import DuplicateKey, QueryError
 from mlops.warehouse.port import Warehouse
 from mlops.warehouse.records import BATCH_ROWS, DatabaseState, ShardTarget
 from mlops.warehouse.threads import WriteBehind, read_ahead
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Scores of shape (n,) for a matrix of shape (n, features).
 Predict = Callable[[Floats], Floats]

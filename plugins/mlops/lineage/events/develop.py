@@ -60,7 +60,7 @@ def snapshot_taken(origin: Origin, row: SnapshotRow, read: ReadingRow) -> Govern
             ),
             run_facets=facets.nominal_time(row.train_start, row.test_end),
             job_facets={
-                **facets.sql(row.query),
+                **facets.sql(row.query, origin.names.warehouse.dialect),
                 **facets.documentation("Freezes the rows that a version is trained and tested on."),
             },
         ),

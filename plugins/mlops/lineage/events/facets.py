@@ -196,9 +196,9 @@ def job_type() -> Facet:
     )
 
 
-def sql(query: str) -> Facet:
+def sql(query: str, dialect: str) -> Facet:
     """The query that was run."""
-    return _standard("sql", "1-1-0", "SQLJobFacet", query=query, dialect="postgres")
+    return _standard("sql", "1-1-0", "SQLJobFacet", query=query, dialect=dialect)
 
 
 def documentation(text: str) -> Facet:

@@ -101,7 +101,7 @@ def inputs_of(origin: Origin, row: ReadingRow) -> tuple[Port, ...]:
         Port(
             _table(origin, found),
             io=facets.read(
-                kind="pg_snapshot",
+                kind=origin.names.warehouse.state_kind,
                 version=row.content["snapshot"],
                 lsn=row.content["lsn"],
                 columns=found["used"],

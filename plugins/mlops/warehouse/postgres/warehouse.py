@@ -59,6 +59,7 @@ class PostgresWarehouse:
             server=f"{parts.hostname}:{parts.port or _DEFAULT_PORT}",
             database=parts.path.lstrip("/"),
             dialect="postgres",
+            state_kind="pg_snapshot",
         )
 
     @property
