@@ -199,8 +199,10 @@ def _handed_on(step: str, results: Results) -> Iterator[tuple[str, Any]]:
 
 def _answer(results: Results) -> None:
     """The person of the seat approves, as the API server records it."""
+    from mlops.approvals.decisions import Answer
     from mlops.approvals.eligibility import Person
-    from mlops.approvals.responses import Answer, gate_id, record_response
+    from mlops.approvals.requests import approval_request_id
+    from mlops.approvals.responses import record_response
     from mlops.connections import open_workspace, run_identity
 
     context = _context(f"{MODEL}_release", f"sign_off.{SEAT}", AS_OF)
@@ -216,7 +218,7 @@ def _answer(results: Results) -> None:
             reason="as the report says",
             at=datetime.now(UTC),
         ),
-        gate=gate_id(run_identity(context)),
+        request_id=approval_request_id(run_identity(context)),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the middleware takes for an answer at a gate."""
+"""What the middleware takes for an answer to an approval request."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def client(monkeypatch: pytest.MonkeyPatch) -> TestClient:
     async def bea(scope: Any) -> ApiActor:
         return ApiActor("bea", "bea")
 
-    def refusal_of_response(act: ApiActor, task: Mapping[str, str]) -> Refusal:
-        return Refusal(f"{act.user_name} has signed {task['task']} already", outside=False)
+    def refuse_answer(actor: ApiActor, task: Mapping[str, str]) -> Refusal:
+        return Refusal(f"{actor.user_name} has signed {task['task']} already", outside=False)
 
     monkeypatch.setattr(delivery, "start_delivery_worker", lambda: None)
-    monkeypatch.setattr(middleware, "_act", bea)
-    monkeypatch.setattr(recorder, "refusal_of_response", refusal_of_response)
+    monkeypatch.setattr(middleware, "_read_actor", bea)
+    monkeypatch.setattr(recorder, "refuse_answer", refuse_answer)
     return TestClient(middleware.ApprovalMiddleware(taken))
 
 

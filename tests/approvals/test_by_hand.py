@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mlops.errors import NotSigned
-from mlops.flow.fallback import choose
+from mlops.flow.fallback import choose_version
 from mlops.store import ledger
 from mlops.views.status import status_as_of
 from tests.fixtures.lives import LifeOf
@@ -75,7 +75,7 @@ def test_a_revocation_whose_row_was_taken_away_stays_one(life_of: LifeOf, how: s
     with pytest.raises(NotSigned, match="ben answered Revoke, and the row of that answer was"):
         life.deploy(version)
     with life.workspace.store.transaction() as transaction:
-        assert choose(transaction, "late", at=datetime.now(UTC)).version is None
+        assert choose_version(transaction, "late", at=datetime.now(UTC)).version is None
     assert sign(life, version, "owner", "bea", reason="it is fit after all").enough
 
 

@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 from mlops.approvals.eligibility import Person
-from mlops.approvals.reminders import due
-from mlops.approvals.responses import gate_id, lapsed, request
+from mlops.approvals.reminders import due_notices
+from mlops.approvals.requests import approval_request_id, request_approval
+from mlops.approvals.responses import record_lapse
 from mlops.errors import NotSigned, RecordMissing, SignOffError, SpecError, StoreUnreachable
 from mlops.flow import governance
 from mlops.flow.control import control
-from mlops.flow.fallback import choose
+from mlops.flow.fallback import choose_version
 from mlops.operators.notify import notify
 from mlops.store import ledger
 from mlops.store.connect import Store
@@ -66,7 +67,7 @@ def test_a_seat_whose_people_all_have_other_duties_is_an_error(life_of: LifeOf) 
     policy = policy_of(life)
     policy["seats"]["owner"]["users"] = ["sam", "dora"]
     write_policy(life, policy)
-    with pytest.raises(SignOffError, match="seat 'owner' has nobody who may sign"):
+    with pytest.raises(SignOffError, match="seat 'owner' has no person who may sign"):
         sign(life, version, "owner", "bea")
 
 
@@ -216,7 +217,7 @@ def test_a_revocation_counts_where_the_clock_of_its_machine_is_slow(
         patch.setattr("mlops.flow.control.now", lambda: slow)
         revoke(life, version)
     with life.workspace.store.transaction() as transaction:
-        assert choose(transaction, "late", at=datetime.now(UTC)).version is None
+        assert choose_version(transaction, "late", at=datetime.now(UTC)).version is None
     with pytest.raises(NotSigned, match="ben revoked the signature"):
         life.deploy(version)
 
@@ -234,7 +235,7 @@ def test_a_revocation_that_is_run_again_takes_back_nothing_that_was_signed_since
     assert revoke(life, version) == done
     assert life.content() == rows
     with life.workspace.store.transaction() as transaction:
-        assert choose(transaction, "late", at=datetime.now(UTC)).version is not None
+        assert choose_version(transaction, "late", at=datetime.now(UTC)).version is not None
 
 
 def test_an_approval_that_was_recorded_late_undoes_no_rejection(life_of: LifeOf) -> None:
@@ -256,9 +257,9 @@ def test_a_signature_ends_with_its_days(life_of: LifeOf) -> None:
     life.deploy(version)
     now = datetime.now(UTC)
     with life.workspace.store.transaction() as transaction:
-        (line,) = governance.expiring(transaction, at=now, within=timedelta(days=30))
+        (line,) = governance.expiring_signatures(transaction, at=now, within=timedelta(days=30))
         assert line.startswith(f"late v{version}: bea as owner")
-        assert not governance.expiring(transaction, at=now, within=timedelta(hours=1))
+        assert not governance.expiring_signatures(transaction, at=now, within=timedelta(hours=1))
     other = version_of(life, "2026-01-06")
     sign(life, other, "owner", "bea", at=now - timedelta(days=366))
     with pytest.raises(NotSigned, match="the signature of bea expired on "):
@@ -271,9 +272,9 @@ def test_a_review_is_due_so_many_months_after_packaging(life_of: LifeOf) -> None
     sign(life, version, "owner", "bea")
     life.deploy(version)
     with life.workspace.store.transaction() as transaction:
-        (before,) = governance.reviews(transaction, at=datetime.now(UTC))
+        (before,) = governance.find_reviews(transaction, at=datetime.now(UTC))
         later = datetime.now(UTC) + timedelta(days=400)
-        (after,) = governance.reviews(transaction, at=later)
+        (after,) = governance.find_reviews(transaction, at=later)
     assert (before.model, before.version, before.overdue) == ("late", version, False)
     assert after.overdue
     assert governance.review(life.workspace).overdue == ()
@@ -284,16 +285,16 @@ def test_nobody_is_told_twice_and_a_mail_server_that_is_down_undoes_nothing(
 ) -> None:
     life = life_of("late")
     version = version_of(life)
-    request(life.workspace, model="late", version=version, seat="owner")
+    request_approval(life.workspace, model="late", version=version, seat="owner")
     now = datetime.now(UTC)
-    kinds = [notice.kind for notice in due(life.workspace, at=now)]
+    kinds = [notice.kind for notice in due_notices(life.workspace, at=now)]
     assert kinds == ["reminder", "escalation"]
     policy = policy_of(life)
     policy["notify"]["notifier"] = "mlops.nowhere.Notifier"
     write_policy(life, policy)
-    notices = due(life.workspace, at=now)
+    notices = due_notices(life.workspace, at=now)
     assert not any(notify(life.workspace, notice, {}) for notice in notices)
-    assert [notice.kind for notice in due(life.workspace, at=now)] == kinds
+    assert [notice.kind for notice in due_notices(life.workspace, at=now)] == kinds
 
 
 def test_a_gate_past_its_deadline_whose_policy_is_gone_holds_up_no_reminders(
@@ -301,13 +302,13 @@ def test_a_gate_past_its_deadline_whose_policy_is_gone_holds_up_no_reminders(
 ) -> None:
     life = life_of("late")
     other = life_of("late_soon")
-    request(life.workspace, model="late", version=version_of(life), seat="owner")
+    request_approval(life.workspace, model="late", version=version_of(life), seat="owner")
     version = version_of(other)
     there = elsewhere(other, run=replace(other.workspace.run, run_id="soon")).workspace
-    request(there, model="late_soon", version=version, seat="owner")
+    request_approval(there, model="late_soon", version=version, seat="owner")
     time.sleep(6)
     (life.include / "policies" / "soon.yml").unlink()
-    found = due(life.workspace, at=datetime.now(UTC))
+    found = due_notices(life.workspace, at=datetime.now(UTC))
     assert [notice.kind for notice in found] == ["reminder", "escalation"]
 
 
@@ -315,9 +316,9 @@ def test_a_lapse_takes_earlier_answers_with_it(life_of: LifeOf) -> None:
     life = life_of("late_two")
     version = version_of(life)
     sign(life, version, "risk", "lin")
-    request(life.workspace, model="late_two", version=version, seat="risk")
-    notice = lapsed(life.workspace, model="late_two", version=version, seat="risk")
-    assert notice.gate == gate_id(life.workspace.run)
+    request_approval(life.workspace, model="late_two", version=version, seat="risk")
+    notice = record_lapse(life.workspace, model="late_two", version=version, seat="risk")
+    assert notice.request_id == approval_request_id(life.workspace.run)
     query = "SELECT decided_at FROM mlops.decision WHERE answer = 'Lapse'"
     after = life.value(query) + timedelta(seconds=1)
     sign(life, version, "risk", "lea", at=after)
@@ -331,9 +332,9 @@ def test_a_wait_that_ended_early_undoes_nothing_that_is_signed_afterwards(
     """Neither at once, nor on the day until which there had been time to answer."""
     life = life_of("late")
     version = version_of(life)
-    request(life.workspace, model="late", version=version, seat="owner")
+    request_approval(life.workspace, model="late", version=version, seat="owner")
     for _ in range(2):
-        lapsed(life.workspace, model="late", version=version, seat="owner")
+        record_lapse(life.workspace, model="late", version=version, seat="owner")
     assert life.value("SELECT count(*) FROM mlops.decision") == 1
     with pytest.raises(NotSigned, match="answered in time"):
         life.deploy(version)
@@ -341,7 +342,7 @@ def test_a_wait_that_ended_early_undoes_nothing_that_is_signed_afterwards(
     life.deploy(version)
     with life.workspace.store.transaction() as transaction:
         later = datetime.now(UTC) + timedelta(days=3)
-        assert choose(transaction, "late", at=later).version is not None
+        assert choose_version(transaction, "late", at=later).version is not None
 
 
 def test_a_policy_without_people_for_a_seat_is_refused(life_of: LifeOf) -> None:

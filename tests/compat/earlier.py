@@ -24,7 +24,24 @@ from mlops.workspace.workspace import RunIdentity
 from tests.fixtures.life import Life, elsewhere
 
 FILES = Path(__file__).parent / "v0_1_0"
-EXPECTED = json.loads((FILES / "life.json").read_text())
+# Words that pages and messages show, and nothing stores; they have changed since.
+NEW_WORDS = {
+    '"upcoming"': '"pending"',
+    "The request stands in Airflow": "The request is in Airflow",
+    "marked the gate as": "marked the task as",
+    "nobody of lin, lea, leo answered in time": "none of lin, lea, leo answered in time",
+}
+
+
+def in_words_of_today(text: str) -> str:
+    """A text of 0.1.0, with what is shown in the words of today."""
+    for old, new in NEW_WORDS.items():
+        assert old in text, f"{old} is in none of the texts"
+        text = text.replace(old, new)
+    return text
+
+
+EXPECTED = json.loads(in_words_of_today((FILES / "life.json").read_text()))
 SPECS = json.loads((FILES / "specs.json").read_text())
 PACKAGES = FILES / "packages"
 KINDS = json.loads((PACKAGES / "scores.json").read_text())["kinds"]

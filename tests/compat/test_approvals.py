@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from mlops.approvals.eligibility import Person
-from mlops.approvals.reminders import due, waiting
+from mlops.approvals.reminders import due_notices, pending_requests
 from mlops.approvals.signatures import require_signed, seat_statuses
 from mlops.cli.main import main
 from mlops.errors import NotSigned
-from mlops.flow.control import started_by
-from mlops.flow.governance import reviews
+from mlops.flow.control import find_starter
+from mlops.flow.governance import find_reviews
 from mlops.store.connect import Transaction
 from mlops.store.tables import (
     VersionRow,
@@ -39,7 +39,7 @@ def seats(transaction: Transaction, row: VersionRow, at: datetime) -> list[Any]:
     """The status of each seat of a version."""
     return plain(
         [
-            [item.seat, item.title, item.needed, item.holds, item.signed_by, item.reason]
+            [item.seat, item.title, item.threshold, item.holds, item.signed_by, item.reason]
             for item in seat_statuses(transaction, row, at=at)
         ]
     )
@@ -68,15 +68,15 @@ def test_requests_that_waited_wait_still_and_their_notices_are_due(left: Life) -
     with left.workspace.store.transaction() as transaction:
         found = [
             [g.version, g.seat, g.users, g.asked_at, g.answer_by, g.policy]
-            for g in waiting(transaction, at=AT)
+            for g in pending_requests(transaction, at=AT)
         ]
     assert plain(found) == EXPECTED["waiting"] != []
-    notices = [[n.kind, n.to, n.subject, n.text] for n in due(left.workspace, at=AT)]
+    notices = [[n.kind, n.to, n.subject, n.text] for n in due_notices(left.workspace, at=AT)]
     assert plain(notices) == EXPECTED["due"] != []
 
 
 def test_reviews_fall_due_when_they_were_to(transaction: Transaction) -> None:
-    found = [[r.model, r.version, r.due, r.overdue] for r in reviews(transaction, at=AT)]
+    found = [[r.model, r.version, r.due, r.overdue] for r in find_reviews(transaction, at=AT)]
     assert plain(found) == EXPECTED["reviews"] != []
 
 
@@ -87,7 +87,7 @@ def test_who_started_a_run_is_still_known(left: Life) -> None:
     )
     run = replace(in_run(left, subject.partition("/")[2], dag="control").workspace.run)
     there = elsewhere(left, run=replace(run, triggered_by="Ben"))
-    assert started_by(there.workspace) == Person("ben", "Ben")
+    assert find_starter(there.workspace) == Person("ben", "Ben")
 
 
 def test_the_history_is_what_it_was(transaction: Transaction) -> None:

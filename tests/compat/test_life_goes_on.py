@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from mlops.approvals.decisions import Answer
 from mlops.approvals.eligibility import Person
-from mlops.approvals.requests import gate_id, request, unprocessed_decision
-from mlops.approvals.responses import Answer, record_response
+from mlops.approvals.requests import approval_request_id, request_approval, unprocessed_decision
+from mlops.approvals.responses import record_response
 from mlops.core.period import Period, parse
 from mlops.errors import NotSigned
 from mlops.flow.check_input import check_input
@@ -21,9 +22,9 @@ from mlops.flow.score import score
 from mlops.lineage.marquez.compare import compare_outbox
 from mlops.store import ledger
 from mlops.store.tables import (
+    ApprovalRequestRow,
     DecisionRow,
     DeploymentRow,
-    GateRow,
 )
 from mlops.workspace.workspace import RunIdentity
 from tests.compat.earlier import (
@@ -62,15 +63,15 @@ def test_a_release_that_is_run_again_finds_its_version(left: Life) -> None:
 def test_a_task_of_0_1_0_that_is_cleared_now_does_nothing_twice(left: Life) -> None:
     """What a run has done is known by digests of its own name, and of what it did."""
     with left.workspace.store.transaction() as transaction:
-        gates, decisions = transaction.find(GateRow), transaction.find(DecisionRow)
+        gates, decisions = transaction.find(ApprovalRequestRow), transaction.find(DecisionRow)
         deployments = transaction.find(DeploymentRow)
     before = left.content()
     for row in gates:
         names = ("dag_id", "run_id", "task_id", "try_number", "triggered_by")
         run = RunIdentity(**{name: getattr(row, name) for name in names})
-        assert gate_id(run) == row.id
+        assert approval_request_id(run) == row.id
         there = elsewhere(left, run=run).workspace
-        request(there, model=MODEL, version=row.version, seat=row.seat)
+        request_approval(there, model=MODEL, version=row.version, seat=row.seat)
     for row in decisions:
         there = elsewhere(left, run=RunIdentity(**row.run)).workspace
         person = Person(row.user_id, row.user_name)
@@ -80,7 +81,12 @@ def test_a_task_of_0_1_0_that_is_cleared_now_does_nothing_twice(left: Life) -> N
         elif row.answer != "Lapse":
             answer = Answer(person, row.answer, row.reason, row.decided_at, row.method)
             record_response(
-                there, model=MODEL, version=row.version, seat=row.seat, answer=answer, gate=row.gate
+                there,
+                model=MODEL,
+                version=row.version,
+                seat=row.seat,
+                answer=answer,
+                request_id=row.gate,
             )
     for row in deployments:
         there = elsewhere(left, run=RunIdentity(**row.run)).workspace
@@ -104,10 +110,15 @@ def test_an_answer_of_0_1_0_that_its_task_has_read_is_not_read_again(left: Life)
 def sign(left: Life, number: int, seat: str, user: str, reason: str = "it is fit") -> bool:
     """Ask a seat again, and record an answer; whether the seat is signed then."""
     there = in_run(left, f"go-on-{user}", f"sign_off.{seat}").workspace
-    assert user in request(there, model=MODEL, version=number, seat=seat).users
+    assert user in request_approval(there, model=MODEL, version=number, seat=seat).users
     answer = Answer(Person(user, user.capitalize()), "Approve", reason, datetime.now(UTC))
     return record_response(
-        there, model=MODEL, version=number, seat=seat, answer=answer, gate=gate_id(there.run)
+        there,
+        model=MODEL,
+        version=number,
+        seat=seat,
+        answer=answer,
+        request_id=approval_request_id(there.run),
     ).enough
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlops.approvals.eligibility import Person
-from mlops.approvals.responses import acknowledge, gate_id, unprocessed_decision
+from mlops.approvals.requests import acknowledge, approval_request_id, unprocessed_decision
 from mlops.digests import digest_json
-from mlops.flow.control import record_run_start, started_by
+from mlops.flow.control import find_starter, record_run_start
 from mlops.store import ledger
 from mlops.store.tables import NoticeRow, RunStartRow
 from mlops.vocabulary import LedgerAction, run_subject, version_subject
@@ -52,7 +52,7 @@ def test_who_started_a_run_is_read_in_both_forms(life_of: LifeOf) -> None:
     old, new, neither = (in_run(life, name, "bea").workspace for name in ("old", "new", "neither"))
     note_start(old, Person("7", "bea"))
     record_run_start(new, person=Person("8", "bea"))
-    assert [started_by(one).id for one in (old, new, neither)] == ["7", "8", "bea"]
+    assert [find_starter(one).id for one in (old, new, neither)] == ["7", "8", "bea"]
     assert life.value("SELECT count(*) FROM mlops.run_start") == 1
     verify(life)
 
@@ -61,7 +61,7 @@ def test_a_run_that_was_deleted_and_started_again_has_its_newer_starter(life_of:
     life = life_of("late")
     for name, number in (("bea", "7"), ("ben", "8"), ("ben", "8")):
         record_run_start(in_run(life, "r", name).workspace, person=Person(number, name))
-    assert started_by(in_run(life, "r", "ben").workspace) == Person("8", "ben")
+    assert find_starter(in_run(life, "r", "ben").workspace) == Person("8", "ben")
     assert life.value("SELECT count(*) FROM mlops.run_start") == 2
 
 
@@ -77,11 +77,11 @@ def test_a_start_that_was_added_by_hand_is_not_believed(life_of: LifeOf) -> None
                 started_at=now(),
             )
         )
-    assert started_by(work).id == "bea"
+    assert find_starter(work).id == "bea"
     with work.store.transaction() as transaction:
         broken = ledger.verify(transaction.session.connection())[1]
     assert broken is not None
-    assert "no entry for 1 of 1 rows of run_start" in broken.reason
+    assert "1 of 1 rows of run_start have no entry" in broken.reason
 
 
 def test_a_confirmation_of_before_is_a_release_s_turn(life_of: LifeOf) -> None:
@@ -132,18 +132,22 @@ def test_an_answer_that_was_read_is_asked_for_again(life_of: LifeOf, form: str) 
     decision = unprocessed_decision(work, since=datetime.now(UTC))
     assert decision is not None
     if form == "row":
-        acknowledge(work, decision=decision, gate=gate_id(run))
-        acknowledge(work, decision=decision, gate=gate_id(run))
+        acknowledge(work, decision=decision, request_id=approval_request_id(run))
+        acknowledge(work, decision=decision, request_id=approval_request_id(run))
     else:
         with work.store.transaction() as transaction:
             transaction.record(
                 NoticeRow(
-                    subject=gate_id(run), kind="read", told=[], text="Approve", told_at=now()
+                    subject=approval_request_id(run),
+                    kind="read",
+                    told=[],
+                    text="Approve",
+                    told_at=now(),
                 ),
                 actor=run.actor,
                 action=LedgerAction.RESPONSE_READ,
                 subject=version_subject("late", version),
-                payload={"gate": gate_id(run), "answer": "Approve"},
+                payload={"gate": approval_request_id(run), "answer": "Approve"},
             )
     assert unprocessed_decision(work, since=now() + AFTER) is None
     found = unprocessed_decision(work, since=now() + BEFORE)

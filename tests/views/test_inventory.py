@@ -59,9 +59,9 @@ def history(store: Store, model: str, *, at_most: int = 100) -> ModelHistory:
 
 
 def states(store: Store, model: str, *, at: datetime = NOW) -> dict[str, str]:
-    """The seats of the upcoming version, or else of the live one."""
+    """The seats of the pending version, or else of the live one."""
     found = summary(store, model, at=at)
-    of = found.upcoming or found.live
+    of = found.pending or found.live
     assert of is not None
     return {seat.seat: seat.state for seat in of.seats}
 
@@ -83,9 +83,9 @@ def test_a_model_in_production_with_a_version_that_waits(four_lives: Store) -> N
     assert (found.live.version, found.live.since) == (2, moment("2013-09-02T08:01"))
     assert found.live.holds
     assert [seat.signed_by for seat in found.live.seats] == [("bea",), ("lin",), ("max",)]
-    assert found.upcoming is not None
-    assert (found.upcoming.version, found.upcoming.state) == (3, "waiting")
-    assert [(seat.title, seat.state, seat.asked) for seat in found.upcoming.seats] == [
+    assert found.pending is not None
+    assert (found.pending.version, found.pending.state) == (3, "waiting")
+    assert [(seat.title, seat.state, seat.asked) for seat in found.pending.seats] == [
         ("Business owner", "signed", ("bea",)),
         ("Lead data scientist", "open", ("lin",)),
         ("Model risk", "open", ("max",)),
@@ -113,7 +113,7 @@ def test_an_expired_signature_of_the_live_version_is_told(four_lives: Store) -> 
     live = summary(four_lives, "churn_b2b").live
     assert live is not None
     assert not live.holds
-    assert [seat.state for seat in live.seats] == ["signed", "signed", "void"]
+    assert [seat.state for seat in live.seats] == ["signed", "signed", "invalid"]
     assert live.seats[2].reason == "the signature of max expired on 2013-08-03"
     before = summary(four_lives, "churn_b2b", at=moment("2013-08-02T00:00")).live
     assert before is not None
@@ -123,14 +123,14 @@ def test_an_expired_signature_of_the_live_version_is_told(four_lives: Store) -> 
 def test_a_rejected_version_is_told_with_the_reason(four_lives: Store) -> None:
     found = summary(four_lives, "claim_fraud")
     assert found.live is found.batch is found.window is None
-    assert found.upcoming is not None
-    assert found.upcoming.state == "rejected"
-    assert "Claims above 50,000" in found.upcoming.seats[2].reason
+    assert found.pending is not None
+    assert found.pending.state == "rejected"
+    assert "Claims above 50,000" in found.pending.seats[2].reason
 
 
 def test_a_registered_model_without_a_version(four_lives: Store) -> None:
     found = summary(four_lives, "parcel_eta")
-    assert found.live is found.upcoming is found.batch is found.window is None
+    assert found.live is found.pending is found.batch is found.window is None
     assert found.reports == ()
     assert history(four_lives, "parcel_eta").versions == ()
 
@@ -138,7 +138,7 @@ def test_a_registered_model_without_a_version(four_lives: Store) -> None:
 def test_versions_tell_what_became_of_them(four_lives: Store) -> None:
     found = history(four_lives, "flight_delay")
     assert [(item.number, item.state) for item in found.versions] == [
-        (3, "upcoming"),
+        (3, "pending"),
         (2, "live"),
         (1, "retired"),
     ]
@@ -210,20 +210,20 @@ def test_a_report_of_a_kind_that_was_taken_out_is_still_found(risk: Life) -> Non
         assert find_report(transaction, "0" * 64) is None
 
 
-def test_a_version_that_was_rolled_back_is_not_upcoming(risk: Life) -> None:
+def test_a_version_that_was_rolled_back_is_not_pending(risk: Life) -> None:
     risk.deploy(1, "2013-01-05T08:00")
     risk.package(2, "2013-02-02T08:00", auc=0.81, months=("2012-12", "2013-01"))
     risk.package(3, "2013-03-02T08:00", auc=0.82, months=("2013-01", "2013-02"))
     risk.deploy(3, "2013-03-05T08:00")
     risk.deploy(1, "2013-03-06T08:00", action="rollback")
     found = summary(risk.store, "risk")
-    assert found.upcoming is None
+    assert found.pending is None
     assert found.live is not None
     assert (found.live.version, found.live.action) == (1, "rollback")
     told = history(risk.store, "risk")
     assert [(item.number, item.state) for item in told.versions] == [
         (3, "retired"),
-        (2, "passed over"),
+        (2, "superseded"),
         (1, "live"),
     ]
     assert [(item.version, item.end is None) for item in told.deployments] == [
@@ -235,7 +235,7 @@ def test_a_version_that_was_rolled_back_is_not_upcoming(risk: Life) -> None:
 
 def test_a_version_without_its_report_waits_for_it(risk: Life) -> None:
     risk.package(2, "2013-02-02T08:00", auc=0.81, months=("2012-12", "2013-01"))
-    found = summary(risk.store, "risk").upcoming
+    found = summary(risk.store, "risk").pending
     assert found is not None
     assert found.state == "waiting"
     assert {seat.reason for seat in found.seats} == {"there is no validation report yet"}
@@ -246,7 +246,7 @@ def test_what_seats_go_through(risk: Life) -> None:
     assert set(states(risk.store, "risk").values()) == {"open"}
     for seat, user in seats.items():
         risk.sign(1, seat, user, "2013-01-03T08:00")
-    signed = summary(risk.store, "risk").upcoming
+    signed = summary(risk.store, "risk").pending
     assert signed is not None
     assert signed.state == "signed"
     risk.sign(1, "model_risk", "max", "2013-01-04T08:00", answer=REVOKE, reason="New facts.")
@@ -254,7 +254,7 @@ def test_what_seats_go_through(risk: Life) -> None:
     assert states(risk.store, "risk", at=moment("2013-01-03T12:00"))["model_risk"] == "signed"
     risk.sign(1, "business_owner", "bea", "2013-01-05T08:00", answer=LAPSE, method="timeout")
     assert states(risk.store, "risk")["business_owner"] == "lapsed"
-    late = summary(risk.store, "risk").upcoming
+    late = summary(risk.store, "risk").pending
     assert late is not None
     assert late.state == "lapsed"
     risk.sign(1, "business_owner", "bea", "2013-01-06T08:00")
@@ -264,7 +264,7 @@ def test_what_seats_go_through(risk: Life) -> None:
 
 def test_a_signature_of_other_bytes_is_void(risk: Life) -> None:
     risk.sign(1, "model_risk", "max", "2013-01-03T08:00", package="f" * 64)
-    assert states(risk.store, "risk")["model_risk"] == "void"
+    assert states(risk.store, "risk")["model_risk"] == "invalid"
 
 
 def test_a_window_that_is_judged_again_is_told_once(risk: Life) -> None:

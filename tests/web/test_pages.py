@@ -72,8 +72,8 @@ def models_html(store: Store, *, models: list[str] | None = None, hidden: bool =
     page = ModelsPage(
         places=PLACES,
         at=NOW,
-        models=tuple(item for item in found if item.live or item.upcoming),
-        unpackaged=tuple(item.model for item in found if not (item.live or item.upcoming)),
+        models=tuple(item for item in found if item.live or item.pending),
+        unpackaged=tuple(item.model for item in found if not (item.live or item.pending)),
         hidden=hidden,
     )
     return text_of(page)
@@ -82,7 +82,7 @@ def models_html(store: Store, *, models: list[str] | None = None, hidden: bool =
 def model_html(store: Store, model: str, *, at_most: int = 24, places: Urls = PLACES) -> str:
     with store.transaction() as transaction:
         history = model_history(transaction, model, at=NOW, at_most=at_most)
-    both = (history.summary.live, history.summary.upcoming)
+    both = (history.summary.live, history.summary.pending)
     page = ModelPage(
         places=places,
         at=NOW,
@@ -145,7 +145,7 @@ def test_a_model_page_tells_its_whole_life(pages: dict[str, str]) -> None:
         "Version 3 waits for Lead data scientist and Model risk.",
         "3 of 3 seats whose signature holds",
         "Lead data scientist sam 2013-07-01 10:30 UTC Not counted: sam developed flight_delay v1",
-        "Model risk max 2013-07-02 07:50 UTC, by marking the gate as success",
+        "Model risk max 2013-07-02 07:50 UTC, by marking the task as success",
         "2013-07-02 to 2013-09-02",
         "4 of 4 gates passed",
         "boosted_trees packaged HistGradientBoostingClassifier sklearn.ensemble",

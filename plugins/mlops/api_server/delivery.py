@@ -1,4 +1,4 @@
-"""Lets a process of the API server deliver lineage, where a Marquez is configured."""
+"""Lets a process of the API server deliver lineage, if a Marquez is configured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @cache
 def start_delivery_worker() -> None:
-    """Start it once in this process; that it cannot start hinders nothing else."""
+    """Start it once in this process; a failure to start hinders nothing else."""
     url = marquez_url()
     if url is None:
         return

@@ -18,27 +18,27 @@ log = logging.getLogger(__name__)
 
 @hookimpl
 def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
-    """Somebody may have pressed "mark success"."""
+    """A person may have pressed "mark success"."""
     if previous_state is None:
         _marked(task_instance, MARK_SUCCESS)
 
 
 @hookimpl
 def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:  # noqa: ARG001
-    """Somebody may have pressed "mark failed"."""
+    """A person may have pressed "mark failed"."""
     if previous_state is None:
         _marked(task_instance, MARK_FAILED)
 
 
 @hookimpl
 def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> None:
-    """Somebody may have pressed "mark skipped"."""
+    """A person may have pressed "mark skipped"."""
     if previous_state is None:
         _marked(task_instance, MARK_SKIPPED)
 
 
 def _marked(task_instance: Any, state: str) -> None:
-    """Put it on record; what fails here opens nothing, since deploy looks in our ledger only."""
+    """Record it; a failure approves nothing, since deploy looks in the ledger only."""
     try:
         from mlops.operators.registry import is_known_operator
 
@@ -46,8 +46,8 @@ def _marked(task_instance: Any, state: str) -> None:
         if not is_known_operator(operator):
             return
         _record(task_instance, operator, state)
-    except Exception:  # the API server answers its user whatever happens to us
-        log.exception("a task set by hand could not be recorded; it opens no gate")
+    except Exception:  # the API server must answer its user
+        log.exception("could not record that a task was set by hand; it approves nothing")
 
 
 def _record(task_instance: Any, operator: str, state: str) -> None:
@@ -56,8 +56,8 @@ def _record(task_instance: Any, operator: str, state: str) -> None:
     from mlops.approvals.eligibility import Person
     from mlops.workspace.workspace import RunIdentity
 
-    act = current_actor.get()
-    person = Person(act.user_id, act.user_name) if act else Person("unknown", "unknown")
+    actor = current_actor.get()
+    person = Person(actor.user_id, actor.user_name) if actor else Person("unknown", "unknown")
     record_mark(
         person=person,
         task=RunIdentity(
@@ -69,7 +69,7 @@ def _record(task_instance: Any, operator: str, state: str) -> None:
         ),
         operator=operator,
         state=state,
-        note=_note(act.body, task_instance) if act else "",
+        note=_note(actor.body, task_instance) if actor else "",
     )
 
 

@@ -1,10 +1,10 @@
-"""Sees, in the API server, what people do to gates and models, at the moment they do it.
+"""Records, in the API server, the responses of people to approval requests as they give them.
 
-Airflow keeps one answer for each task and forgets it when the task is cleared, or when a worker's
-end and the answer cross. So the answer goes into our ledger before its sender is told that it was
-taken. An answer that would not count is refused here, with the reason in the message that the
-sender reads, and the gate goes on waiting. Whatever cannot be recorded here opens nothing: the task
-records it when it reads the answer, and deploy looks in our ledger only.
+Airflow keeps one answer for each task and forgets it when the task is cleared, or when a worker
+ends as the answer arrives. So the answer goes into the ledger before its sender gets a reply. An
+answer that would not count is refused here, with the reason in the message that the sender reads,
+and the request goes on waiting. What cannot be recorded here approves nothing: the task records it
+when it reads the answer, and deploy looks in the ledger only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mlops.api_server.request import ApiActor, current_actor
 log = logging.getLogger(__name__)
 
 # Airflow's pages put a fixed phrase in place of the reason of every status that they know, 403
-# and 409 among them; of one that no standard assigns they show what it says. To a program it
+# and 409 among them; of one that no standard assigns they show the message. To a program it
 # means what 400 means (RFC 9110, 15).
 NOT_COUNTED = 460
 _CHANGES = frozenset({"PATCH", "POST", "PUT", "DELETE"})
@@ -50,18 +50,18 @@ Record = Callable[[Any, Any, Any], None]
 
 
 class ApprovalMiddleware:
-    """An ASGI middleware; it leaves alone whatever changes nothing."""
+    """An ASGI middleware; requests that change nothing pass through it as they are."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        # Answers at one gate go one after the other, so that the second of two that were sent at
-        # once finds the first on record. Airflow itself takes both.
+        # Answers to one request go one after the other, so that the second of two that were sent
+        # at once finds the first recorded. Airflow itself takes both.
         self._answering: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
-        # Airflow makes one of us in each process of the API server, when it starts.
+        # Airflow makes one middleware in each process of the API server, when it starts.
         delivery.start_delivery_worker()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with who asks on record for the listeners of task states."""
+        """Pass the request on; the listeners of task states find its actor in ``current_actor``."""
         asks = _is_request(scope)
         if asks:
             body, receive = await _read(receive)
@@ -78,41 +78,41 @@ class ApprovalMiddleware:
         if not _is_change(scope):
             await self._app(scope, receive, send)
             return
-        act = await _act(scope)
-        if act is None:
+        actor = await _read_actor(scope)
+        if actor is None:
             await self._app(scope, receive, send)
             return
         body, receive = await _read(receive)
-        act.body = _parsed(body)
-        token = current_actor.set(act)
+        actor.body = _parsed(body)
+        token = current_actor.set(actor)
         try:
-            await self._pass_on(act, scope, receive, send)
+            await self._pass_on(actor, scope, receive, send)
         finally:
             current_actor.reset(token)
 
-    async def _pass_on(self, act: ApiActor, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_on(self, actor: ApiActor, scope: Scope, receive: Receive, send: Send) -> None:
         answers = scope["method"] == "PATCH" and _ANSWER.search(scope["path"])
         starts = scope["method"] == "POST" and _START.search(scope["path"])
         if answers:
-            gate = self._answering.setdefault(scope["path"].rstrip("/"), anyio.Lock())
-            async with gate:
-                await self._answer(act, answers.groupdict(), scope, receive, send)
+            turn = self._answering.setdefault(scope["path"].rstrip("/"), anyio.Lock())
+            async with turn:
+                await self._answer(actor, answers.groupdict(), scope, receive, send)
         elif starts:
             dag = starts.groupdict()
-            await _recorded(self._app, recorder.record_start, act, dag, scope, receive, send)
+            await _recorded(self._app, recorder.record_start, actor, dag, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     async def _answer(
-        self, act: ApiActor, task: dict[str, str], scope: Scope, receive: Receive, send: Send
+        self, actor: ApiActor, task: dict[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Refuse an answer that would not count; put one that Airflow takes on record."""
-        found = await _safely(recorder.refusal_of_response, act, task)
-        if found is None:
-            await _recorded(self._app, recorder.record_answer, act, task, scope, receive, send)
+        """Refuse an answer that would not count; record one that Airflow takes."""
+        refusal = await _safely(recorder.refuse_answer, actor, task)
+        if refusal is None:
+            await _recorded(self._app, recorder.record_answer, actor, task, scope, receive, send)
             return
-        status = HTTPStatus.FORBIDDEN if found.outside else NOT_COUNTED
-        response = JSONResponse({"detail": found.why}, status_code=status)
+        status = HTTPStatus.FORBIDDEN if refusal.outside else NOT_COUNTED
+        response = JSONResponse({"detail": refusal.reason}, status_code=status)
         await response(scope, receive, send)
 
 
@@ -125,7 +125,7 @@ async def _recorded(
     receive: Receive,
     send: Send,
 ) -> None:
-    """Let Airflow do it; what it has done is on record before its answer goes out."""
+    """Let Airflow handle the request, and record what it did before its reply goes out."""
     held: list[Message] = []
 
     async def hold(message: Message) -> None:
@@ -147,21 +147,24 @@ def _is_request(scope: Scope) -> re.Match[str] | None:
 
 
 def _is_change(scope: Scope) -> bool:
-    """Whether somebody asks to change something; the workers' own API is none of ours."""
+    """Whether a person asks for a change; the workers' own API is left alone."""
     return scope["type"] == "http" and scope["method"] in _CHANGES and _PUBLIC_API in scope["path"]
 
 
 async def _safely(step: Any, *arguments: Any) -> Any:
-    """Run a step in a thread; what it cannot do is logged, and opens no gate."""
+    """Run a step in a thread; a failure is logged, and approves nothing."""
     try:
         return await anyio.to_thread.run_sync(step, *arguments)
-    except Exception:  # the API server answers its user whatever happens to us
-        log.exception("an act at a gate could not be recorded here; the task will record it")
+    except Exception:  # the API server must answer its user
+        log.exception(
+            "could not record this approval response in the API server; "
+            "the sensor task will record it"
+        )
         return None
 
 
-async def _act(scope: Scope) -> ApiActor | None:
-    """Who asks, as Airflow's auth manager says; none where it does not know them."""
+async def _read_actor(scope: Scope) -> ApiActor | None:
+    """The user who asks, from Airflow's auth manager; none if it does not know them."""
     connection = HTTPConnection(scope)
     header = connection.headers.get("authorization", "")
     token = header[7:] if header.lower().startswith("bearer ") else None

@@ -1,4 +1,4 @@
-"""What the API server records about gates: answers, refusals, and tasks that were set by hand."""
+"""What the API server records: answers, refusals, starts, and tasks that were set by hand."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from mlops.api_server.request import ApiActor
-from mlops.approvals.decisions import as_text
+from mlops.approvals.decisions import Answer, as_text
 from mlops.approvals.eligibility import Person
+from mlops.approvals.requests import acknowledge, newest_request
 from mlops.approvals.responses import (
-    Answer,
     Refusal,
-    acknowledge,
-    gate_of,
     record_manual_state,
     record_response,
+    refuse_response,
 )
-from mlops.approvals.responses import refusal_of_response as response_refusal
 from mlops.connections import server_workspace
 from mlops.flow.control import record_run_start
-from mlops.store.tables import GateRow
+from mlops.store.tables import ApprovalRequestRow
 from mlops.vocabulary import (
     APPROVE,
     CONTROL_PHASE,
@@ -41,47 +39,47 @@ from mlops.vocabulary import (
 from mlops.workspace.workspace import RunIdentity, Workspace
 
 Task = Mapping[str, str]
-GATE_OPERATOR = "ApprovalSensor"
+APPROVAL_OPERATOR = "ApprovalSensor"
 _LEDGER_ACTIONS = {
     MARK_SUCCESS: LedgerAction.TASK_MARKED_SUCCESS,
     MARK_FAILED: LedgerAction.TASK_MARKED_FAILED,
     MARK_SKIPPED: LedgerAction.TASK_MARKED_SKIPPED,
 }
-# What it means to set a gate's state by hand; to skip a gate answers nothing.
+# What it means to set the state of a task that asks; to skip it answers nothing.
 _CHOICES = {MARK_SUCCESS: APPROVE, MARK_FAILED: REJECT}
 
 
-def refusal_of_response(act: ApiActor, task: Task) -> Refusal | None:
-    """Why the answer that is about to be given would not count; none where it would.
+def refuse_answer(actor: ApiActor, task: Task) -> Refusal | None:
+    """Record why the answer that is about to be given would not count; none if it would.
 
     A refusal is in the ledger when this returns.
     """
-    workspace, gate = _gate(task)
-    if gate is None or not isinstance(act.body, dict):
+    workspace, request = _find_request(task)
+    if request is None or not isinstance(actor.body, dict):
         return None
-    chosen = (act.body.get("chosen_options") or [""])[0]
+    chosen = (actor.body.get("chosen_options") or [""])[0]
     answer = Answer(
-        person=_person(act),
+        person=_person(actor),
         choice=str(chosen),
-        reason=_reason(act.body),
+        reason=_reason(actor.body),
         at=datetime.now(UTC),
     )
-    return response_refusal(workspace, gate=gate, answer=answer)
+    return refuse_response(workspace, request=request, answer=answer)
 
 
-def record_answer(act: ApiActor, task: Task, response: Any) -> None:
-    """Put an answer that Airflow has taken into our ledger, before its sender hears of it."""
-    workspace, gate = _gate(task)
-    if gate is None:
+def record_answer(actor: ApiActor, task: Task, response: Any) -> None:
+    """Record an answer that Airflow has taken, before its sender gets the reply."""
+    workspace, request = _find_request(task)
+    if request is None:
         return
     record_response(
         workspace,
-        model=gate.model,
-        version=gate.version,
-        seat=gate.seat,
-        gate=gate.id,
+        model=request.model,
+        version=request.version,
+        seat=request.seat,
+        request_id=request.id,
         answer=Answer(
-            person=_person(act),
+            person=_person(actor),
             choice=str(response["chosen_options"][0]),
             reason=_reason(response),
             at=datetime.fromisoformat(response["responded_at"]),
@@ -89,24 +87,24 @@ def record_answer(act: ApiActor, task: Task, response: Any) -> None:
     )
 
 
-def record_start(act: ApiActor, dag: Task, response: Any) -> None:
-    """Put on record who started a run that changes what is live, by id as well as by name.
+def record_start(actor: ApiActor, dag: Task, response: Any) -> None:
+    """Record who started a run that changes what is live, by id as well as by name.
 
-    Airflow tells a run's task only the name; a policy names ids.
+    A run's task gets only the name from Airflow; a policy names ids.
     """
     if not dag["dag"].endswith(model_dag_id("", CONTROL_PHASE)):
         return
     run = RunIdentity(dag_id=dag["dag"], run_id=str(response["dag_run_id"]), task_id="")
-    record_run_start(server_workspace(run), person=_person(act))
+    record_run_start(server_workspace(run), person=_person(actor))
 
 
 def renew_request(task_instance: str, asked: Any, response: Any) -> None:  # noqa: ARG001
-    """Put a gate's newest text and people before its readers.
+    """Put a request's newest text and people before its readers.
 
-    Airflow keeps those of a task's first request through all later tries: nobody could be told why
-    a gate still waits, and whoever took over a seat could not answer.
+    Airflow keeps those of a task's first request through all later tries: its readers could not
+    see why a request still waits, and a person who took over a seat could not answer.
     """
-    ours = TaskInstance.operator == GATE_OPERATOR
+    ours = TaskInstance.operator == APPROVAL_OPERATOR
     with create_session() as session:
         row = session.scalar(
             select(HITLDetail)
@@ -119,10 +117,10 @@ def renew_request(task_instance: str, asked: Any, response: Any) -> None:  # noq
 
 
 def record_mark(*, person: Person, task: RunIdentity, operator: str, state: str, note: str) -> None:
-    """Put on record that a person set the state of one of our tasks by hand.
+    """Record that a person set the state of a task of the library by hand.
 
-    On a gate that waits, success by a member of the seat is that person's approval, and failure a
-    rejection. On any other task it is noted, and changes nothing of what we have recorded.
+    On a task that waits for an answer, success by a member of the seat is that person's approval,
+    and failure a rejection. On any other task it is noted, and changes no recorded fact.
     """
     workspace = server_workspace(task)
     with workspace.store.transaction() as transaction:
@@ -137,9 +135,11 @@ def record_mark(*, person: Person, task: RunIdentity, operator: str, state: str,
                 "run": task.to_json(),
             },
         )
-        gate = gate_of(transaction, dag_id=task.dag_id, run_id=task.run_id, task_id=task.task_id)
+        request = newest_request(
+            transaction, dag_id=task.dag_id, run_id=task.run_id, task_id=task.task_id
+        )
     choice = _CHOICES.get(state)
-    if gate is None or choice is None:
+    if request is None or choice is None:
         return
     answer = Answer(
         person=person,
@@ -148,21 +148,22 @@ def record_mark(*, person: Person, task: RunIdentity, operator: str, state: str,
         at=datetime.now(UTC),
         method=state,
     )
-    acknowledge(
-        workspace, decision=record_manual_state(workspace, gate=gate, answer=answer), gate=gate.id
-    )
+    decision = record_manual_state(workspace, request=request, answer=answer)
+    acknowledge(workspace, decision=decision, request_id=request.id)
 
 
-def _gate(task: Task) -> tuple[Workspace, GateRow | None]:
+def _find_request(task: Task) -> tuple[Workspace, ApprovalRequestRow | None]:
     run = RunIdentity(dag_id=task["dag"], run_id=task["run"], task_id=task["task"])
     workspace = server_workspace(run)
     with workspace.store.transaction() as transaction:
-        gate = gate_of(transaction, dag_id=run.dag_id, run_id=run.run_id, task_id=run.task_id)
-    return workspace, gate
+        request = newest_request(
+            transaction, dag_id=run.dag_id, run_id=run.run_id, task_id=run.task_id
+        )
+    return workspace, request
 
 
-def _person(act: ApiActor) -> Person:
-    return Person(id=act.user_id, name=act.user_name)
+def _person(actor: ApiActor) -> Person:
+    return Person(id=actor.user_id, name=actor.user_name)
 
 
 def _reason(body: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Who asks Airflow's API for a change, for as long as the request lasts."""
+"""The user who asks Airflow's API for a change, for as long as the request lasts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass
 class ApiActor:
-    """A change that somebody asks of Airflow's API, for as long as the request lasts."""
+    """The user of a request that changes something, and the request's body."""
 
     user_id: str
     user_name: str

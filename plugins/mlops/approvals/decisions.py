@@ -1,4 +1,4 @@
-"""Deploy: an answer at a gate, as a row that binds digests, and the ledger's word for it."""
+"""Deploy: an answer to an approval request, as a row that binds digests, with its ledger entry."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person did at a gate.
+    """What a person answered, or that nobody did.
 
-    ``method``: ``required_action``, ``mark_success``, ``mark_failed``, ``api`` or ``timeout``.
+    :ivar method: how it arrived: ``required_action``, ``mark_success``, ``mark_failed``, ``api`` or
+        ``timeout``.
     """
 
     person: Person
@@ -65,20 +66,24 @@ def decision_row(
     answer: Answer,
     bound: SignedBytes,
     *,
-    gate: str,
+    request_id: str,
     run: RunIdentity,
     refused: str = "",
     valid_days: int | None = None,
 ) -> DecisionRow:
-    """A decision with everything that it binds."""
+    """A decision with everything that it binds.
+
+    :param refused: why it does not count; empty if it does.
+    :param valid_days: how long an approval holds.
+    """
     person, until = answer.person, None
     if answer.choice in APPROVALS and valid_days is not None:
         until = answer.at + timedelta(days=valid_days)
     return DecisionRow(
         id=digest_json(
-            [version.model, version.number, seat, gate, person.id, answer.choice, answer.at]
+            [version.model, version.number, seat, request_id, person.id, answer.choice, answer.at]
         ),
-        gate=gate,
+        gate=request_id,
         model=version.model,
         version=version.number,
         seat=seat,
@@ -111,7 +116,7 @@ def decision_events(transaction: Transaction, origin: Origin, row: DecisionRow) 
 
 
 def record_decision(transaction: Transaction, workspace: Workspace, row: DecisionRow) -> None:
-    """Insert a decision with its ledger entry, named for what became of it."""
+    """Insert a decision with its ledger entry, whose action says what became of it."""
     kept = ("id", "seat", "answer", "user_id", "user_name", "reason", "method", "counted")
     digests = ("package", "spec", "snapshot", "evidence", "criteria")
     transaction.record(

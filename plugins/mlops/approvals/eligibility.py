@@ -1,4 +1,4 @@
-"""Who may sign a version, and why somebody may not."""
+"""Who may sign a version, and why a person may not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops.approvals.signatures import SeatStatus, answers_of, seat_statuses
+from mlops.approvals.signatures import SeatStatus, count_answers, find_answers, signed_bytes
 from mlops.errors import SpecError
 from mlops.spec.policy import Seat
 from mlops.spec.signatories import normalize_name
@@ -20,7 +20,7 @@ _WITH_REASON = (APPROVE_WITH_CONDITIONS, REJECT, REVOKE)
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody as Airflow authenticated them.
+    """A person as Airflow authenticated them.
 
     With SimpleAuthManager id and name are the same; with FAB the id is a number as text. Policies
     name ids; specs and runs name names.
@@ -30,10 +30,10 @@ class Person:
     name: str
 
     def is_named(self, name: str) -> bool:
-        """Whether this is the person that a spec or a run names, however they spelled it.
+        """Whether a spec or a run names this person, in whichever spelling.
 
-        A person who logs in as ``Sam`` is the developer ``sam``: FAB's login takes both
-        for one, and a refusal too many can be cured in the spec.
+        A person who logs in as ``Sam`` is the developer ``sam``: FAB's login takes both for one,
+        and the spec can cure a refusal too many.
         """
         return name.strip() != "" and normalize_name(name) in (
             normalize_name(self.id),
@@ -41,15 +41,15 @@ class Person:
         )
 
 
-def seat_now(workspace: Workspace, version: VersionRow, seat: str) -> Seat:
+def current_seat(workspace: Workspace, version: VersionRow, seat: str) -> Seat:
     """The seat with the people who hold it now.
 
-    What a seat signs and how many people it takes stand as they were when the version was
+    What a seat attests and how many people it requires are as they were when the version was
     packaged; who they are is read from the policy's file each time, so that a person who left can
-    be replaced while a gate waits.
+    be replaced while an approval request waits.
 
-    :raises SpecError: the policy's file is broken, or does not have the seat any more. A gate that
-        cannot know who may sign stays shut.
+    :raises SpecError: the policy's file is broken, or has lost the seat. A request for which it is
+        unknown who may sign stays open.
     """
     packaged = version.signing_policy
     entry = packaged.seats.get(seat)
@@ -66,7 +66,7 @@ def seat_now(workspace: Workspace, version: VersionRow, seat: str) -> Seat:
     return entry.model_copy(update={"users": current.users})
 
 
-def refusal(
+def refusal_reason(
     transaction: Transaction,
     version: VersionRow,
     seat: str,
@@ -78,29 +78,32 @@ def refusal(
     at: datetime,
     asked_by: str = "",
 ) -> str:
-    """Why an answer does not count; empty when it does.
+    """Why an answer does not count; empty if it does.
 
     :param asked_by: who started the run that asks, which need not be the run that packaged it.
     """
-    title, what = entry.title, f"{version.model} v{version.number}"
     if person.id not in entry.users:
-        return f"{person.name} does not hold the seat {title}"
-    duty = duties(version, person, asked_by=asked_by)
-    if duty:
-        return duty
+        return f"{person.name} does not hold the seat {entry.title}"
+    conflict = duty_conflict(version, person, asked_by=asked_by)
+    if conflict:
+        return conflict
     if not reason.strip() and (choice in _WITH_REASON or entry.reason_needed):
         missing = "conditions" if choice == APPROVE_WITH_CONDITIONS else "reason"
+        what = f"{version.model} v{version.number}"
         return f"{choice} of {what} by {person.name} has no {missing}; the policy asks for one"
     if choice not in APPROVALS:
         return ""
-    # What is on record was signed before, also by the clock of a machine that is ahead of ours.
-    told = (item.row.decided_at for item in answers_of(transaction, version) if item.row)
-    held = seat_statuses(transaction, version, at=max((at, *told)))
-    return _twice(held, seat, person) or _two_seats(version, held, seat, person)
+    # What the ledger holds was signed before, also if the clock of another machine is ahead.
+    answers = find_answers(transaction, version)
+    newest = max((at, *(item.row.decided_at for item in answers if item.row)))
+    statuses = count_answers(version, signed_bytes(transaction, version), answers, at=newest)
+    return _second_signature(statuses, seat, person) or _second_seat(
+        version, statuses, seat, person
+    )
 
 
-def duties(version: VersionRow, person: Person, *, asked_by: str = "") -> str:
-    """Separation of duties: nobody signs what they built or set in motion."""
+def duty_conflict(version: VersionRow, person: Person, *, asked_by: str = "") -> str:
+    """Separation of duties: nobody signs what they built or set in motion. Empty if all is well."""
     what = f"{version.model} v{version.number}"
     if person.is_named(version.developer):
         return f"{person.name} developed {what} and cannot sign it"
@@ -109,21 +112,23 @@ def duties(version: VersionRow, person: Person, *, asked_by: str = "") -> str:
     return ""
 
 
-def _twice(held: Sequence[SeatStatus], seat: str, person: Person) -> str:
-    own = next(item for item in held if item.seat == seat)
-    if own.needed > 1 and not own.holds and person.id in own.signer_ids:
+def _second_signature(statuses: Sequence[SeatStatus], seat: str, person: Person) -> str:
+    own = next(item for item in statuses if item.seat == seat)
+    if own.threshold > 1 and not own.holds and person.id in own.signed:
         return (
             f"{person.name} has signed as {own.title} already; "
-            f"the seat needs {own.needed} different people"
+            f"the seat needs {own.threshold} different people"
         )
     return ""
 
 
-def _two_seats(version: VersionRow, held: Sequence[SeatStatus], seat: str, person: Person) -> str:
+def _second_seat(
+    version: VersionRow, statuses: Sequence[SeatStatus], seat: str, person: Person
+) -> str:
     shared = {frozenset(pair) for pair in version.signing_policy.seats_shared}
-    for item in held:
+    for item in statuses:
         is_shared = frozenset((item.seat, seat)) in shared
-        if item.seat != seat and person.id in item.signer_ids and not is_shared:
+        if item.seat != seat and person.id in item.signed and not is_shared:
             return (
                 f"{person.name} has signed as {item.title} already; "
                 "one person fills one seat of a version"

@@ -15,7 +15,7 @@ from mlops.workspace.workspace import Workspace, now
 def evidence(
     workspace: Workspace, version: VersionRow, *, seat: Seat, report_sha256: str, pages: str
 ) -> str:
-    """The body of a sign-off request, in Markdown.
+    """The body of an approval request, in Markdown.
 
     :param pages: address of our pages in Airflow, where the whole report is read.
     """

@@ -1,4 +1,4 @@
-"""Whom to tell about gates that wait: reminders, escalations and lapses."""
+"""Whom to notify about approval requests that wait: reminders, escalations and lapses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from mlops.spec.policy import Notify
 from mlops.store.connect import Transaction
-from mlops.store.tables import DecisionRow, GateRow, NoticeRow, VersionRow
+from mlops.store.tables import ApprovalRequestRow, DecisionRow, NoticeRow, VersionRow
 from mlops.vocabulary import ESCALATION, LAPSED, REMINDER, LedgerAction
 from mlops.workspace.workspace import Workspace, now
 
@@ -20,12 +20,12 @@ _LEDGER_ACTIONS = {
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that people are to be told once.
+    """Something that people are to be notified of once.
 
     :ivar to: user ids, or addresses for an escalation.
     """
 
-    gate: str
+    request_id: str
     kind: str
     to: tuple[str, ...]
     policy: str
@@ -34,10 +34,10 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """A gate that waits for an answer."""
+class PendingRequest:
+    """An approval request that waits for an answer."""
 
-    gate: str
+    request_id: str
     model: str
     version: int
     seat: str
@@ -47,26 +47,26 @@ class Waiting:
     policy: str
 
 
-def waiting(transaction: Transaction, *, at: datetime) -> tuple[Waiting, ...]:
-    """Every gate that waits for people at ``at``, the longest first.
+def pending_requests(transaction: Transaction, *, at: datetime) -> tuple[PendingRequest, ...]:
+    """Every request that waits for people at ``at``, the longest first.
 
-    Of each gate's tries the newest one waits, unless it was answered.
+    Of the tries of one task the newest one waits, unless it was answered.
     """
-    newest: dict[tuple[str, str, str], GateRow] = {}
-    for row in sorted(transaction.find(GateRow), key=lambda row: row.asked_at):
+    newest: dict[tuple[str, str, str], ApprovalRequestRow] = {}
+    for row in sorted(transaction.find(ApprovalRequestRow), key=lambda row: row.asked_at):
         newest[row.dag_id, row.run_id, row.task_id] = row
     answered = {row.gate for row in transaction.find(DecisionRow, counted=True)}
     return tuple(
-        _waiting(transaction, row)
+        _pending(transaction, row)
         for row in sorted(newest.values(), key=lambda row: row.asked_at)
         if row.id not in answered and row.asked_at <= at
     )
 
 
-def _waiting(transaction: Transaction, row: GateRow) -> Waiting:
+def _pending(transaction: Transaction, row: ApprovalRequestRow) -> PendingRequest:
     version = transaction.get(VersionRow, row.model, row.version)
-    return Waiting(
-        gate=row.id,
+    return PendingRequest(
+        request_id=row.id,
         model=row.model,
         version=row.version,
         seat=row.seat,
@@ -77,58 +77,57 @@ def _waiting(transaction: Transaction, row: GateRow) -> Waiting:
     )
 
 
-def due(workspace: Workspace, *, at: datetime) -> tuple[Notice, ...]:
+def due_notices(workspace: Workspace, *, at: datetime) -> tuple[Notice, ...]:
     """The reminders and escalations that are to be sent now and were not sent yet."""
     with workspace.store.transaction() as transaction:
-        gates = waiting(transaction, at=at)
-        told = {(row.subject, row.kind) for row in transaction.find(NoticeRow)}
+        pending = pending_requests(transaction, at=at)
+        sent = {(row.subject, row.kind) for row in transaction.find(NoticeRow)}
     found = []
-    for gate in gates:
-        # A gate of a run that is gone waits for ever; its policy may be gone as well.
-        if gate.answer_by <= at:
+    for request in pending:
+        # A request of a run that was deleted waits for ever; its policy may be deleted as well.
+        if request.answer_by <= at:
             continue
-        notify = workspace.include.policy(gate.policy).notify
+        notify = workspace.include.policy(request.policy).notify
         if notify is None:
             continue
-        left = gate.answer_by - at
         found += [
             notice
-            for notice in _notices(gate, notify, left)
-            if (notice.gate, notice.kind) not in told
+            for notice in _notices(request, notify, request.answer_by - at)
+            if (notice.request_id, notice.kind) not in sent
         ]
     return tuple(found)
 
 
-def _notices(gate: Waiting, notify: Notify, left: timedelta) -> list[Notice]:
-    what = f"{gate.model} version {gate.version}, {gate.seat}"
+def _notices(request: PendingRequest, notify: Notify, left: timedelta) -> list[Notice]:
+    what = f"{request.model} version {request.version}, {request.seat}"
     text = (
-        f"{what}: {', '.join(gate.users)} were asked to sign on {gate.asked_at:%Y-%m-%d %H:%M} "
-        f"UTC. Without an answer by {gate.answer_by:%Y-%m-%d %H:%M} UTC the seat lapses and "
-        "nothing is deployed. The request stands in Airflow under Required Actions."
+        f"{what}: {', '.join(request.users)} were asked to sign on "
+        f"{request.asked_at:%Y-%m-%d %H:%M} UTC. Without an answer by "
+        f"{request.answer_by:%Y-%m-%d %H:%M} UTC the seat lapses and nothing is deployed. "
+        "The request is in Airflow under Required Actions."
     )
-    found = []
-    if left <= timedelta(hours=notify.remind_hours_before):
-        found.append(
-            Notice(gate.gate, REMINDER, gate.users, gate.policy, f"Reminder: {what}", text)
+    kinds = (
+        (REMINDER, notify.remind_hours_before, request.users),
+        (ESCALATION, notify.escalate_hours_before, notify.escalate_to),
+    )
+    return [
+        Notice(
+            request_id=request.request_id,
+            kind=kind,
+            to=to,
+            policy=request.policy,
+            subject=f"{kind.capitalize()}: {what}",
+            text=text,
         )
-    if left <= timedelta(hours=notify.escalate_hours_before) and notify.escalate_to:
-        found.append(
-            Notice(
-                gate.gate,
-                ESCALATION,
-                notify.escalate_to,
-                gate.policy,
-                f"Escalation: {what}",
-                text,
-            )
-        )
-    return found
+        for kind, hours, to in kinds
+        if left <= timedelta(hours=hours) and to
+    ]
 
 
-def record_told(workspace: Workspace, notice: Notice) -> None:
-    """Put on record that people were told, after they were."""
+def record_notice(workspace: Workspace, notice: Notice) -> None:
+    """Record that people were notified, after they were."""
     row = NoticeRow(
-        subject=notice.gate,
+        subject=notice.request_id,
         kind=notice.kind,
         told=list(notice.to),
         text=notice.text,
@@ -139,6 +138,6 @@ def record_told(workspace: Workspace, notice: Notice) -> None:
             row,
             actor=workspace.run.actor,
             action=_LEDGER_ACTIONS[notice.kind],
-            subject=notice.subject,
+            subject=notice.request_id,
             payload={"to": list(notice.to), "text": notice.text},
         )

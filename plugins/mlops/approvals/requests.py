@@ -1,4 +1,4 @@
-"""Deploy: requests to the people of a seat, on record as they were put up and read."""
+"""Deploy: approval requests to the people of a seat, recorded as they were put up and read."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mlops.approvals.eligibility import Person, duties, seat_now
+from mlops.approvals.eligibility import Person, current_seat, duty_conflict
 from mlops.approvals.evidence import evidence
 from mlops.approvals.signatures import signed_bytes
 from mlops.digests import digest_json
 from mlops.errors import SignOffError
 from mlops.store.connect import Transaction
-from mlops.store.tables import DecisionRow, GateRow, NoticeRow, ResponseReadRow, VersionRow
+from mlops.store.tables import (
+    ApprovalRequestRow,
+    DecisionRow,
+    NoticeRow,
+    ResponseReadRow,
+    VersionRow,
+)
 from mlops.vocabulary import LedgerAction, version_subject
 from mlops.workspace.results import Decision
 from mlops.workspace.workspace import RunIdentity, Workspace, now
@@ -22,7 +28,7 @@ _EARLIER_READ = "read"
 
 
 @dataclass(frozen=True)
-class Request:
+class ApprovalRequest:
     """What is put before the people of a seat."""
 
     subject: str
@@ -31,28 +37,30 @@ class Request:
     answer_within: timedelta
 
 
-def request(
+def request_approval(
     workspace: Workspace, *, model: str, version: int, seat: str, pages: str = "/mlops"
-) -> Request:
-    """Prepare the request and put it on record: whom to ask, what they sign, the evidence for it.
+) -> ApprovalRequest:
+    """Prepare a request and record it: whom it asks, what they sign, the evidence for it.
 
     :param pages: address of our pages in Airflow.
 
     :raises SpecError: the policy cannot be read, or has no such seat.
-    :raises SignOffError: nobody holds the seat who may sign this version.
+    :raises SignOffError: nobody who holds the seat may sign this version.
     """
     with workspace.store.transaction() as transaction:
         row = transaction.get(VersionRow, model, version)
         bound = signed_bytes(transaction, row)
-        before = _answers_so_far(transaction, row, seat)
-    entry = seat_now(workspace, row, seat)
+        before = _earlier_answers(transaction, row, seat)
+    entry = current_seat(workspace, row, seat)
     started_by = workspace.run.triggered_by
     users = tuple(
-        user for user in entry.users if not duties(row, Person(user, user), asked_by=started_by)
+        user
+        for user in entry.users
+        if not duty_conflict(row, Person(user, user), asked_by=started_by)
     )
     if not users:
         raise SignOffError(
-            f"{model} v{version}: seat '{seat}' has nobody who may sign",
+            f"{model} v{version}: seat '{seat}' has no person who may sign",
             found=f"{', '.join(entry.users)}: developed this version, or started its release",
             expected="a person who did neither",
             action="name another person for the seat in the policy",
@@ -60,8 +68,8 @@ def request(
     asked_at = now()
     within = timedelta(days=row.signing_policy.respond_within_days)
     with workspace.store.transaction() as transaction:
-        _record_gate(transaction, workspace.run, row, seat, users, asked_at, asked_at + within)
-    return Request(
+        _record_request(transaction, workspace.run, row, seat, users, asked_at, asked_at + within)
+    return ApprovalRequest(
         subject=f"{entry.title}: sign {model} version {version}?",
         body=before
         + evidence(workspace, row, seat=entry, report_sha256=bound.evidence_digest, pages=pages),
@@ -74,55 +82,59 @@ def unprocessed_decision(workspace: Workspace, *, since: datetime) -> DecisionRo
     """An answer to this task's newest request that Airflow has lost.
 
     Airflow gives up a try when it sees the worker that asked end while the answer is already
-    there. The answer is on our record; it may even have been read since, by a worker that Airflow
-    no longer listened to. One that was read before the present try came to be was given in vain
-    (it was not enough, or the task was cleared), and it is asked anew.
+    there. The answer is in the store; a worker to which Airflow no longer listened may even have
+    read it. An answer that was read before the present try was made led to nothing (it was not
+    enough, or the task was cleared), and the task asks again.
 
-    :param since: when the present try came to be.
+    :param since: when the present try was made.
     """
     run = workspace.run
     with workspace.store.transaction() as transaction:
-        gate = gate_of(transaction, dag_id=run.dag_id, run_id=run.run_id, task_id=run.task_id)
-        if gate is None:
+        request = newest_request(
+            transaction, dag_id=run.dag_id, run_id=run.run_id, task_id=run.task_id
+        )
+        if request is None:
             return None
-        if any(read_at < since for read_at in _read_at(transaction, gate)):
+        if any(read_at < since for read_at in _read_at(transaction, request)):
             return None
-        found = transaction.find(DecisionRow, gate=gate.id, counted=True)
+        found = transaction.find(DecisionRow, gate=request.id, counted=True)
     return max(found, key=lambda row: row.decided_at, default=None)
 
 
-def _read_at(transaction: Transaction, request: GateRow) -> list[datetime]:
+def _read_at(transaction: Transaction, request: ApprovalRequestRow) -> list[datetime]:
     """When the task read the answer to its request."""
     rows = transaction.find(ResponseReadRow, request=request.id)
     earlier = transaction.find(NoticeRow, subject=request.id, kind=_EARLIER_READ)
     return [row.read_at for row in rows] + [row.told_at for row in earlier]
 
 
-def acknowledge(workspace: Workspace, *, decision: DecisionRow | Decision, gate: str) -> None:
-    """Note that a task has read the answer to a request: once it is cleared, it asks anew."""
-    row = ResponseReadRow(request=gate, answer=decision.answer, read_at=now())
+def acknowledge(workspace: Workspace, *, decision: DecisionRow | Decision, request_id: str) -> None:
+    """Record that a task has read the answer to its request: cleared afterwards, it asks again."""
+    row = ResponseReadRow(request=request_id, answer=decision.answer, read_at=now())
     with workspace.store.transaction() as transaction:
         transaction.record(
             row,
             actor=workspace.run.actor,
             action=LedgerAction.RESPONSE_READ,
             subject=version_subject(decision.model, decision.version),
-            payload={"gate": gate, "answer": decision.answer},
+            payload={"gate": request_id, "answer": decision.answer},
         )
 
 
-def gate_of(transaction: Transaction, *, dag_id: str, run_id: str, task_id: str) -> GateRow | None:
-    """The newest request of a task; none where nobody was asked yet."""
-    found = transaction.find(GateRow, dag_id=dag_id, run_id=run_id, task_id=task_id)
+def newest_request(
+    transaction: Transaction, *, dag_id: str, run_id: str, task_id: str
+) -> ApprovalRequestRow | None:
+    """The newest request of a task; none before the first."""
+    found = transaction.find(ApprovalRequestRow, dag_id=dag_id, run_id=run_id, task_id=task_id)
     return max(found, key=lambda row: row.asked_at, default=None)
 
 
-def gate_id(run: RunIdentity) -> str:
-    """The identity of a request: one for each try of a gate's task."""
+def approval_request_id(run: RunIdentity) -> str:
+    """The identity of a request: one for each try of the task that asks."""
     return digest_json([run.dag_id, run.run_id, run.task_id, run.try_number])
 
 
-def _record_gate(
+def _record_request(
     transaction: Transaction,
     run: RunIdentity,
     version: VersionRow,
@@ -131,8 +143,8 @@ def _record_gate(
     asked_at: datetime,
     answer_by: datetime,
 ) -> None:
-    row = GateRow(
-        id=gate_id(run),
+    row = ApprovalRequestRow(
+        id=approval_request_id(run),
         model=version.model,
         version=version.number,
         seat=seat,
@@ -154,8 +166,8 @@ def _record_gate(
     )
 
 
-def _answers_so_far(transaction: Transaction, version: VersionRow, seat: str) -> str:
-    """What was answered before, for whoever reads a request that is asked again."""
+def _earlier_answers(transaction: Transaction, version: VersionRow, seat: str) -> str:
+    """What was answered before, for the readers of a request that is made again."""
     rows = transaction.find(DecisionRow, model=version.model, version=version.number, seat=seat)
     if not rows:
         return ""

@@ -5,134 +5,123 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlops.approvals.decisions import Answer, decision_events, decision_row, record_decision
-from mlops.approvals.eligibility import Person, refusal, seat_now
+from mlops.approvals.eligibility import Person, current_seat, refusal_reason
 from mlops.approvals.reminders import Notice
-from mlops.approvals.requests import (
-    Request,
-    acknowledge,
-    gate_id,
-    gate_of,
-    request,
-    unprocessed_decision,
-)
+from mlops.approvals.requests import approval_request_id
 from mlops.approvals.signatures import seat_statuses, seats_needed, signed_bytes
 from mlops.spec.policy import Seat
 from mlops.store.connect import Transaction
-from mlops.store.tables import DecisionRow, GateRow, VersionRow
+from mlops.store.tables import ApprovalRequestRow, DecisionRow, VersionRow
 from mlops.vocabulary import LAPSE, LAPSED, REJECT, TIMEOUT
 from mlops.workspace.results import Decision
 from mlops.workspace.workspace import Workspace, now
-
-__all__ = [
-    "Answer",
-    "Refusal",
-    "Request",
-    "acknowledge",
-    "gate_id",
-    "gate_of",
-    "lapsed",
-    "record_manual_state",
-    "record_response",
-    "refusal_of_response",
-    "request",
-    "unprocessed_decision",
-]
 
 
 @dataclass(frozen=True)
 class Refusal:
     """Why an answer does not count.
 
-    :ivar outside: whether it was given by somebody who does not hold the seat at all.
+    :ivar outside: whether a person gave it who does not hold the seat at all.
     """
 
-    why: str
+    reason: str
     outside: bool
 
 
 def record_response(
-    workspace: Workspace, *, model: str, version: int, seat: str, answer: Answer, gate: str
+    workspace: Workspace, *, model: str, version: int, seat: str, answer: Answer, request_id: str
 ) -> Decision:
     """Record an answer with the digests that it binds; whether it counts is recorded with it.
 
-    An answer that is on record already, since the API server saw it first, is only read.
+    An answer that is recorded already, since the API server saw it first, is only read.
     """
     with workspace.store.transaction() as transaction:
         row = transaction.get(VersionRow, model, version)
-    entry = seat_now(workspace, row, seat)
-    return _record_answer(workspace, row, seat, entry, answer, gate)
+    entry = current_seat(workspace, row, seat)
+    return _record_answer(workspace, row, seat, entry, answer, request_id)
 
 
-def refusal_of_response(workspace: Workspace, *, gate: GateRow, answer: Answer) -> Refusal | None:
-    """Why an answer that is about to be given would not count; none when it would.
+def refuse_response(
+    workspace: Workspace, *, request: ApprovalRequestRow, answer: Answer
+) -> Refusal | None:
+    """Record why an answer that is about to be given would not count; none if it would.
 
-    A refusal is put on record, with who tried; nothing else is written.
+    A refusal is recorded with the person who tried; nothing else is written.
     """
     with workspace.store.transaction() as transaction:
-        row = transaction.get(VersionRow, gate.model, gate.version)
-    entry = seat_now(workspace, row, gate.seat)
+        version = transaction.get(VersionRow, request.model, request.version)
+    seat = current_seat(workspace, version, request.seat)
     with workspace.store.transaction() as transaction:
-        why = _why_not(transaction, row, gate.seat, entry, answer, gate.id)
-        if why:
-            bound = signed_bytes(transaction, row)
-            record_decision(
-                transaction,
-                workspace,
-                decision_row(
-                    row, gate.seat, answer, bound, gate=gate.id, run=workspace.run, refused=why
-                ),
-            )
-    return Refusal(why, outside=answer.person.id not in entry.users) if why else None
+        reason = _refusal_reason(transaction, version, request.seat, seat, answer, request.id)
+        if not reason:
+            return None
+        row = decision_row(
+            version,
+            request.seat,
+            answer,
+            signed_bytes(transaction, version),
+            request_id=request.id,
+            run=workspace.run,
+            refused=reason,
+        )
+        record_decision(transaction, workspace, row)
+    return Refusal(reason, outside=answer.person.id not in seat.users)
 
 
-def lapsed(workspace: Workspace, *, model: str, version: int, seat: str) -> Notice:
-    """Record that nobody answered in time; returns what those who were asked are to be told.
+def record_lapse(workspace: Workspace, *, model: str, version: int, seat: str) -> Notice:
+    """Record that nobody answered in time; returns the notice for the people who were asked.
 
     A lapse empties the seat: nothing is deployed on answers given before it.
     """
     with workspace.store.transaction() as transaction:
         row = transaction.get(VersionRow, model, version)
-        gate = transaction.get(GateRow, gate_id(workspace.run))
-        asked = tuple(str(user) for user in gate.users)
+        request = transaction.get(ApprovalRequestRow, approval_request_id(workspace.run))
+        asked = tuple(str(user) for user in request.users)
         title = seats_needed(row)[seat].title
-        until = f"{gate.answer_by:%Y-%m-%d %H:%M} UTC"
+        until = f"{request.answer_by:%Y-%m-%d %H:%M} UTC"
         answer = Answer(
             person=Person(id="", name=", ".join(asked)),
             choice=LAPSE,
-            reason=f"asked {gate.asked_at:%Y-%m-%d %H:%M}, to be answered by {until}",
-            # A wait may end early, by an error of Airflow's or a clock that is ahead. A lapse with
-            # a time to come would empty the seat then, of what was signed in between as well.
-            at=min(gate.answer_by, now()),
+            reason=f"asked {request.asked_at:%Y-%m-%d %H:%M}, to be answered by {until}",
+            # A wait may end early, by an error of Airflow or a clock that is ahead. A lapse with a
+            # time to come would empty the seat then, of what was signed in between as well.
+            at=min(request.answer_by, now()),
             method=TIMEOUT,
         )
-        if not transaction.find(DecisionRow, gate=gate.id, answer=LAPSE):
+        if not transaction.find(DecisionRow, gate=request.id, answer=LAPSE):
             bound = signed_bytes(transaction, row)
             record_decision(
                 transaction,
                 workspace,
-                decision_row(row, seat, answer, bound, gate=gate.id, run=workspace.run),
+                decision_row(row, seat, answer, bound, request_id=request.id, run=workspace.run),
             )
     return Notice(
-        gate=gate.id,
+        request_id=request.id,
         kind=LAPSED,
         to=asked,
         policy=row.signing_policy.policy,
         subject=f"Lapsed: {model} version {version}, {title}",
-        text=f"{title}: nobody of {', '.join(asked)} answered for {model} version {version} by "
+        text=f"{title}: none of {', '.join(asked)} answered for {model} version {version} by "
         f"{until}. The seat is lapsed and nothing is deployed.",
     )
 
 
-def record_manual_state(workspace: Workspace, *, gate: GateRow, answer: Answer) -> Decision:
-    """Record that somebody set a gate's task by hand: a member's answer, or a refusal.
+def record_manual_state(
+    workspace: Workspace, *, request: ApprovalRequestRow, answer: Answer
+) -> Decision:
+    """Record that a person set the state of a task that asks: a member's answer, or a refusal.
 
     ``mark success`` by a member of the seat is that person's approval, ``mark failed`` a
-    rejection; by anybody else it is on record and opens nothing.
+    rejection; by anybody else it is recorded as a refusal and opens nothing.
     """
-    with workspace.store.transaction() as transaction:
-        row = transaction.get(VersionRow, gate.model, gate.version)
-    entry = seat_now(workspace, row, gate.seat)
-    return _record_answer(workspace, row, gate.seat, entry, answer, gate.id)
+    return record_response(
+        workspace,
+        model=request.model,
+        version=request.version,
+        seat=request.seat,
+        answer=answer,
+        request_id=request.id,
+    )
 
 
 def _record_answer(
@@ -141,55 +130,52 @@ def _record_answer(
     seat: str,
     entry: Seat,
     answer: Answer,
-    gate: str,
+    request_id: str,
 ) -> Decision:
     with workspace.store.transaction() as transaction:
-        # Two answers of one person that arrive at once, at two gates, must see one another.
+        # Two answers of one person that arrive at once, to two requests, must see one another.
         transaction.advisory_lock(f"mlops.sign.{version.model}.{version.number}")
-        bound = signed_bytes(transaction, version)
         row = decision_row(
             version,
             seat,
             answer,
-            bound,
-            gate=gate,
+            signed_bytes(transaction, version),
+            request_id=request_id,
             run=workspace.run,
             valid_days=entry.valid_days,
         )
         known = transaction.find(DecisionRow, id=row.id)
-        why = (
-            known[0].refusal if known else _why_not(transaction, version, seat, entry, answer, gate)
-        )
-        row.counted, row.refusal = not why, why
         if known:
+            reason = known[0].refusal
             workspace.emit(decision_events(transaction, workspace.origin, known[0]))
         else:
+            reason = _refusal_reason(transaction, version, seat, entry, answer, request_id)
+            row.counted, row.refusal = not reason, reason
             record_decision(transaction, workspace, row)
-        (standing,) = (
-            item for item in seat_statuses(transaction, version, at=now()) if item.seat == seat
-        )
-    rejected = answer.choice == REJECT and not why
+        statuses = seat_statuses(transaction, version, at=now())
+        (status,) = (item for item in statuses if item.seat == seat)
+    rejected = answer.choice == REJECT and not reason
     return Decision(
         model=version.model,
         version=version.number,
         seat=seat,
         answer=answer.choice,
         user=answer.person.name,
-        counted=not why,
-        enough=rejected or (standing.holds and not why),
-        why=why or standing.reason,
+        counted=not reason,
+        enough=rejected or (status.holds and not reason),
+        why=reason or status.reason,
     )
 
 
-def _why_not(
+def _refusal_reason(
     transaction: Transaction,
     version: VersionRow,
     seat: str,
     entry: Seat,
     answer: Answer,
-    gate: str,
+    request_id: str,
 ) -> str:
-    return refusal(
+    return refusal_reason(
         transaction,
         version,
         seat,
@@ -198,5 +184,5 @@ def _why_not(
         choice=answer.choice,
         reason=answer.reason,
         at=answer.at,
-        asked_by=transaction.get(GateRow, gate).triggered_by,
+        asked_by=transaction.get(ApprovalRequestRow, request_id).triggered_by,
     )

@@ -1,4 +1,4 @@
-"""How each seat of a version stands, in a word and a sentence, for those who look on."""
+"""The state of each seat of a version, in a word and a sentence, for pages and commands."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Literal
 from mlops.approvals.signatures import SeatStatus, seat_statuses, seats_needed
 from mlops.errors import NotSigned
 from mlops.store.connect import Transaction
-from mlops.store.tables import DecisionRow, GateRow, VersionRow
+from mlops.store.tables import ApprovalRequestRow, DecisionRow, VersionRow
 from mlops.vocabulary import LAPSE, REJECT, REVOKE
 
-SeatState = Literal["signed", "open", "rejected", "revoked", "lapsed", "void"]
+SeatState = Literal["signed", "open", "rejected", "revoked", "lapsed", "invalid"]
 _BY_ANSWER: Mapping[str, SeatState] = {REJECT: "rejected", REVOKE: "revoked", LAPSE: "lapsed"}
 
 
@@ -21,9 +21,9 @@ _BY_ANSWER: Mapping[str, SeatState] = {REJECT: "rejected", REVOKE: "revoked", LA
 class SeatSummary:
     """One seat of one version, at one moment.
 
-    :ivar state: ``void`` is a signature that holds no more: expired, or of other bytes.
+    :ivar state: ``invalid`` is a signature that holds no longer: expired, or of other bytes.
     :ivar reason: why the seat does not hold, for a reader.
-    :ivar asked: who was asked last; nobody before the seat's gate has run.
+    :ivar asked: who was asked last; empty before the first request.
     """
 
     seat: str
@@ -39,15 +39,17 @@ class SeatSummary:
         return self.state == "signed"
 
 
-def seats_of(
+def summarize_seats(
     transaction: Transaction, version: VersionRow, *, at: datetime
 ) -> tuple[SeatSummary, ...]:
-    """How every needed seat of ``version`` stands at ``at``."""
+    """Summarize every needed seat of ``version`` at ``at``."""
     key = {"model": version.model, "version": version.number}
     asked = {
-        gate.seat: tuple(str(user) for user in gate.users)
-        for gate in sorted(transaction.find(GateRow, **key), key=lambda gate: gate.asked_at)
-        if gate.asked_at <= at
+        request.seat: tuple(str(user) for user in request.users)
+        for request in sorted(
+            transaction.find(ApprovalRequestRow, **key), key=lambda request: request.asked_at
+        )
+        if request.asked_at <= at
     }
     last = {
         row.seat: row.answer
@@ -70,21 +72,21 @@ def seats_of(
     )
 
 
-def _state(standing: SeatStatus | None, last: str | None) -> SeatState:
-    if standing is None:
+def _state(status: SeatStatus | None, last: str | None) -> SeatState:
+    if status is None:
         return "open"
-    if standing.holds:
+    if status.holds:
         return "signed"
     # Of several people that a seat needs, some may have signed.
-    if last is None or standing.signed_by:
+    if last is None or status.signed_by:
         return "open"
-    return _BY_ANSWER.get(last, "void")
+    return _BY_ANSWER.get(last, "invalid")
 
 
 def _seat_statuses(
     transaction: Transaction, version: VersionRow, *, at: datetime
 ) -> dict[str, SeatStatus]:
-    """Each seat and its state; none before the version has its report, which is what is signed."""
+    """The status of each seat; empty before the version has its report, which is what is signed."""
     try:
         return {item.seat: item for item in seat_statuses(transaction, version, at=at)}
     except NotSigned:

@@ -1,10 +1,15 @@
-"""Which seats a version needs, who has signed, and whether those signatures hold now."""
+"""Which seats a version needs, who has signed, and whether those signatures hold at a moment.
+
+As in python-tuf, each seat is a role with a threshold, and verifying it gives who has signed and
+whether that is enough, not only yes or no.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from mlops.errors import NotSigned
 from mlops.spec.load import Spec
@@ -31,16 +36,18 @@ from mlops.vocabulary import (
 _ANSWERS = {
     REJECT: "{} rejected",
     REVOKE: "{} revoked the signature",
-    LAPSE: "nobody of {} answered in time",
+    LAPSE: "none of {} answered in time",
 }
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class SignedBytes:
     """The digests that a signature binds; one that differs makes it a signature of other bytes.
 
-    ``evidence`` is the newest validation report. A report that is written anew later does not undo
-    a signature on an earlier one, as long as that one is on record.
+    :ivar evidence_digest: of the newest validation report.
+    :ivar reports: digests of all of them. A report that is written later does not undo a signature
+        on an earlier one that the store still knows.
     """
 
     package_digest: str
@@ -61,15 +68,28 @@ class SignedBytes:
 
 @dataclass(frozen=True)
 class SeatStatus:
-    """How one seat stands for one version, at one moment."""
+    """Which signatures of one seat of one version hold, at one moment.
+
+    :ivar threshold: how many different people have to sign.
+    :ivar signed: the people whose signatures hold, by user id.
+    :ivar reason: why the seat does not hold; ``signed`` if it does.
+    """
 
     seat: str
     title: str
-    needed: int
-    signed_by: tuple[str, ...]
-    signer_ids: tuple[str, ...]
-    holds: bool
+    threshold: int
+    signed: Mapping[str, str]
     reason: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether enough people have signed."""
+        return len(self.signed) >= self.threshold
+
+    @property
+    def signed_by(self) -> tuple[str, ...]:
+        """The names of the people whose signatures hold."""
+        return tuple(sorted(self.signed.values()))
 
 
 def signed_bytes(transaction: Transaction, version: VersionRow) -> SignedBytes:
@@ -100,7 +120,7 @@ def signed_bytes(transaction: Transaction, version: VersionRow) -> SignedBytes:
 
 
 def seats_needed(version: VersionRow) -> dict[str, Seat]:
-    """The seats of the version's tier, from the policy as it stood when it was packaged."""
+    """The seats of the version's tier, from the policy as it was when the version was packaged."""
     policy = version.signing_policy
     tier = next(tier for tier in policy.tiers if tier.name == version.tier)
     return {name: policy.seats[name] for name in tier.seats}
@@ -109,20 +129,30 @@ def seats_needed(version: VersionRow) -> dict[str, Seat]:
 def seat_statuses(
     transaction: Transaction, version: VersionRow, *, at: datetime
 ) -> tuple[SeatStatus, ...]:
-    """How every needed seat stands at ``at``.
+    """The status of every needed seat at ``at``.
 
-    Only answers that the ledger vouches for are looked at: a row that somebody added to the
-    decisions by hand is no signature, and one that somebody took away still undoes what it undid.
+    Only answers that have a ledger entry are looked at: a row that was added to the decisions by
+    hand is not a signature, and one that was taken away still undoes what it undid.
     """
-    bound = signed_bytes(transaction, version)
-    decisions = answers_of(transaction, version)
+    answers = find_answers(transaction, version)
+    return count_answers(version, signed_bytes(transaction, version), answers, at=at)
+
+
+def count_answers(
+    version: VersionRow,
+    bound: SignedBytes,
+    answers: Sequence[LedgerBacked[DecisionRow]],
+    *,
+    at: datetime,
+) -> tuple[SeatStatus, ...]:
+    """The status of every needed seat at ``at``, from all answers about the version."""
     return tuple(
-        _seat_status(name, seat, [item for item in decisions if _seat(item) == name], bound, at)
+        _seat_status(name, seat, [item for item in answers if _seat(item) == name], bound, at)
         for name, seat in seats_needed(version).items()
     )
 
 
-def answers_of(transaction: Transaction, version: VersionRow) -> list[LedgerBacked[DecisionRow]]:
+def find_answers(transaction: Transaction, version: VersionRow) -> list[LedgerBacked[DecisionRow]]:
     """Every answer about a version, in the order in which the ledger took them."""
     return transaction.ledger_backed(
         DecisionRow,
@@ -137,9 +167,9 @@ def _seat(item: LedgerBacked[DecisionRow]) -> str:
 
 
 def require_signed(transaction: Transaction, version: VersionRow, *, at: datetime) -> None:
-    """Refuse unless every seat holds.
+    """Refuse a version of which a seat is not signed.
 
-    :raises NotSigned: naming each seat that does not, and why.
+    :raises NotSigned: with each such seat and the reason.
     """
     _require_criteria(transaction, version)
     missing = [item for item in seat_statuses(transaction, version, at=at) if not item.holds]
@@ -153,7 +183,7 @@ def require_signed(transaction: Transaction, version: VersionRow, *, at: datetim
 
 
 def _require_criteria(transaction: Transaction, version: VersionRow) -> None:
-    """What the version had to reach is what was registered before it was trained."""
+    """Refuse a version whose criteria are not those that were registered before its training."""
     training = transaction.get(TrainingRow, version.training_id)
     spec = transaction.get(SpecRow, version.spec_digest)
     registered = Spec.from_json(spec.content)
@@ -177,67 +207,81 @@ def _require_criteria(transaction: Transaction, version: VersionRow) -> None:
 def _seat_status(
     name: str,
     seat: Seat,
-    decisions: Sequence[LedgerBacked[DecisionRow]],
+    answers: Sequence[LedgerBacked[DecisionRow]],
     bound: SignedBytes,
     at: datetime,
 ) -> SeatStatus:
-    """Walk the answers in the ledger's order: a rejection or a revocation empties the seat.
+    tally = _Tally(bound, at)
+    for item in answers:
+        tally.count(item)
+    holds = len(tally.signed) >= seat.required
+    reason = tally.reason
+    if tally.signed and not holds:
+        reason = f"{len(tally.signed)} of {seat.required} different people have signed"
+    marks = [
+        f"{row.user_name} marked the task as a success, but {row.refusal}"
+        for row in (item.row for item in answers)
+        if row is not None and row.decided_at <= at and _is_refused_mark(row)
+    ]
+    return SeatStatus(
+        seat=name,
+        title=seat.title,
+        threshold=seat.required,
+        signed=tally.signed,
+        reason="signed" if holds else "; ".join([reason, *marks]),
+    )
+
+
+@dataclass
+class _Tally:
+    """Counts the answers of a seat in the ledger's order: a rejection or a revocation empties it.
 
     Times alone would not do: each is of the clock of the machine that saw the answer, and a
     revocation must not come before the signature that it takes back because a clock is slow. An
     approval that reached the ledger late, and was given before the seat was emptied, does not
     fill it again.
     """
-    signers: dict[str, str] = {}
-    reason, emptied_at = "nobody has signed", datetime.min.replace(tzinfo=UTC)
-    for item in decisions:
+
+    bound: SignedBytes
+    at: datetime
+    signed: dict[str, str] = field(default_factory=dict)
+    reason: str = "nobody has signed"
+    emptied_at: datetime = _BEFORE_ALL
+
+    def count(self, item: LedgerBacked[DecisionRow]) -> None:
+        """Take the next answer into account."""
         row = item.row
         if row is None:
-            if item.payload.get("counted") and item.payload.get("answer") not in APPROVALS:
-                signers.clear()
-                reason = _lost(item)
-        elif row.counted and row.decided_at <= at:
-            fault = _fault(row, bound, at)
-            if row.answer not in APPROVALS:
-                signers.clear()
-                emptied_at = max(emptied_at, row.decided_at)
-            if fault is not None:
-                signers.pop(row.user_id, None)
-                reason = fault
-            elif row.decided_at > emptied_at:
-                signers[row.user_id] = row.user_name
-    marks = [
-        f"{row.user_name} marked the gate as a success, but {row.refusal}"
-        for row in (item.row for item in decisions)
-        if row is not None and row.decided_at <= at and _is_vain_mark(row)
-    ]
-    holds = len(signers) >= seat.required
-    if signers and not holds:
-        reason = f"{len(signers)} of {seat.required} different people have signed"
-    return SeatStatus(
-        seat=name,
-        title=seat.title,
-        needed=seat.required,
-        signed_by=tuple(sorted(signers.values())),
-        signer_ids=tuple(sorted(signers)),
-        holds=holds,
-        reason="signed" if holds else "; ".join([reason, *marks]),
-    )
+            self._count_without_row(item.payload)
+        elif row.counted and row.decided_at <= self.at:
+            self._count_row(row)
+
+    def _count_without_row(self, payload: Mapping[str, Any]) -> None:
+        if payload.get("counted") and payload.get("answer") not in APPROVALS:
+            self.signed.clear()
+            self.reason = (
+                f"{payload.get('user_name')} answered {payload.get('answer')}, and the row of "
+                "that answer was changed or removed by hand; run: python -m mlops ledger verify"
+            )
+
+    def _count_row(self, row: DecisionRow) -> None:
+        fault = _fault(row, self.bound, self.at)
+        if row.answer not in APPROVALS:
+            self.signed.clear()
+            self.emptied_at = max(self.emptied_at, row.decided_at)
+        if fault is not None:
+            self.signed.pop(row.user_id, None)
+            self.reason = fault
+        elif row.decided_at > self.emptied_at:
+            self.signed[row.user_id] = row.user_name
 
 
-def _is_vain_mark(row: DecisionRow) -> bool:
+def _is_refused_mark(row: DecisionRow) -> bool:
     return row.method == MARK_SUCCESS and not row.counted
 
 
-def _lost(item: LedgerBacked[DecisionRow]) -> str:
-    return (
-        f"{item.payload.get('user_name')} answered {item.payload.get('answer')}, and the row of "
-        "that answer was changed or removed by hand; run: python -m mlops ledger verify"
-    )
-
-
 def _fault(row: DecisionRow, bound: SignedBytes, at: datetime) -> str | None:
-    """Why an answer is no valid approval; none if it is one."""
+    """Why an answer is not a valid approval; none if it is one."""
     if row.answer not in APPROVALS:
         return f"{_ANSWERS[row.answer].format(row.user_name)}: {row.reason or 'no reason given'}"
     for what, expected in bound.digests().items():

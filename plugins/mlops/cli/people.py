@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from mlops.errors import SpecError
-from mlops.flow.governance import without_signatory
+from mlops.flow.governance import find_orphaned_seats
 from mlops.spec.load import Include
 from mlops.store.connect import Store
 from mlops.vocabulary import LedgerAction, reassignment_subject
@@ -24,7 +24,7 @@ def leaving(root: Path, user: str) -> int:
     if not include.spec_files():
         # Of a folder that was mistyped, nobody must hear that nobody would be missed.
         raise SpecError(f"{root / 'models'}: no spec found", expected="at least one .yml or .yaml")
-    found = without_signatory(include, user)
+    found = find_orphaned_seats(include, user)
     for item in found:
         left = ", ".join(item.left) or "nobody"
         if len(item.left) >= item.needed:

@@ -1,27 +1,28 @@
-"""``signoff status``: what waits for whom, since when."""
+"""``signoff status``: which approval requests wait for whom, since when."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from mlops.approvals.reminders import waiting
+from mlops.approvals.reminders import pending_requests
 from mlops.store.connect import Store
 from mlops.workspace.workspace import now
 
 
 def status(url: str) -> int:
-    """Print every gate that waits, the longest first; always 0."""
+    """Print every approval request that waits, the longest first; always 0."""
     at = now()
     with Store(url).transaction() as transaction:
-        gates = waiting(transaction, at=at)
-    if not gates:
-        print("no gate waits for anybody")
-    for gate in gates:
-        left = gate.answer_by - at
+        pending = pending_requests(transaction, at=at)
+    if not pending:
+        print("no approval request waits for an answer")
+    for request in pending:
+        left = request.answer_by - at
         when = f"lapses in {_words(left)}" if left > timedelta(0) else "past its deadline"
         print(
-            f"{gate.model} v{gate.version}  {gate.seat}: waits for {', '.join(gate.users)} "
-            f"since {gate.asked_at:%Y-%m-%d %H:%M} UTC ({_words(at - gate.asked_at)}), {when}"
+            f"{request.model} v{request.version}  {request.seat}: waits for "
+            f"{', '.join(request.users)} since {request.asked_at:%Y-%m-%d %H:%M} UTC "
+            f"({_words(at - request.asked_at)}), {when}"
         )
     return 0
 

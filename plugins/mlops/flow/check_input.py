@@ -13,8 +13,8 @@ from mlops.digests import digest_json
 from mlops.errors import NoDecision
 from mlops.flow.check_data import record_checks
 from mlops.flow.columns import prefix_errors, types_of
-from mlops.flow.deployments import needed_live_version
-from mlops.flow.fallback import choose
+from mlops.flow.deployments import require_live_version
+from mlops.flow.fallback import choose_version
 from mlops.flow.queries import prediction_table
 from mlops.flow.scorer import scorer_of
 from mlops.flow.source_access import Reading, record_reading, source_access
@@ -113,8 +113,8 @@ def choose_to_score(workspace: Workspace, model: str) -> ToScore:
     :raises RecordMissing: nothing was ever deployed.
     """
     with workspace.store.transaction() as transaction:
-        live = needed_live_version(transaction, model)
-        choice = choose(transaction, model, at=now())
+        live = require_live_version(transaction, model)
+        choice = choose_version(transaction, model, at=now())
         at = transaction.clock()
         if choice.owed:
             _open_case(transaction, workspace, live, choice.reason)

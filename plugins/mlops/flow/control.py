@@ -15,11 +15,11 @@ from mlops.approvals.decisions import (
     decision_row,
     record_decision,
 )
-from mlops.approvals.eligibility import Person, refusal, seat_now
+from mlops.approvals.eligibility import Person, current_seat, refusal_reason
 from mlops.approvals.signatures import require_signed, signed_bytes
 from mlops.digests import digest_json
 from mlops.errors import RecordMissing, SignOffError
-from mlops.flow.deployments import change_in_turn, current_deployment
+from mlops.flow.deployments import current_deployment, lock_live_version
 from mlops.flow.fallback import previous_version
 from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
@@ -102,7 +102,7 @@ def record_run_start(workspace: Workspace, *, person: Person) -> None:
         )
 
 
-def started_by(workspace: Workspace) -> Person:
+def find_starter(workspace: Workspace) -> Person:
     """Who started this run: id and name as they were recorded, else the name that Airflow gives.
 
     With FAB, whose ids are numbers, a person whose start was not recorded holds no seat.
@@ -128,7 +128,7 @@ def _change(
     workspace: Workspace, model: str, action: str, person: Person, reason: str, version: int | None
 ) -> Controlled:
     with workspace.store.transaction() as transaction:
-        change_in_turn(transaction, model)
+        lock_live_version(transaction, model)
         key = digest_json([action, model, workspace.run.dag_id, workspace.run.run_id])
         done = transaction.find(DeploymentRow, key=key)
         if done:
@@ -189,15 +189,15 @@ def _revoke(
     with workspace.store.transaction() as transaction:
         target = number if number is not None else _live(transaction, model).version
         version = transaction.get(VersionRow, model, target)
-        gate = digest_json([workspace.run.dag_id, workspace.run.run_id])
-        done = transaction.find(DecisionRow, gate=gate, answer=REVOKE, counted=True)
+        request_id = digest_json([workspace.run.dag_id, workspace.run.run_id])
+        done = transaction.find(DecisionRow, gate=request_id, answer=REVOKE, counted=True)
         if done:
             # Cleared much later, the task must not take back what was signed since.
             workspace.emit(decision_events(transaction, workspace.origin, done[0]))
             return _revoked(done[0])
         answer = Answer(person=person, choice=REVOKE, reason=reason, at=now(), method=API)
-        entry = seat_now(workspace, version, seat)
-        why = refusal(
+        entry = current_seat(workspace, version, seat)
+        why = refusal_reason(
             transaction, version, seat, entry, person, choice=REVOKE, reason=reason, at=answer.at
         )
         row = decision_row(
@@ -205,7 +205,7 @@ def _revoke(
             seat,
             answer,
             signed_bytes(transaction, version),
-            gate=gate,
+            request_id=request_id,
             run=workspace.run,
             refused=why,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlops.approvals.signatures import require_signed
 from mlops.digests import digest_json
-from mlops.flow.deployments import change_in_turn, current_deployment
+from mlops.flow.deployments import current_deployment, lock_live_version
 from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
 from mlops.lineage.events.run import GovernedRuns
@@ -31,7 +31,7 @@ def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
         require_signed(transaction, row, at=now())
     load_version(workspace, row).check_golden()
     with workspace.store.transaction() as transaction:
-        change_in_turn(transaction, model)
+        lock_live_version(transaction, model)
         require_signed(transaction, row, at=now())
         before = current_deployment(transaction, model)
         if before is not None and before.version == version:

@@ -22,7 +22,7 @@ def current_deployment(
     return transaction.session.scalars(query.order_by(DeploymentRow.id.desc()).limit(1)).first()
 
 
-def change_in_turn(transaction: Transaction, model: str) -> None:
+def lock_live_version(transaction: Transaction, model: str) -> None:
     """Releases and control change what is live one after the other, never half."""
     transaction.advisory_lock(f"mlops.live.{model}")
 
@@ -35,7 +35,7 @@ def live_version(
     return None if deployment is None else transaction.get(VersionRow, model, deployment.version)
 
 
-def needed_live_version(transaction: Transaction, model: str) -> VersionRow:
+def require_live_version(transaction: Transaction, model: str) -> VersionRow:
     """The version that scores now.
 
     :raises RecordMissing: nothing was deployed yet.

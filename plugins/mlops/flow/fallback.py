@@ -31,7 +31,7 @@ class Choice:
     by_rule: bool = False
 
 
-def choose(transaction: Transaction, model: str, *, at: datetime) -> Choice:
+def choose_version(transaction: Transaction, model: str, *, at: datetime) -> Choice:
     """The live version, or the safe state that its policy names; nothing before a deployment."""
     deployment = current_deployment(transaction, model)
     if deployment is None:

@@ -48,7 +48,7 @@ def verify_ledger(workspace: Workspace) -> LedgerVerified:
     return LedgerVerified(entries=count, head=digest, last=seq)
 
 
-def reviews(transaction: Transaction, *, at: datetime) -> tuple[Review, ...]:
+def find_reviews(transaction: Transaction, *, at: datetime) -> tuple[Review, ...]:
     """Every live model with the date of its next review: so many months after it was packaged."""
     models = sorted({row.model for row in transaction.find(DeploymentRow)})
     found = []
@@ -67,15 +67,17 @@ def review(workspace: Workspace) -> Reviewed:
     """Name the live models whose review is overdue, and the signatures that end soon."""
     at = now()
     with workspace.store.transaction() as transaction:
-        overdue = [item for item in reviews(transaction, at=at) if item.overdue]
-        ending = expiring(transaction, at=at, within=timedelta(days=SOON_DAYS))
+        overdue = [item for item in find_reviews(transaction, at=at) if item.overdue]
+        ending = expiring_signatures(transaction, at=at, within=timedelta(days=SOON_DAYS))
     return Reviewed(
         overdue=tuple(f"{item.model} v{item.version}, due {item.due:%Y-%m-%d}" for item in overdue),
         expiring=ending,
     )
 
 
-def expiring(transaction: Transaction, *, at: datetime, within: timedelta) -> tuple[str, ...]:
+def expiring_signatures(
+    transaction: Transaction, *, at: datetime, within: timedelta
+) -> tuple[str, ...]:
     """Signatures of live versions that end within a time, or have ended."""
     lines = []
     for model in sorted({row.model for row in transaction.find(DeploymentRow)}):
@@ -105,7 +107,7 @@ class Orphaned:
     left: tuple[str, ...]
 
 
-def without_signatory(include: Include, leaving: str) -> tuple[Orphaned, ...]:
+def find_orphaned_seats(include: Include, leaving: str) -> tuple[Orphaned, ...]:
     """The models that could not be signed any more if ``leaving`` left."""
     found: list[Orphaned] = []
     for file in include.spec_files():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlops.approvals.signatures import require_signed
 from mlops.errors import NotSigned
 from mlops.flow.deployments import current_deployment
-from mlops.flow.fallback import choose
+from mlops.flow.fallback import choose_version
 from mlops.flow.queries import prediction_table
 from mlops.flow.scorer import scorer_of
 from mlops.flow.source_access import newest_reading
@@ -77,7 +77,7 @@ def _require_chosen(transaction: Transaction, plan: Plan) -> None:
     undone = deployment is not None and deployment.action in (STOP, ROLLBACK)
     if not plan.by_rule and not undone:
         return
-    choice = choose(transaction, plan.model, at=now())
+    choice = choose_version(transaction, plan.model, at=now())
     number = None if choice.version is None else choice.version.number
     if (number, choice.by_rule) != (plan.version, plan.by_rule):
         raise NotSigned(

@@ -45,13 +45,13 @@ class ControlOperator(StepOperator):
 
     def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
         """Run :func:`mlops.flow.control.control`."""
-        from mlops.flow.control import control, started_by
+        from mlops.flow.control import control, find_starter
 
         return control(
             workspace,
             model=self.model,
             action=self.action,
-            person=started_by(workspace),
+            person=find_starter(workspace),
             reason=self.reason,
             version=int(self.version) if self.version not in ("", "None") else None,
             seat=self.seat,

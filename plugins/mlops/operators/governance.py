@@ -71,13 +71,13 @@ class RemindOperator(GovernanceOperator):
 
     def step(self, workspace: Workspace, context: Context) -> list[str]:
         """Run :func:`mlops.approvals.reminders.due`, and notify."""
-        from mlops.approvals.reminders import due
+        from mlops.approvals.reminders import due_notices
         from mlops.operators.notify import notify
         from mlops.workspace.workspace import now
 
         return [
             f"{notice.kind}: {notice.subject} to {', '.join(notice.to)}"
-            for notice in due(workspace, at=now())
+            for notice in due_notices(workspace, at=now())
             if notify(workspace, notice, context)
         ]
 

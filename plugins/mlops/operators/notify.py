@@ -19,7 +19,7 @@ def notify(workspace: Workspace, notice: Notice, context: Any) -> bool:
     A notice that cannot be sent opens and closes nothing: it is logged, and the governance DAG
     tries again as long as the gate waits.
     """
-    from mlops.approvals.reminders import record_told
+    from mlops.approvals.reminders import record_notice
 
     notify = workspace.include.policy(notice.policy).notify
     if notify is None:
@@ -34,7 +34,7 @@ def notify(workspace: Workspace, notice: Notice, context: Any) -> bool:
     except Exception:  # a mail server that is down must not undo what was decided
         log.exception("could not notify %s: %s", ", ".join(to), notice.subject)
         return False
-    record_told(workspace, notice)
+    record_notice(workspace, notice)
     return True
 
 

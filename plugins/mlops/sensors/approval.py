@@ -81,14 +81,14 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Put the request before the seat's people, then park."""
-        from mlops.approvals.responses import request, unprocessed_decision
+        from mlops.approvals.requests import request_approval, unprocessed_decision
 
         workspace = self._workspace(context)
         with translated():
             earlier = unprocessed_decision(workspace, since=_came_to_be(context))
             if earlier is not None:
-                return self._finish(context, _event(earlier), gate=earlier.gate)
-            asked = request(
+                return self._finish(context, _event(earlier), request_id=earlier.gate)
+            asked = request_approval(
                 workspace,
                 model=self.model,
                 version=int(self.version),
@@ -102,15 +102,17 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer, then let the run go on, or ask again."""
-        from mlops.approvals.responses import gate_id
+        from mlops.approvals.requests import approval_request_id
 
         if "error" in event or not event.get("responded_by_user"):
             self._lapse(context, event)
-        return self._finish(context, event, gate=gate_id(run_identity(context)))
+        return self._finish(context, event, request_id=approval_request_id(run_identity(context)))
 
-    def _finish(self, context: Context, event: dict[str, Any], *, gate: str) -> Any:
+    def _finish(self, context: Context, event: dict[str, Any], *, request_id: str) -> Any:
+        from mlops.approvals.decisions import Answer
         from mlops.approvals.eligibility import Person
-        from mlops.approvals.responses import Answer, acknowledge, record_response
+        from mlops.approvals.requests import acknowledge
+        from mlops.approvals.responses import record_response
 
         user = event["responded_by_user"]
         answer = Answer(
@@ -127,9 +129,9 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
                 version=int(self.version),
                 seat=self.seat,
                 answer=answer,
-                gate=gate,
+                request_id=request_id,
             )
-            acknowledge(workspace, decision=decision, gate=gate)
+            acknowledge(workspace, decision=decision, request_id=request_id)
         self.log.info("%s", decision)
         if not decision.enough:
             raise AnswerNotEnough(decision.why)
@@ -145,12 +147,14 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
         :raises AirflowFailException: always; asking again is for a person to decide, who clears
             the task.
         """
-        from mlops.approvals.responses import lapsed
+        from mlops.approvals.responses import record_lapse
         from mlops.operators.notify import notify
 
         workspace = self._workspace(context)
         with translated():
-            notice = lapsed(workspace, model=self.model, version=int(self.version), seat=self.seat)
+            notice = record_lapse(
+                workspace, model=self.model, version=int(self.version), seat=self.seat
+            )
             notify(workspace, notice, context)
         raise AirflowFailException(f"{notice.text} ({event.get('error', 'no responder')})")
 

@@ -166,7 +166,7 @@ class ReportRow(Base):
     written_at: Mapped[datetime]
 
 
-class GateRow(Base):
+class ApprovalRequestRow(Base):
     """A request for signatures, as it was put before people: one for each try of a gate's task."""
 
     __tablename__ = "gate"
@@ -200,7 +200,7 @@ class ResponseReadRow(Base):
     """The task that asked has read the answer to its request; cleared afterwards, it asks again."""
 
     __tablename__ = "response_read"
-    request: Mapped[str] = mapped_column(ForeignKey(GateRow.id), primary_key=True)
+    request: Mapped[str] = mapped_column(ForeignKey(ApprovalRequestRow.id), primary_key=True)
     answer: Mapped[str]
     read_at: Mapped[datetime]
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from mlops.approvals.seat_status import SeatSummary, seats_of
+from mlops.approvals.seat_status import SeatSummary, summarize_seats
 from mlops.store.connect import Row, Transaction
 from mlops.store.tables import (
     BatchRow,
@@ -35,7 +35,7 @@ from mlops.views.records import (
 )
 from mlops.vocabulary import MONITORING_REPORT, VALIDATION_REPORT
 
-UpcomingState = Literal["waiting", "rejected", "lapsed", "signed"]
+PendingState = Literal["waiting", "rejected", "lapsed", "signed"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Live:
 
 
 @dataclass(frozen=True)
-class Upcoming:
+class PendingVersion:
     """The newest version, where it was packaged after the live one and was never deployed."""
 
     version: int
@@ -63,7 +63,7 @@ class Upcoming:
     seats: tuple[SeatSummary, ...]
 
     @property
-    def state(self) -> UpcomingState:
+    def state(self) -> PendingState:
         """What the version waits for, or why it goes no further."""
         states = {seat.state for seat in self.seats}
         if states == {"signed"}:
@@ -80,7 +80,7 @@ class ModelSummary:
     model: str
     title: str
     live: Live | None
-    upcoming: Upcoming | None
+    pending: PendingVersion | None
     batch: Batch | None
     window: Window | None
     reports: tuple[Report, ...]
@@ -109,7 +109,7 @@ def summaries(
         if model in set(models)
     }
     live = _newest(transaction, DeploymentRow, titles, by=DeploymentRow.id)
-    upcoming = _never_deployed(
+    pending = _never_deployed(
         transaction, _newest(transaction, VersionRow, titles, by=VersionRow.number)
     )
     batches = _newest(transaction, BatchRow, titles, by=BatchRow.published_at)
@@ -117,7 +117,7 @@ def summaries(
     versions = _versions(transaction, live.values())
     keys = {
         *versions,
-        *((row.model, row.number) for row in upcoming.values()),
+        *((row.model, row.number) for row in pending.values()),
         *((row.model, row.version) for row in windows.values()),
     }
     reports = newest_reports(transaction, keys)
@@ -126,10 +126,10 @@ def summaries(
             model=model,
             title=title,
             live=_live(transaction, live.get(model), versions, at=at),
-            upcoming=_upcoming(transaction, upcoming.get(model), at=at),
+            pending=_pending(transaction, pending.get(model), at=at),
             batch=batch_of(batches[model]) if model in batches else None,
             window=window_of(windows[model], reports) if model in windows else None,
-            reports=_shown(reports, live.get(model), upcoming.get(model), windows.get(model)),
+            reports=_shown(reports, live.get(model), pending.get(model), windows.get(model)),
         )
         for model, title in titles.items()
     )
@@ -209,30 +209,32 @@ def _live(
         since=row.valid_from,
         action=row.action,
         package_digest=row.package_digest,
-        seats=seats_of(transaction, version, at=at),
+        seats=summarize_seats(transaction, version, at=at),
     )
 
 
-def _upcoming(transaction: Transaction, row: VersionRow | None, *, at: datetime) -> Upcoming | None:
+def _pending(
+    transaction: Transaction, row: VersionRow | None, *, at: datetime
+) -> PendingVersion | None:
     if row is None:
         return None
-    return Upcoming(
+    return PendingVersion(
         version=row.number,
         packaged_at=row.packaged_at,
-        seats=seats_of(transaction, row, at=at),
+        seats=summarize_seats(transaction, row, at=at),
     )
 
 
 def _shown(
     reports: Reports,
     live: DeploymentRow | None,
-    upcoming: VersionRow | None,
+    pending: VersionRow | None,
     window: MonitorRow | None,
 ) -> tuple[Report, ...]:
     """What a reader wants first: why the next version, why the live one, how it does."""
     wanted = []
-    if upcoming is not None:
-        wanted.append((upcoming.model, upcoming.number, VALIDATION_REPORT, ""))
+    if pending is not None:
+        wanted.append((pending.model, pending.number, VALIDATION_REPORT, ""))
     if live is not None:
         wanted.append((live.model, live.version, VALIDATION_REPORT, ""))
     if window is not None:

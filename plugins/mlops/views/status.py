@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops.approvals.signatures import answers_of
+from mlops.approvals.signatures import find_answers
 from mlops.flow.deployments import current_deployment
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, SnapshotRow, VersionRow
@@ -51,7 +51,7 @@ def status_as_of(transaction: Transaction, model: str, moment: datetime) -> Stat
     snapshot = transaction.get(SnapshotRow, version.snapshot_id)
     past = [
         item.row
-        for item in answers_of(transaction, version)
+        for item in find_answers(transaction, version)
         if item.row is not None and item.row.counted and item.row.decided_at <= moment
     ]
     return Status(

@@ -62,8 +62,8 @@ class Deployment:
 class Version:
     """A packaged version.
 
-    :ivar state: ``live``, ``retired`` (was live), or never live: ``upcoming`` (newer than all that
-        were) or ``passed over``.
+    :ivar state: ``live``, ``retired`` (was live), or never live: ``pending`` (newer than all that
+        were) or ``superseded``.
     :ivar metrics: of the chosen candidate on the test rows.
     """
 
@@ -205,7 +205,7 @@ def _version(
 def _state(number: int, live: Sequence[Deployment], newest: int) -> str:
     if live:
         return "live" if live[0].end is None else "retired"
-    return "upcoming" if number > newest else "passed over"
+    return "pending" if number > newest else "superseded"
 
 
 def _signatures(

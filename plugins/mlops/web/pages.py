@@ -91,7 +91,7 @@ class ModelsPage:
 class ModelPage:
     """One model.
 
-    :ivar seat_statuses: how the seats stand now, for the versions that count: live and upcoming.
+    :ivar seat_statuses: how the seats stand now, for the versions that count: live and pending.
     :ivar trend: performance over the windows; none before two were measured.
     :ivar everything: whether the lists are whole.
     :ivar added: pages of extensions about this model.
@@ -113,7 +113,7 @@ class ModelPage:
         return [
             seat
             for seat in self.seat_statuses.get(version.number, ())
-            if seat.state in ("open", "void") and (seat.seat not in shown or seat.signed_by)
+            if seat.state in ("open", "invalid") and (seat.seat not in shown or seat.signed_by)
         ]
 
 

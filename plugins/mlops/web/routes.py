@@ -45,8 +45,8 @@ def models(request: Request, user: GetUserDep) -> Response:
         ModelsPage(
             places=urls_of(request),
             at=at,
-            models=tuple(item for item in found if item.live or item.upcoming),
-            unpackaged=tuple(item.model for item in found if not (item.live or item.upcoming)),
+            models=tuple(item for item in found if item.live or item.pending),
+            unpackaged=tuple(item.model for item in found if not (item.live or item.pending)),
             hidden=len(shown) < len(names),
             added=links(urls_of(request)),
         )
@@ -136,5 +136,5 @@ def report(user: GetUserDep, sha256: str) -> Response:
 def _seat_statuses(history: ModelHistory) -> dict[int, tuple[SeatSummary, ...]]:
     summary = history.summary
     return {
-        item.version: item.seats for item in (summary.live, summary.upcoming) if item is not None
+        item.version: item.seats for item in (summary.live, summary.pending) if item is not None
     }

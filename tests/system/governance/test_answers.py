@@ -102,11 +102,11 @@ def test_silence_is_a_lapse_and_never_an_answer(site: Site) -> None:
     assert site.client.wait_run(gate.dag_id, gate.run_id) == "failed"
     states = site.client.task_states(gate.dag_id, gate.run_id)
     assert states == {gate.task_id: "failed", "deploy": "upstream_failed"}
-    assert "nobody of bea, ben answered" in site.log(gate)
+    assert "none of bea, ben answered" in site.log(gate)
     ((actor, _, payload),) = site.entries(f"late_soon/v{version}", "seat.lapsed")
     assert (actor, payload["user_name"], payload["method"]) == ("airflow", "bea, ben", "timeout")
     assert site.live("late_soon") is None
-    with pytest.raises(NotSigned, match="nobody of bea, ben answered in time"):
+    with pytest.raises(NotSigned, match="none of bea, ben answered in time"):
         site.life("late_soon").deploy(version)
 
 

@@ -113,7 +113,7 @@ def test_mark_success_by_a_stranger_on_the_page(site: Site, open_as: Open, what:
         assert site.live("late") != version
         site.deploy_again(gate)
     assert site.deployed(gate) == "failed"
-    assert "eve marked the gate as a success" in site.log(deploy_of(gate))
+    assert "eve marked the task as a success" in site.log(deploy_of(gate))
     ((actor, _, payload),) = site.entries(f"late/v{version}", "signature.refused")
     assert (actor, payload["method"]) == ("eve", "mark_success")
     assert site.live("late") != version

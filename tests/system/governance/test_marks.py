@@ -102,7 +102,7 @@ def refused_after(site: Site, mark: Mark, user: str) -> None:
     assert site.deployed(gate) == "failed"
     said = site.log(deploy_of(gate))
     assert "NotSigned" in said
-    assert f"{user} marked the gate as a success" in said
+    assert f"{user} marked the task as a success" in said
     ((actor, _, payload),) = site.entries(f"late/v{version}", "signature.refused")
     assert (actor, payload["method"], payload["counted"]) == (user, "mark_success", False)
     place = f"{gate.dag_id}/{gate.run_id}/{gate.task_id}"

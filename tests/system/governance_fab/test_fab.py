@@ -93,7 +93,7 @@ def test_marks_by_hand(fab_site: Site) -> None:
     gate = fab_site.ask("late", version)
     fab_site.client.mark("admin", gate, "success", note="urgent")
     assert fab_site.deployed(gate) == "failed"
-    assert "admin marked the gate as a success" in fab_site.log(deploy_of(gate))
+    assert "admin marked the task as a success" in fab_site.log(deploy_of(gate))
     fab_site.client.wait_run(gate.dag_id, gate.run_id)
     fab_site.client.clear(gate.dag_id, gate.run_id, [gate.task_id, "deploy"])
     fab_site.asked(gate)
