@@ -84,7 +84,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
-        "doctor", help="what of this platform's configuration is unsafe or loses lineage"
+        "doctor", help="check the configuration for unsafe settings and lost lineage"
     )
     command.add_argument("--json", action="store_true", help="for a program")
     command.set_defaults(run=_doctor)

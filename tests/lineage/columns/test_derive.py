@@ -679,18 +679,18 @@ CANCELLATION = {
     "departure_hour": "TRANSFORMATION flights.scheduled_departure",
     "weekday": "TRANSFORMATION flights.scheduled_departure",
     # Counts of rows: what is counted is decided by columns, and no column's value goes in.
-    "airport_not_gone": "",
-    "airline_not_gone": "",
-    "route_not_gone": "",
+    "airport_not_left": "",
+    "airline_not_left": "",
+    "route_not_left": "",
     "temp_f": "IDENTITY weather.temp_f",
     "wind_gust_mph": "IDENTITY weather.wind_gust_mph",
     "precip_in": "IDENTITY weather.precip_in",
     "visib_miles": "IDENTITY weather.visib_miles",
 }
 CANCELLATION_ALONE = {
-    "airport_not_gone": NOT_GONE,
-    "airline_not_gone": f"{NOT_GONE}, FILTER flights.carrier",
-    "route_not_gone": f"{NOT_GONE}, FILTER flights.dest",
+    "airport_not_left": NOT_GONE,
+    "airline_not_left": f"{NOT_GONE}, FILTER flights.carrier",
+    "route_not_left": f"{NOT_GONE}, FILTER flights.dest",
 }
 CANCELLED = "TRANSFORMATION flights.actual_departure, TRANSFORMATION flights.scheduled_departure"
 

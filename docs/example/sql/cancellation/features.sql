@@ -19,9 +19,9 @@ SELECT
         AS departure_hour,
     CAST(extract(isodow FROM a.scheduled_departure AT TIME ZONE 'America/New_York') AS int)
         AS weekday,
-    CAST(h.airport_not_gone AS float8) / nullif(h.airport_due, 0) AS airport_not_gone,
-    CAST(h.airline_not_gone AS float8) / nullif(h.airline_due, 0) AS airline_not_gone,
-    CAST(h.route_not_gone AS float8) / nullif(h.route_due, 0) AS route_not_gone,
+    CAST(h.airport_not_left AS float8) / nullif(h.airport_due, 0) AS airport_not_left,
+    CAST(h.airline_not_left AS float8) / nullif(h.airline_due, 0) AS airline_not_left,
+    CAST(h.route_not_left AS float8) / nullif(h.route_due, 0) AS route_not_left,
     w.temp_f,
     w.wind_gust_mph,
     w.precip_in,
@@ -33,11 +33,11 @@ CROSS JOIN LATERAL (
         count(*) AS airport_due,
         count(*) FILTER (WHERE o.carrier = a.carrier) AS airline_due,
         count(*) FILTER (WHERE o.dest = a.dest) AS route_due,
-        count(*) FILTER (WHERE NOT o.gone) AS airport_not_gone,
-        count(*) FILTER (WHERE NOT o.gone AND o.carrier = a.carrier) AS airline_not_gone,
-        count(*) FILTER (WHERE NOT o.gone AND o.dest = a.dest) AS route_not_gone
+        count(*) FILTER (WHERE NOT o.has_left) AS airport_not_left,
+        count(*) FILTER (WHERE NOT o.has_left AND o.carrier = a.carrier) AS airline_not_left,
+        count(*) FILTER (WHERE NOT o.has_left AND o.dest = a.dest) AS route_not_left
     FROM (
-        SELECT f.carrier, f.dest, coalesce(f.actual_departure <= a.known_at, false) AS gone
+        SELECT f.carrier, f.dest, coalesce(f.actual_departure <= a.known_at, false) AS has_left
         FROM flights AS f
         WHERE f.origin = a.origin
           AND f.scheduled_departure > a.known_at - INTERVAL '6 hours'

@@ -1,4 +1,4 @@
--- A flight that has not left a day after its schedule was cancelled; until then nobody can tell.
+-- A flight that has not left a day after its schedule was cancelled; until then it is not known.
 SELECT
     flight_id,
     coalesce(actual_departure >= given_up_at, true) AS cancelled,
