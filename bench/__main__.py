@@ -21,6 +21,7 @@ BENCHES = {
     "artifacts": "a model loaded from its file",
     "ledger": "appends of many processes, and the walk over a million entries",
     "lineage": "what lineage adds to a step, and a trace through five hundred versions",
+    "imports": "what the plugin adds to the start of each Airflow process",
     "dags": "DAG files parsed and serialised",
     "steps": "each step of a life above an empty task, with and without preloading",
 }

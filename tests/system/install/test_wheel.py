@@ -92,6 +92,8 @@ class InstalledPlatform(Platform):
         """The demo's variables, with the commands of the fresh environment."""
         found = super().environment()
         found["AIRFLOW__MLOPS__INCLUDE_FOLDER"] = str(self.places.project / "include")
+        # As at most companies; the demo's executor is the one of mlops.preload.
+        found["AIRFLOW__CORE__EXECUTOR"] = "LocalExecutor"
         found["PATH"] = f"{self.environment_of.folder / 'bin'}{os.pathsep}{found['PATH']}"
         return {name: text for name, text in found.items() if not name.startswith("PYTHONPATH")}
 
