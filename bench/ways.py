@@ -136,6 +136,7 @@ def score_ours(job: Job) -> Work:
     import psycopg
 
     from bench import model
+    from mlops.core.targets.binary.target import BINARY
     from mlops.warehouse.postgres.warehouse import PostgresWarehouse
     from mlops.warehouse.records import PredictionTable, ShardTarget
     from mlops.warehouse.score import score_shard
@@ -157,7 +158,13 @@ def score_ours(job: Job) -> Work:
 
     def work() -> tuple[int, float]:
         scored = score_shard(
-            warehouse, all_rows(job), target, time="event_time", encoder=encoder, predict=predict
+            warehouse,
+            all_rows(job),
+            target,
+            time="event_time",
+            encoder=encoder,
+            predict=predict,
+            require_scores=BINARY.require_scores,
         )
         return scored.rows, total
 

@@ -95,7 +95,7 @@ def _titled(title: str, lines: Sequence[str]) -> list[str]:
 def _candidate(value: object) -> str:
     result = from_json(CandidateResult, value)
     mark = "chosen" if result.chosen else ""
-    return f"{result.name:<22} AUC {result.metrics.auc or 0:.3f}  {mark}".rstrip()
+    return f"{result.name:<22} AUC {result.metrics['auc'] or 0:.3f}  {mark}".rstrip()
 
 
 def _gate(value: object) -> str:

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from mlops import frames
-from mlops.core.metrics import metrics
+from mlops.core.targets.binary.metrics import measure
 from mlops.errors import RecordMissing
 from mlops.settings import artifact_root, store_conn_id
 
@@ -72,8 +72,8 @@ def test_core_takes_columns_of_frames_as_it_takes_arrays(airflow: Lived) -> None
     rows = frames.snapshot(MODEL, columns=["late", "distance"])
     shuffled = rows.sample(frac=1, random_state=3)
     score = shuffled["distance"] / shuffled["distance"].max()
-    found = metrics(shuffled["late"], score)
-    assert found == metrics(shuffled["late"].to_numpy(), score.to_numpy())
+    found = measure(shuffled["late"], score)
+    assert found == measure(shuffled["late"].to_numpy(), score.to_numpy())
 
 
 def test_the_notebook_runs_and_shows_what_it_promises(airflow: Lived) -> None:

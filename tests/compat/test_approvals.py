@@ -107,5 +107,5 @@ def test_the_history_is_what_it_was(transaction: Transaction) -> None:
     (summary,) = summaries(transaction, (MODEL,), at=AT)
     assert summary == found.summary
     for item in found.versions:
-        assert item.metrics.auc > 0.5
+        assert item.metrics["auc"] > 0.5
         assert {gate.passed for gate in item.gates} == {True}

@@ -11,7 +11,7 @@ import pytest
 
 from mlops.core.artifact.package import load_model, read
 from mlops.core.estimator import code_facts
-from mlops.core.scores import predict_scores
+from mlops.core.targets.binary.scores import predict_scores
 from mlops.errors import ArtifactChanged, ArtifactRefused
 from mlops.flow.load_version import load_version
 from mlops.spec.model import Candidate

@@ -8,6 +8,7 @@ import pytest
 from mlops.core.encode import Feature
 from mlops.core.estimator import build
 from mlops.core.estimators import scaled_logistic_regression
+from mlops.core.targets.binary.target import BINARY
 from mlops.errors import TrainingError
 from mlops.spec.model import Candidate
 
@@ -63,8 +64,8 @@ def test_features_of_one_kind_are_enough(kind: str) -> None:
 
 def test_a_spec_may_name_it() -> None:
     candidate = Candidate(name="logistic_regression", factory=FACTORY, params={"C": 0.1})
-    model = build(candidate, FEATURES, seed=13)
+    model = build(candidate, FEATURES, seed=13, target=BINARY)
     assert model[-1].C == 0.1  # type: ignore[index]
     wrong = candidate.model_copy(update={"params": {"c": 0.1}})
     with pytest.raises(TrainingError, match="refuses its parameters"):
-        build(wrong, FEATURES, seed=13)
+        build(wrong, FEATURES, seed=13, target=BINARY)

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlops.core.metrics import metrics
 from mlops.core.performance import judge_performance
+from mlops.core.targets.binary.metrics import measure
 from mlops.spec.model import Performance
 
 Y = np.array([True, False] * 50)
-FOUND = metrics(Y, np.where(Y, 0.8, 0.3))
+FOUND = measure(Y, np.where(Y, 0.8, 0.3))
 
 
 @pytest.mark.parametrize(

@@ -348,7 +348,7 @@ def factory(name: str) -> dict[str, str]:
         (
             {"BoostingClassifier": "BoostingRegressor"},
             [
-                "HistGradientBoostingRegressor without fit or predict_proba",
+                "HistGradientBoostingRegressor without predict_proba",
                 "CalibratedClassifierCV",
             ],
         ),

@@ -18,13 +18,16 @@ from mlops.core.acceptance.judge import judge_gates
 from mlops.core.checks import ColumnSummary, DataSummary, check_contract
 from mlops.core.drift.judge import drift_reasons, judge_drift, worst_state
 from mlops.core.kpi import judge_kpi
-from mlops.core.metrics import best_index, evaluate, metrics
 from mlops.core.performance import judge_performance
 from mlops.core.period import Period, parse
 from mlops.core.profiler import Profiler, reference_edges
 from mlops.core.profiles import Profile
 from mlops.core.records import CandidateResult, Metrics, MonitorResult
 from mlops.core.table import Rows as TestRows
+from mlops.core.targets.binary.metrics import measure
+from mlops.core.targets.binary.target import BINARY
+from mlops.core.targets.evaluate import evaluate
+from mlops.core.targets.selection import best_index
 from mlops.reports.context import (
     DataWindow,
     Identity,
@@ -155,8 +158,8 @@ def trained(spec: Spec) -> Trained:
             ).fit(train.matrix, train.y),
             DummyClassifier(strategy="prior").fit(train.matrix, train.y),
         ]
-    measured = [metrics(test.y, model.predict_proba(test.matrix)[:, 1]) for model in fitted]
-    chosen = best_index("auc", measured)
+    measured = [measure(test.y, model.predict_proba(test.matrix)[:, 1]) for model in fitted]
+    chosen = best_index(BINARY, "auc", measured)
     candidates = tuple(
         CandidateResult(
             name=named.name,
@@ -225,16 +228,18 @@ def checks(spec: Spec, rows: Rows):
 def validation(spec: Spec, policy: Policy, trained: Trained) -> ValidationContext:
     develop, test = spec.content.develop, trained.test
     evaluation = evaluate(
-        y=test.y,
-        score=trained.predict(test.matrix),
+        BINARY,
+        labels=test.y,
+        scores=trained.predict(test.matrix),
         matrix=test.matrix,
         names=test.names,
         predict=trained.predict,
         slices={name: test.words(name) for name in develop.slices},
-        threshold=spec.content.deploy.threshold,
+        deploy=spec.content.deploy,
         seed=develop.seed,
     )
     evidence = Evidence(
+        target=BINARY,
         evaluation=evaluation,
         champion=None,
         rows=TestRows(
@@ -284,7 +289,7 @@ def watched(spec: Spec, trained: Trained, label: str, *, summer: float, arrived:
     measured: Metrics | None = None
     score = trained.predict(rows.matrix)
     if labels:
-        measured = metrics(rows.y[:labels], score[:labels])
+        measured = measure(rows.y[:labels], score[:labels])
     performance = judge_performance(monitor.performance, measured, rows=len(rows.y), labels=labels)
     caught = rows.y & (score >= spec.content.deploy.threshold)
     kpi = judge_kpi(spec.content.manage.kpi, 100 * caught.sum() / rows.y.sum(), window)

@@ -6,21 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.core.records import Curve, Metrics, Slice
+from mlops.core.records import Metrics, Slice, to_json
+from mlops.core.targets.binary.records import Curve, details_of
 from mlops.reports import charts, monitor_charts
 from mlops.reports.svg import Canvas, Scale, round_up, tick_text, ticks
 
 FINITE = st.floats(-1e9, 1e9, allow_nan=False)
 SOME = Metrics(
-    rows=1_000,
-    positives=250,
-    auc=0.8,
-    average_precision=0.6,
-    log_loss=0.4,
-    brier=0.1,
-    calibration_error=0.02,
-    mean_score=0.25,
+    1_000,
+    {
+        "positives": 250,
+        "auc": 0.8,
+        "average_precision": 0.6,
+        "log_loss": 0.4,
+        "brier": 0.1,
+        "calibration_error": 0.02,
+        "mean_score": 0.25,
+    },
 )
+
+
+def some(rows: int = SOME.rows, **changes: float | None) -> Metrics:
+    """The metrics, some of them changed."""
+    return Metrics(rows, {**SOME.values, **changes})
 
 
 @given(FINITE, FINITE, st.integers(1, 12))
@@ -57,8 +65,8 @@ def drawn(validation, monitoring):
     found = validation.evaluation
     yield charts.roc(found)
     yield charts.precision_recall(found)
-    yield charts.calibration(found.calibration, 0.01)
-    yield charts.histogram(found.score_histogram, 0.8)
+    yield charts.calibration(details_of(found).calibration, 0.01)
+    yield charts.histogram(details_of(found).score_histogram, 0.8)
     yield charts.importance(found.importance)
     yield charts.slices("carrier", found.slices, found.metrics, 0.9)
     yield charts.squares(61, "61 of 100")
@@ -85,12 +93,14 @@ def test_one_hundred_squares_are_one_hundred():
 
 
 def test_what_cannot_be_drawn_is_none(validation):
-    found = replace(validation.evaluation, roc=Curve((), ()), precision_recall=Curve((), ()))
+    nothing = to_json(Curve((), ()))
+    details = {**validation.evaluation.details, "roc": nothing, "precision_recall": nothing}
+    found = replace(validation.evaluation, details=details)
     assert charts.roc(found) is None
     assert charts.precision_recall(found) is None
     assert charts.importance(()) is None
-    nothing = Slice("origin", "EWR", replace(SOME, auc=None))
-    assert charts.slices("origin", [nothing], SOME, None) is None
+    unmeasured = Slice("origin", "EWR", some(auc=None))
+    assert charts.slices("origin", [unmeasured], SOME, None) is None
     point = monitor_charts.TrendPoint("2013-07", None, "not_enough_data")
     assert monitor_charts.trend([point], [], title="AUC") is None
 
@@ -99,11 +109,11 @@ def test_the_interval_of_auc_narrows_with_rows_and_stays_inside():
     low, high = charts.auc_interval(SOME)
     # Hanley and McNeil 1982, worked by hand for AUC 0.8, 250 positives and 750 negatives.
     assert (low, high) == pytest.approx((0.7649, 0.8351), abs=5e-4)
-    more_low, more_high = charts.auc_interval(replace(SOME, rows=100_000, positives=25_000))
+    more_low, more_high = charts.auc_interval(some(rows=100_000, positives=25_000))
     assert low < more_low < 0.8 < more_high < high
-    assert charts.auc_interval(replace(SOME, auc=1.0)) == (1.0, 1.0)
-    assert charts.auc_interval(replace(SOME, auc=None)) is None
-    tiny = charts.auc_interval(replace(SOME, rows=2, positives=1))
+    assert charts.auc_interval(some(auc=1.0)) == (1.0, 1.0)
+    assert charts.auc_interval(some(auc=None)) is None
+    tiny = charts.auc_interval(some(rows=2, positives=1))
     assert 0.0 <= tiny[0] <= tiny[1] <= 1.0
 
 

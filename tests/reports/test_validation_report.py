@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mlops.core.records import Confusion, Curve
+from mlops.core.records import Metrics, to_json
+from mlops.core.targets.binary.records import Confusion, Curve, Details, details_of
 from mlops.errors import SpecError
 from mlops.reports.validation import validation_report
 from mlops.reports.words import flagged_of_hundred, missing_facts, verdict
@@ -133,7 +134,7 @@ def test_every_gate_check_candidate_and_slice_is_in_it(page, validation):
 
 
 def test_the_threshold_is_told_in_words(page, validation):
-    right, caught = flagged_of_hundred(validation.evaluation.confusion)
+    right, caught = flagged_of_hundred(details_of(validation.evaluation).confusion)
     assert f"{right} of 100 flights flagged were late" in page.text
     assert f"{caught} of 100 flights that were late had been flagged" in page.text
 
@@ -172,7 +173,7 @@ def test_nothing_registered_is_no_verdict(validation):
 
 
 def test_what_is_missing_is_listed_and_never_left_blank(validation, templates):
-    found = validation.evaluation
+    found, details = validation.evaluation, details_of(validation.evaluation)
     nothing = Curve((), ())
     bare = replace(
         validation,
@@ -200,12 +201,21 @@ def test_what_is_missing_is_listed_and_never_left_blank(validation, templates):
         gates=(),
         evaluation=replace(
             found,
-            metrics=replace(found.metrics, auc=None, average_precision=None),
+            metrics=Metrics(
+                found.metrics.rows,
+                {**found.metrics.values, "auc": None, "average_precision": None},
+            ),
             slices=(),
-            roc=nothing,
-            precision_recall=nothing,
             importance=(),
-            confusion=Confusion(0.4, 0, 0, 10, 2),
+            details=to_json(
+                Details(
+                    roc=nothing,
+                    precision_recall=nothing,
+                    calibration=details.calibration,
+                    score_histogram=details.score_histogram,
+                    confusion=Confusion(0.4, 0, 0, 10, 2),
+                )
+            ),
         ),
         missing_facts=("Whether the desk reads the scores.",),
     )

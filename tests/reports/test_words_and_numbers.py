@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mlops.core.period import Period
-from mlops.core.records import Confusion
+from mlops.core.targets.binary.records import Confusion
 from mlops.reports import format as fmt
 from mlops.reports.card import model_card
 from mlops.reports.context import features_of, subject_of

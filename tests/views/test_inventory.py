@@ -144,7 +144,7 @@ def test_versions_tell_what_became_of_them(four_lives: Store) -> None:
     ]
     first = found.versions[2]
     assert (first.trained.words(), first.tested.words()) == ("May 2013", "June 2013")
-    assert first.metrics.auc == 0.781
+    assert first.metrics["auc"] == 0.781
     assert [item.chosen for item in first.candidates] == [True, False, False]
     assert len(first.gates) == 4
     assert first.report is not None

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from mlops.core.encode import Feature, FeatureEncoder
+from mlops.core.targets.binary.target import BINARY
 from mlops.errors import DataRefused, MlopsError, PredictionError, QueryError
 from mlops.warehouse.postgres.warehouse import PostgresWarehouse
 from mlops.warehouse.records import ShardTarget
@@ -35,7 +36,13 @@ def predict(matrix: np.ndarray) -> np.ndarray:
 def score(url, encoder, *, sql=SQL, predict=predict, shard=0):
     target = ShardTarget(table=TABLE, batch="b1", shard=shard, shards=3, version=4, threshold=0.25)
     return score_shard(
-        PostgresWarehouse(url), sql, target, time="at", encoder=encoder, predict=predict
+        PostgresWarehouse(url),
+        sql,
+        target,
+        time="at",
+        encoder=encoder,
+        predict=predict,
+        require_scores=BINARY.require_scores,
     )
 
 
@@ -62,6 +69,7 @@ def test_batches_come_in_order_and_of_the_size_that_was_asked_for(predictions_ur
         PostgresWarehouse(predictions_url), SQL, keys=("id",), batch_rows=3_000, what="the rows",
         encode=lambda batch: batch.column("x").to_numpy().reshape(-1, 1),
         predict=lambda matrix: matrix[:, 0] / ROWS,
+        require_scores=BINARY.require_scores,
         write=lambda keys, scores: written.append((keys.to_pydict()["id"], scores.tolist())),
     )  # fmt: skip
     assert rows == ROWS

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops.core.artifact.formats import library_versions
 from mlops.core.encode import Feature
-from mlops.core.scores import Estimator
+from mlops.core.targets.target import Estimator, Target
 from mlops.errors import TrainingError
 from mlops.spec.model import Candidate
 
@@ -22,7 +22,9 @@ def technique(candidate: Candidate) -> str:
     return str(candidate.estimator or candidate.factory)
 
 
-def build(candidate: Candidate, features: Sequence[Feature], *, seed: int) -> Estimator:
+def build(
+    candidate: Candidate, features: Sequence[Feature], *, seed: int, target: Target
+) -> Estimator:
     """Make an unfitted estimator.
 
     ``random_state`` is set to the seed wherever the estimator has it, and
@@ -33,13 +35,14 @@ def build(candidate: Candidate, features: Sequence[Feature], *, seed: int) -> Es
         parameters.
     """
     name = technique(candidate)
+    needed = ("fit", *target.predicts_with)
     make = _import(candidate.name, name)
     if candidate.estimator is not None and not (isinstance(make, type) and hasattr(make, "fit")):
         # Before it is called: a spec is not a program, and os.system would take a command.
         raise TrainingError(
             f"candidate '{candidate.name}': {name} is not an estimator",
             found=f"{type(make).__name__} {name}",
-            expected="a class with fit and predict_proba, as scikit-learn's",
+            expected=f"a class with {' and '.join(needed)}, as scikit-learn's",
             action="name a class, or write a factory and name it as 'factory'",
         )
     try:
@@ -55,12 +58,14 @@ def build(candidate: Candidate, features: Sequence[Feature], *, seed: int) -> Es
             expected="parameters that it takes",
             action="correct 'params' of the candidate in the spec, or mend the factory",
         ) from error
-    if not (hasattr(estimator, "fit") and hasattr(estimator, "predict_proba")):
+    missing = [method for method in needed if not hasattr(estimator, method)]
+    if missing:
         raise TrainingError(
             f"candidate '{candidate.name}': {name}",
-            found=f"{type(estimator).__name__} without fit or predict_proba",
-            expected="a classifier that gives probabilities",
-            action="choose another estimator, or wrap it in CalibratedClassifierCV",
+            found=f"{type(estimator).__name__} without {' and '.join(missing)}",
+            expected=f"an estimator for the target {target.name}, with {' and '.join(needed)}",
+            action="choose another estimator; one of scikit-learn's classifiers without "
+            "probabilities gets them in CalibratedClassifierCV",
         )
     return estimator  # type: ignore[no-any-return]
 

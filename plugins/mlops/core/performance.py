@@ -15,7 +15,7 @@ def judge_performance(
     :param rows: rows that were scored.
     :param labels: rows whose label has arrived.
     """
-    measured: float | None = getattr(metrics, spec.metric) if metrics is not None else None
+    measured: float | None = metrics[spec.metric] if metrics is not None else None
     if spec.at_least is not None:
         bound, missed = f"expected ≥ {spec.at_least:g}", _below(measured, spec.at_least)
     else:

@@ -33,26 +33,30 @@ class Check:
 
 @dataclass(frozen=True)
 class Metrics:
-    """How good a binary classifier's scores are on some rows.
+    """How good a model's scores are on some rows, by the metrics of its target.
 
-    ``calibration_error`` is the expected calibration error over ten bins of equal count (Naeini
-    et al. 2015); ``brier`` and ``log_loss`` as in scikit-learn. AUC and average precision are
-    ``None`` where only one class is there.
+    :ivar values: each metric by its name, and figures that describe the rows, such as the number
+        of positives; None for a metric that the rows do not define.
     """
 
     rows: int
-    positives: int
-    auc: float | None
-    average_precision: float | None
-    log_loss: float
-    brier: float
-    calibration_error: float
-    mean_score: float
+    values: Mapping[str, float | None]
 
-    @property
-    def positive_share(self) -> float:
-        """Share of rows whose label is true, 0 to 1."""
-        return self.positives / self.rows if self.rows else 0.0
+    def __getitem__(self, name: str) -> float | None:
+        """A metric by its name.
+
+        :raises KeyError: the target does not have it.
+        """
+        return self.values[name]
+
+    def write_json(self) -> dict[str, Any]:
+        """One object, in which ``rows`` is a key like the others."""
+        return {"rows": self.rows, **self.values}
+
+    @classmethod
+    def read_json(cls, value: Mapping[str, Any]) -> Metrics:
+        """Read what :meth:`write_json` wrote."""
+        return cls(value["rows"], {name: item for name, item in value.items() if name != "rows"})
 
 
 @dataclass(frozen=True)
@@ -65,41 +69,45 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Points of a curve, thinned for drawing: ``x`` and ``y`` have the same length."""
-
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Counts at the threshold in force."""
-
-    threshold: float
-    true_positive: int
-    false_positive: int
-    true_negative: int
-    false_negative: int
-
-
-@dataclass(frozen=True)
 class Evaluation:
-    """What validation saw on the test rows.
+    """What validation measured on the test rows.
 
-    ``calibration``: x = mean score of a bin, y = share of positives in it. ``score_histogram``:
-    x = 20 left edges from 0 to 0.95, y = counts. ``importance``: permutation importance, the fall
-    of AUC when the feature's column is shuffled (Breiman 2001), largest first.
+    :ivar importance: permutation importance, the loss of the target's main metric when a feature's
+        column is shuffled (Breiman 2001), largest first.
+    :ivar details: what the target adds, plain JSON values; only the target knows its keys.
     """
 
     metrics: Metrics
     slices: tuple[Slice, ...]
-    roc: Curve
-    precision_recall: Curve
-    calibration: Curve
-    score_histogram: Curve
-    confusion: Confusion
     importance: tuple[tuple[str, float], ...]
+    details: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        """A part of the details by its name.
+
+        :raises KeyError: the target does not give it.
+        """
+        return self.details[name]
+
+    def write_json(self) -> dict[str, Any]:
+        """One object, in which the keys of the details stand beside the others."""
+        return {
+            "metrics": self.metrics.write_json(),
+            "slices": [to_json(item) for item in self.slices],
+            "importance": [list(item) for item in self.importance],
+            **self.details,
+        }
+
+    @classmethod
+    def read_json(cls, value: Mapping[str, Any]) -> Evaluation:
+        """Read what :meth:`write_json` wrote."""
+        own = ("metrics", "slices", "importance")
+        return cls(
+            metrics=Metrics.read_json(value["metrics"]),
+            slices=tuple(from_json(Slice, item) for item in value["slices"]),
+            importance=tuple((name, loss) for name, loss in value["importance"]),
+            details={name: item for name, item in value.items() if name not in own},
+        )
 
 
 @dataclass(frozen=True)
@@ -231,6 +239,9 @@ class MonitorResult:
 
 def to_json(record: Any) -> dict[str, Any]:
     """A record as plain JSON values."""
+    if (write_json := getattr(record, "write_json", None)) is not None:
+        written: dict[str, Any] = write_json()
+        return written
     return {_stored_name(part): _plain(getattr(record, part.name)) for part in fields(record)}
 
 
@@ -241,6 +252,9 @@ def from_json(kind: type[Record], value: Any) -> Record:
 
     :raises TypeError: a field is missing or unknown.
     """
+    if (read_json := getattr(kind, "read_json", None)) is not None:
+        record: Record = read_json(value)
+        return record
     if (upgrade_json := getattr(kind, "upgrade_json", None)) is not None:
         value = upgrade_json(value)
     hints = get_type_hints(kind)

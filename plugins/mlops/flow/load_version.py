@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mlops.core.artifact.package import LoadedModel, PackageContents
-    from mlops.core.scores import Estimator
+    from mlops.core.targets.target import Estimator
 
     Predict = Callable[[np.ndarray], np.ndarray]
 

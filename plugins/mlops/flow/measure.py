@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops.core.metrics import metrics
 from mlops.core.period import Period
 from mlops.core.profiles import Profile
 from mlops.core.records import to_json
+from mlops.core.targets.target import target_of
 from mlops.digests import digest_json
 from mlops.errors import RecordMissing
 from mlops.flow.columns import prefix_errors
@@ -49,7 +49,7 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
     content: dict[str, Any] = {
         "profile": profile.to_json(),
         "labels": len(pairs.label),
-        "metrics": to_json(metrics(pairs.label, pairs.score)) if len(pairs.label) else None,
+        "metrics": _metrics(spec, pairs),
         "score_histogram": list(pairs.score_histogram),
         "kpi": kpi,
         "published": batch.rows,
@@ -134,6 +134,12 @@ def _pairs(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period) ->
     return workspace.warehouse.scores_with_labels(
         outcomes, prediction_table(spec), batch=batch.batch, label=develop.label
     )
+
+
+def _metrics(spec: Spec, pairs: ScoresWithLabels) -> dict[str, Any] | None:
+    if not len(pairs.label):
+        return None
+    return to_json(target_of(spec.content).measure(pairs.label, pairs.score))
 
 
 def _kpi(workspace: Workspace, spec: Spec, window: Period, pairs: ScoresWithLabels) -> float | None:

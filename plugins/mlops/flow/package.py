@@ -11,8 +11,8 @@ from mlops.core.drift.statistic import DRIFT_STATISTICS
 from mlops.core.encode import FeatureEncoder
 from mlops.core.profiler import reference_profile
 from mlops.core.records import Metrics, from_json
-from mlops.core.scores import predict_scores
 from mlops.core.table import Rows, split_by_time
+from mlops.core.targets.target import target_of
 from mlops.flow.load_version import load_trained
 from mlops.lineage.events.develop import version_packaged
 from mlops.reports.card import model_card
@@ -111,9 +111,10 @@ def _parts(
             label=develop.label,
             test_start=snapshot.test_start,
         )
+    target = target_of(spec.content)
     encoder = FeatureEncoder.from_json(training.encoder)
     estimator = load_trained(workspace, spec, training)
-    scores = predict_scores(estimator, encoder.encode_table(test_rows.table))
+    scores = target.predict(estimator, encoder.encode_table(test_rows.table))
     golden = encoder.encode_table(_golden(test_rows))
     statistic = DRIFT_STATISTICS.get(spec.content.monitor.drift.statistic_name)
     return PackageParts(
@@ -124,7 +125,7 @@ def _parts(
         schema=[column for column in snapshot.columns if column["name"] != develop.label],
         spec=spec.to_json(),
         golden_inputs=golden,
-        golden_outputs=predict_scores(estimator, golden),
+        golden_outputs=target.predict(estimator, golden),
         reference=reference_profile(
             train_rows.table, scores, encoder, bins=statistic.bins
         ).to_json(),

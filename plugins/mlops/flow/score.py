@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlops.approvals.signatures import require_signed
+from mlops.core.targets.target import target_of
 from mlops.errors import NotSigned
 from mlops.flow.deployments import current_deployment
 from mlops.flow.fallback import choose_version
@@ -27,7 +28,7 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
     :raises NotSigned: a signature no longer holds, the rule is not what scores now, or the version
         was stopped or rolled back since.
     :raises ArtifactMissing, ArtifactChanged, ArtifactRefused: the package is not what was signed.
-    :raises PredictionError: a prediction that is not a probability, or rows that the estimator
+    :raises PredictionError: a prediction that cannot be of the target, or rows that the estimator
         refuses; nothing of the shard is written.
     """
     with workspace.store.transaction() as transaction:
@@ -56,6 +57,7 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
         time=spec.content.develop.time,
         encoder=scorer.encoder,
         predict=scorer.predict,
+        require_scores=target_of(spec.content).require_scores,
     )
     return Scored(
         batch=plan.batch,

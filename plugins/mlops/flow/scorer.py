@@ -20,7 +20,7 @@ from mlops.core.checks import schema_changes
 from mlops.core.period import Period
 from mlops.core.profiles import Profile
 from mlops.core.records import Check
-from mlops.core.scores import HIGHEST, LOWEST
+from mlops.core.targets.target import ROUNDING, target_of
 from mlops.flow.load_version import read_version, with_version_in_errors
 from mlops.flow.queries import SCORE, rule_query, scoring_query
 from mlops.spec.load import Spec
@@ -152,7 +152,13 @@ class RuleScorer:
 
     @property
     def features(self) -> Mapping[str, Feature]:
-        return {SCORE: NumericFeature(min=LOWEST, max=HIGHEST)}
+        low, high = target_of(self.spec.content).score_range
+        return {
+            SCORE: NumericFeature(
+                min=None if low is None else low - ROUNDING,
+                max=None if high is None else high + ROUNDING,
+            )
+        }
 
     @property
     def encoder(self) -> Encoder:
@@ -170,8 +176,9 @@ class RuleScorer:
         return ()
 
     def profile(self, window: Period) -> Profile:
+        edges = [end for end in target_of(self.spec.content).score_range if end is not None]
         return self.workspace.warehouse.profile_rows(
-            self.query(window), edges={SCORE: (0.0, 1.0)}, categories={}
+            self.query(window), edges={SCORE: edges}, categories={}
         )
 
 

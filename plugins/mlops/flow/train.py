@@ -10,10 +10,10 @@ from time import perf_counter
 from mlops.core.artifact.formats import MODEL_FORMATS
 from mlops.core.encode import FeatureEncoder
 from mlops.core.estimator import build, code_facts, technique
-from mlops.core.metrics import best_index, metrics
 from mlops.core.records import CandidateResult, to_json
-from mlops.core.scores import Estimator, predict_scores, require_probabilities
 from mlops.core.table import Rows, split_by_time
+from mlops.core.targets.selection import best_index
+from mlops.core.targets.target import Estimator, target_of
 from mlops.digests import digest_json
 from mlops.errors import ArtifactRefused, PredictionError, TrainingError
 from mlops.lineage.events.develop import model_trained
@@ -76,7 +76,9 @@ def _fit(
         (_fit_and_measure(spec, candidate, estimator, encoder, train_rows, test_rows), estimator)
         for candidate, estimator in built
     ]
-    best = best_index(develop.select_by, [result.metrics for result, _ in fitted])
+    best = best_index(
+        target_of(spec.content), develop.select_by, [result.metrics for result, _ in fitted]
+    )
     results = [replace(result, chosen=index == best) for index, (result, _) in enumerate(fitted)]
     chosen, estimator = develop.candidates[best], fitted[best][1]
     data = MODEL_FORMATS.get(chosen.format).dump(estimator)
@@ -115,7 +117,12 @@ def _fit(
 
 def _build(spec: Spec, candidate: Candidate, encoder: FeatureEncoder) -> Estimator:
     """Make an unfitted estimator that its format does not refuse."""
-    estimator = build(candidate, encoder.features, seed=spec.content.develop.seed)
+    estimator = build(
+        candidate,
+        encoder.features,
+        seed=spec.content.develop.seed,
+        target=target_of(spec.content),
+    )
     trusted = spec.content.develop.trusted_types
     with _packaging(candidate):
         MODEL_FORMATS.get(candidate.format).require_packable(estimator, trusted=trusted)
@@ -131,11 +138,12 @@ def _fit_and_measure(
     test_rows: Rows,
 ) -> CandidateResult:
     """Fit one candidate and measure it; it is written and read back, as deployment will."""
+    target = target_of(spec.content)
     started = perf_counter()
     try:
         estimator.fit(encoder.encode_table(train_rows.table), train_rows.label)
-        scores = predict_scores(estimator, encoder.encode_table(test_rows.table))
-        require_probabilities(scores, rows=len(test_rows.label), what="the test rows")
+        scores = target.predict(estimator, encoder.encode_table(test_rows.table))
+        target.require_scores(scores, rows=len(test_rows.label), what="the test rows")
     except PredictionError as error:
         raise TrainingError(
             f"{_named(candidate)} cannot be used: {error.what}",
@@ -147,7 +155,8 @@ def _fit_and_measure(
         raise TrainingError(
             f"{_named(candidate)} could not be fitted",
             found=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
-            expected="an estimator with fit and predict_proba for a numeric matrix with NaN",
+            expected=f"an estimator with fit and {' and '.join(target.predicts_with)} for a "
+            "numeric matrix with NaN",
             action="correct its params in the spec, or wrap it in a factory that imputes",
         ) from error
     seconds = perf_counter() - started
@@ -158,7 +167,7 @@ def _fit_and_measure(
         name=candidate.name,
         technique=technique(candidate),
         params=tuple(sorted((key, str(value)) for key, value in candidate.params.items())),
-        metrics=metrics(test_rows.label, scores),
+        metrics=target.measure(test_rows.label, scores),
         fit_seconds=round(seconds, 2),
         chosen=False,
     )

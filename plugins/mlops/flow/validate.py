@@ -5,10 +5,10 @@ from __future__ import annotations
 from mlops.core.acceptance.criterion import Evidence
 from mlops.core.acceptance.judge import all_passed, gate_error, judge_gates
 from mlops.core.encode import FeatureEncoder
-from mlops.core.metrics import evaluate, metrics
 from mlops.core.records import Metrics, to_json
-from mlops.core.scores import predict_scores
 from mlops.core.table import Rows, split_by_time
+from mlops.core.targets.evaluate import evaluate
+from mlops.core.targets.target import target_of
 from mlops.errors import DataRefused, PredictionError
 from mlops.flow.deployments import live_version
 from mlops.flow.load_version import load_trained, load_version, with_version_in_errors
@@ -32,27 +32,30 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
     test_rows = _test_rows(workspace, spec, snapshot)
     encoder = FeatureEncoder.from_json(training.encoder)
     estimator = load_trained(workspace, spec, training)
+    target = target_of(spec.content)
     matrix = encoder.encode_table(test_rows.table)
-    scores = predict_scores(estimator, matrix)
+    scores = target.predict(estimator, matrix)
     evaluation = evaluate(
-        y=test_rows.label,
-        score=scores,
+        target,
+        labels=test_rows.label,
+        scores=scores,
         matrix=matrix,
         names=[feature.name for feature in encoder.features],
-        predict=lambda changed: predict_scores(estimator, changed),
+        predict=lambda changed: target.predict(estimator, changed),
+        deploy=spec.content.deploy,
         slices={name: test_rows.table[name] for name in spec.content.develop.measured_slices},
-        threshold=spec.content.deploy.threshold,
         seed=spec.content.develop.seed,
     )
     champion, champion_metrics = _champion(workspace, spec, training, test_rows)
     gates = judge_gates(
         spec.content.develop.gates,
         Evidence(
+            target=target,
             evaluation=evaluation,
             champion=champion_metrics,
             rows=test_rows,
             scores=scores,
-            predict=lambda rows: predict_scores(estimator, encoder.encode_table(rows)),
+            predict=lambda rows: target.predict(estimator, encoder.encode_table(rows)),
         ),
     )
     passed = all_passed(gates)
@@ -119,7 +122,7 @@ def _champion(
     try:
         matrix = package.contents.encoder.encode_table(test_rows.table)
         scores = with_version_in_errors(package.predict, live)(matrix)
-        measured = metrics(test_rows.label, scores)
+        measured = target_of(spec.content).measure(test_rows.label, scores)
     except (DataRefused, PredictionError) as error:
         if not any(gate.against for gate in spec.content.develop.gates):
             return live.number, None

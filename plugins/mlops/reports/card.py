@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlops.core.records import Metrics
+from mlops.core.targets.binary.records import positive_share
 from mlops.reports.context import FeatureView, features_of
 from mlops.reports.format import count, decimal, percent
 from mlops.reports.markdown import bullets, plain, table
@@ -36,7 +37,7 @@ def model_card(spec: Spec, metrics: Metrics) -> str:
         "## Quality",
         f"Measured on {count(metrics.rows)} test rows that are later than the "
         f"training rows ({split.test} {split.unit}(s) after {split.train}); "
-        f"{plain(content.develop.label)} is true in {percent(metrics.positive_share)} of them.",
+        f"{plain(content.develop.label)} is true in {percent(positive_share(metrics))} of them.",
         _metrics(metrics),
         f"A row is flagged where its score is {content.deploy.threshold:g} or more.",
         "## Inputs",
@@ -57,11 +58,11 @@ def _metrics(metrics: Metrics) -> str:
         ("AUC", "Average precision", "Log loss", "Brier score", "Calibration error"),
         [
             (
-                decimal(metrics.auc, 4),
-                decimal(metrics.average_precision, 4),
-                decimal(metrics.log_loss, 4),
-                decimal(metrics.brier, 4),
-                decimal(metrics.calibration_error, 4),
+                decimal(metrics["auc"], 4),
+                decimal(metrics["average_precision"], 4),
+                decimal(metrics["log_loss"], 4),
+                decimal(metrics["brier"], 4),
+                decimal(metrics["calibration_error"], 4),
             )
         ],
     )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from mlops.core.records import Confusion, Curve, Evaluation, Metrics, Slice
+from mlops.core.records import Evaluation, Metrics, Slice
+from mlops.core.targets.binary.records import Confusion, Curve, details_of, positive_share
 from mlops.reports.format import count, decimal
 from mlops.reports.svg import (
     ACCENT,
@@ -37,10 +38,11 @@ _95_PERCENT = 1.959964
 
 def roc(evaluation: Evaluation) -> Markup | None:
     """True against false positive rate; None if the rows have one class only."""
-    curve, found = evaluation.roc, evaluation.metrics
+    details, found = details_of(evaluation), evaluation.metrics
+    curve = details.roc
     if not curve.x:
         return None
-    canvas = Canvas(*HALF, f"ROC curve; the area under it (AUC) is {decimal(found.auc)}")
+    canvas = Canvas(*HALF, f"ROC curve; the area under it (AUC) is {decimal(found['auc'])}")
     frame = framed(canvas, x=(0, 1), y=(0, 1))
     points = [frame.at(x, y) for x, y in zip(curve.x, curve.y, strict=True)]
     canvas.area([*points, frame.at(1, 0), frame.at(0, 0)])
@@ -52,23 +54,24 @@ def roc(evaluation: Evaluation) -> Markup | None:
     )
     canvas.line(frame.at(0, 0), frame.at(1, 1), dash="4 4")
     canvas.path(points)
-    cells = evaluation.confusion
+    cells = details.confusion
     negatives = cells.false_positive + cells.true_negative
     positives = cells.true_positive + cells.false_negative
     at = cells.false_positive / negatives, cells.true_positive / positives
     _operating(frame, at, cells, below=True)
-    _note(canvas, frame.at(0.97, 0.06), f"AUC {decimal(found.auc)}")
+    _note(canvas, frame.at(0.97, 0.06), f"AUC {decimal(found['auc'])}")
     return canvas.render()
 
 
 def precision_recall(evaluation: Evaluation) -> Markup | None:
     """Precision over recall; None if the rows have one class only."""
-    curve, found = evaluation.precision_recall, evaluation.metrics
+    details, found = details_of(evaluation), evaluation.metrics
+    curve = details.precision_recall
     if not curve.x:
         return None
     canvas = Canvas(
         *HALF,
-        "Precision over recall; the average precision is " + decimal(found.average_precision),
+        "Precision over recall; the average precision is " + decimal(found["average_precision"]),
     )
     frame = framed(canvas, x=(0, 1), y=(0, 1))
     # Below, a point rests on a handful of rows and jumps about.
@@ -76,16 +79,16 @@ def precision_recall(evaluation: Evaluation) -> Markup | None:
     points = [frame.at(x, y) for x, y in drawn]
     canvas.area([(points[0][0], frame.y(0)), *points, frame.at(1, 0)])
     frame.grid(x_ticks=FIFTHS, y_ticks=FIFTHS, x_title="Recall", y_title="Precision")
-    share = found.positive_share
+    share = positive_share(found)
     canvas.line(frame.at(0, share), frame.at(1, share), dash="4 4")
     canvas.path(points)
-    cells = evaluation.confusion
+    cells = details.confusion
     flagged = cells.true_positive + cells.false_positive
     if flagged:
         positives = cells.true_positive + cells.false_negative
         at = cells.true_positive / positives, cells.true_positive / flagged
         _operating(frame, at, cells, below=False)
-    words = f"Average precision {decimal(found.average_precision)}"
+    words = f"Average precision {decimal(found['average_precision'])}"
     _note(canvas, frame.at(0.97, 0.06), words)
     return canvas.render()
 
@@ -151,23 +154,23 @@ def slices(
     column: str, found: Sequence[Slice], whole: Metrics, bound: float | None
 ) -> Markup | None:
     """AUC of each value of one column, with its 95 % interval; None if none of them has an AUC."""
-    shown = [item for item in found if item.metrics.auc is not None][:SLICES_SHOWN]
-    if not shown or whole.auc is None:
+    shown = [item for item in found if item.metrics["auc"] is not None][:SLICES_SHOWN]
+    if not shown or whole["auc"] is None:
         return None
     spans = [(item, _interval(item.metrics)) for item in shown]
-    low = min([whole.auc, *([bound] if bound else []), *(span[0] for _, span in spans)])
-    high = max([whole.auc, *(span[1] for _, span in spans)])
+    low = min([whole["auc"], *([bound] if bound else []), *(span[0] for _, span in spans)])
+    high = max([whole["auc"], *(span[1] for _, span in spans)])
     low, high = math.floor(low * 20) / 20, math.ceil(high * 20) / 20
     canvas = Canvas(FULL, 30 + ROW * len(shown) + 40, f"AUC by {column}, with 95 % intervals")
     frame = framed(canvas, x=(low, high), y=(0, len(shown)), left=190, right=90, top=30, bottom=40)
     frame.grid(x_ticks=ticks(low, high, 6), x_title=f"AUC by {column}, with its 95 % interval")
-    above = bound is None or whole.auc >= bound
-    _upright(frame, whole.auc, f"all rows {decimal(whole.auc)}", (AXIS, MUTED), right=above)
+    above = bound is None or whole["auc"] >= bound
+    _upright(frame, whole["auc"], f"all rows {decimal(whole['auc'])}", (AXIS, MUTED), right=above)
     if bound is not None:
         _upright(frame, bound, f"bound {bound:g}", (BAD, BAD), right=not above)
     for place, (item, span) in enumerate(spans):
         middle = frame.y.end + ROW * (place + 0.5)
-        auc = item.metrics.auc or 0.0
+        auc = item.metrics["auc"] or 0.0
         color = BAD if bound is not None and auc < bound else ACCENT
         canvas.line((frame.x(span[0]), middle), (frame.x(span[1]), middle), color=color, width=2)
         canvas.dot((frame.x(auc), middle), radius=4.5, fill=color)
@@ -196,12 +199,12 @@ def auc_interval(metrics: Metrics) -> tuple[float, float] | None:
     Standard error of Hanley and McNeil 1982 (Radiology 143), which takes rows as independent; in
     data where days differ from one another, the truth is wider.
     """
-    return None if metrics.auc is None else _interval(metrics)
+    return None if metrics["auc"] is None else _interval(metrics)
 
 
 def _interval(metrics: Metrics) -> tuple[float, float]:
-    auc = metrics.auc or 0.0
-    positives, negatives = metrics.positives, metrics.rows - metrics.positives
+    auc, positives = metrics["auc"] or 0.0, metrics["positives"] or 0
+    negatives = metrics.rows - positives
     q1, q2 = auc / (2.0 - auc), 2.0 * auc * auc / (1.0 + auc)
     spread = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
     error = math.sqrt(max(spread, 0.0) / max(positives * negatives, 1))

@@ -7,14 +7,15 @@ same value. A record that gets a better name for a field adds the earlier one he
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
 
 from mlops.core.drift.psi import PSI
-from mlops.core.records import FeatureDrift, MonitorResult
+from mlops.core.records import FeatureDrift, Metrics, MonitorResult
+from mlops.core.targets.binary.records import positive_share
 from mlops.reports.context import SeatView
 
 EARLIER_NAMES: Mapping[tuple[type, str], str] = {
@@ -23,6 +24,11 @@ EARLIER_NAMES: Mapping[tuple[type, str], str] = {
     (FeatureDrift, "psi"): "value",
     (FeatureDrift, "psi_expected_by_chance"): "expected_by_chance",
     (MonitorResult, "rows_gone"): "rows_missing",
+}
+
+# What was an attribute once, computed from the records of today.
+EARLIER_VALUES: Mapping[tuple[type, str], tuple[str, Callable[[Any], Any]]] = {
+    (Metrics, "positive_share"): ("positives / rows", positive_share),
 }
 
 
@@ -42,6 +48,9 @@ class TemplateEnvironment(Environment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """``item.name``."""
+        if (found := EARLIER_VALUES.get((type(obj), attribute))) is not None:
+            self.renamed[attribute] = found[0]
+            return found[1](obj)
         return super().getattr(obj, self._current_name(obj, attribute))
 
     def getitem(self, obj: Any, argument: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from mlops.core.records import GateResult, Slice
+from mlops.core.targets.binary.records import details_of
 from mlops.reports import words
 from mlops.reports.context import EvidenceContext, ValidationContext
 from mlops.reports.format import bound, count, decimal, metric, minute, percent, short
@@ -99,19 +100,19 @@ def _gates(gates: Sequence[GateResult], items: int) -> str:
 
 
 def _quality(report: ValidationContext) -> str:
-    found = report.evaluation
+    found, confusion = report.evaluation, details_of(report.evaluation).confusion
     text = (
         f"Measured on {count(found.metrics.rows)} {plain(report.noun)} of "
-        f"{report.test.period.words()}: AUC {decimal(found.metrics.auc)}, calibration error "
-        f"{decimal(found.metrics.calibration_error)}."
+        f"{report.test.period.words()}: AUC {decimal(found.metrics['auc'])}, calibration error "
+        f"{decimal(found.metrics['calibration_error'])}."
     )
-    shares = words.flagged_of_hundred(found.confusion)
+    shares = words.flagged_of_hundred(confusion)
     if shares is None:
         return text
     label = plain(report.label)
     return (
-        f"{text} At the threshold {found.confusion.threshold:g}, "
-        f"{percent(words.flagged_share(found.confusion))} are flagged: of 100 flagged, {shares[0]} "
+        f"{text} At the threshold {confusion.threshold:g}, "
+        f"{percent(words.flagged_share(confusion))} are flagged: of 100 flagged, {shares[0]} "
         f"were {label}; of 100 that were {label}, {shares[1]} had been flagged."
     )
 
@@ -122,9 +123,9 @@ def _candidates(report: ValidationContext, items: int) -> str:
     rows = [
         (
             _cut_text(candidate.name) + (", chosen" if candidate.chosen else ""),
-            decimal(candidate.metrics.auc),
-            decimal(candidate.metrics.log_loss),
-            decimal(candidate.metrics.calibration_error),
+            decimal(candidate.metrics["auc"]),
+            decimal(candidate.metrics["log_loss"]),
+            decimal(candidate.metrics["calibration_error"]),
         )
         for candidate in shown
     ]
@@ -136,9 +137,9 @@ def _slices(report: ValidationContext) -> str:
     """The groups for which the model ranks worst, among those that are not tiny."""
     least = max(1, report.evaluation.metrics.rows // 100)
     known: list[tuple[float, Slice]] = [
-        (item.metrics.auc, item)
+        (item.metrics["auc"], item)
         for item in report.evaluation.slices
-        if item.metrics.auc is not None and item.metrics.rows >= least
+        if item.metrics["auc"] is not None and item.metrics.rows >= least
     ]
     if not known:
         return "Groups were not compared."

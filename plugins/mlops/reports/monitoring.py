@@ -163,7 +163,7 @@ def _performance(windows: Sequence[WindowResult], context: MonitoringContext) ->
             )
         )
     levels = []
-    validated: float | None = getattr(context.validated, name) if context.validated else None
+    validated = context.validated[name] if context.validated else None
     if validated is not None:
         words_ = f"at validation {decimal(validated)}"
         levels.append(charts.Level(validated, words_, firm=False))

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from mlops.core.metrics import MORE_IS_BETTER
 from mlops.core.records import CandidateResult, Check, GateResult, Metrics, Slice
+from mlops.core.targets.binary.records import Details, details_of
+from mlops.core.targets.binary.target import BINARY
+from mlops.core.targets.selection import metric_info
 from mlops.reports import charts, words
 from mlops.reports.context import FeatureView, ValidationContext
 from mlops.reports.html import render
@@ -40,6 +42,7 @@ class ValidationView:
 
     passed: bool
     verdict: str
+    details: Details
     failed_checks: tuple[Check, ...]
     general_checks: tuple[Check, ...]
     feature_checks: tuple[tuple[FeatureView, tuple[Check, ...]], ...]
@@ -70,7 +73,7 @@ def validation_report(context: ValidationContext, templates: Path) -> str:
 
 
 def _view(context: ValidationContext) -> ValidationView:
-    found = context.evaluation
+    found, details = context.evaluation, details_of(context.evaluation)
     names = {feature.name for feature in context.features}
     by_feature = {
         feature: tuple(check for check in context.checks if check.subject == feature.name)
@@ -80,19 +83,22 @@ def _view(context: ValidationContext) -> ValidationView:
     return ValidationView(
         passed=words.passed(context),
         verdict=words.verdict(context),
+        details=details,
         failed_checks=tuple(check for check in context.checks if not check.passed),
         general_checks=tuple(check for check in context.checks if check.subject not in names),
         feature_checks=tuple(by_feature.items()),
         candidates=_ranked(context),
         gates=tuple((gate, words.gate_measured(gate)) for gate in context.gates),
         auc_interval=charts.auc_interval(found.metrics),
-        flagged_share=words.flagged_share(found.confusion),
+        flagged_share=words.flagged_share(details.confusion),
         precision=precision,
         recall=recall,
         roc=charts.roc(found),
         precision_recall=charts.precision_recall(found),
-        calibration=charts.calibration(found.calibration, found.metrics.calibration_error),
-        histogram=charts.histogram(found.score_histogram, found.confusion.threshold),
+        calibration=charts.calibration(
+            details.calibration, found.metrics["calibration_error"] or 0.0
+        ),
+        histogram=charts.histogram(details.score_histogram, details.confusion.threshold),
         importance=charts.importance(found.importance),
         slices=_slices(context),
         limitations=words.limitations(context),
@@ -101,7 +107,7 @@ def _view(context: ValidationContext) -> ValidationView:
 
 
 def _of_hundred(context: ValidationContext) -> tuple[OfHundred | None, OfHundred | None]:
-    counts = words.flagged_of_hundred(context.evaluation.confusion)
+    counts = words.flagged_of_hundred(details_of(context.evaluation).confusion)
     if counts is None:
         return None, None
     right, caught = counts
@@ -113,7 +119,7 @@ def _of_hundred(context: ValidationContext) -> tuple[OfHundred | None, OfHundred
 
 def _ranked(context: ValidationContext) -> tuple[CandidateResult, ...]:
     """The chosen candidate first, then the others by the metric that chose it."""
-    sign = -1.0 if context.select_by in MORE_IS_BETTER else 1.0
+    sign = -1.0 if metric_info(BINARY, context.select_by).more_is_better else 1.0
 
     def order(candidate: CandidateResult) -> tuple[bool, bool, float, str]:
         value = _metric(candidate.metrics, context.select_by)
@@ -123,8 +129,7 @@ def _ranked(context: ValidationContext) -> tuple[CandidateResult, ...]:
 
 
 def _metric(metrics: Metrics, name: str) -> float | None:
-    value: float | None = getattr(metrics, name)
-    return value
+    return metrics[name]
 
 
 def _slices(context: ValidationContext) -> tuple[SliceView, ...]:

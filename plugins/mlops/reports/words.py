@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mlops.core.acceptance.judge import all_passed as gates_passed
 from mlops.core.checks import all_passed as checks_passed
-from mlops.core.records import Confusion, GateResult
+from mlops.core.records import GateResult
+from mlops.core.targets.binary.records import Confusion
 from mlops.reports.context import MonitoringContext, ValidationContext
 from mlops.reports.format import count, decimal, metric, percent, several
 from mlops.spec.model import DEFAULT_FORMAT
@@ -113,7 +114,10 @@ def missing_facts(context: ValidationContext) -> tuple[str, ...]:
         (not context.sql, "The text of the queries."),
         (not context.tables, "The tables behind the queries."),
         (context.train.label_share is None, "The share of true labels in the training rows."),
-        (found.metrics.auc is None, "AUC, average precision: the test rows have one class only."),
+        (
+            found.metrics["auc"] is None,
+            "AUC, average precision: the test rows have one class only.",
+        ),
         (not found.importance, "The importance of the features: it was not measured."),
         (not found.slices, "Quality for groups: the spec names no slices."),
         (context.champion is None, f"A comparison with the live version: {no_rival}"),

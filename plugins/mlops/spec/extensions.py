@@ -14,8 +14,7 @@ from pydantic import ValidationInfo
 from mlops.errors import ExtensionError
 from mlops.registry import Registry
 
-# The context with which a file is validated.
-OF_A_FILE = {"check_extensions": True}
+DEFAULT_TARGET = "binary"
 
 CRITERIA: Registry[Any] = Registry(
     "acceptance criterion",
@@ -26,6 +25,25 @@ CRITERIA: Registry[Any] = Registry(
         "champion": "mlops.core.acceptance.champion:CHAMPION",
     },
     requires=("name", "problem", "title", "measure"),
+)
+TARGETS: Registry[Any] = Registry(
+    "target",
+    group="mlops.targets",
+    built_in={"binary": "mlops.core.targets.binary.target:BINARY"},
+    requires=(
+        "name",
+        "metrics",
+        "main_metric",
+        "kpi_measures",
+        "predicts_with",
+        "score_range",
+        "undefined",
+        "predict",
+        "require_scores",
+        "measure",
+        "describe_rows",
+        "details",
+    ),
 )
 DRIFT_STATISTICS: Registry[Any] = Registry(
     "drift statistic",
@@ -51,6 +69,24 @@ def require_in_file(registry: Registry[Any], name: str, info: ValidationInfo) ->
             registry.require(name)
         except ExtensionError as error:
             raise ValueError(str(error)) from error
+
+
+def context_of_file(content: Any) -> dict[str, Any]:
+    """The context with which the content of a spec file is validated.
+
+    :param content: the file as it was written, sound or not.
+    """
+    develop = content.get("develop") if isinstance(content, dict) else None
+    target = develop.get("target", DEFAULT_TARGET) if isinstance(develop, dict) else DEFAULT_TARGET
+    return {"check_extensions": True, "target": target}
+
+
+def target_in_file(info: ValidationInfo) -> Any | None:
+    """The target of a spec file; None if its name is wrong, which has an error of its own."""
+    try:
+        return named_in_file(TARGETS, str((info.context or {}).get("target")), info)
+    except ValueError:
+        return None
 
 
 def named_in_file(registry: Registry[Any], name: str, info: ValidationInfo) -> Any | None:

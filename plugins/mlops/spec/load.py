@@ -14,7 +14,7 @@ from typing import Any
 
 from mlops.digests import digest_json
 from mlops.errors import SpecError
-from mlops.spec.extensions import OF_A_FILE
+from mlops.spec.extensions import context_of_file
 from mlops.spec.model import ModelSpec
 from mlops.spec.policy import Policy, Tier
 from mlops.spec.yaml_file import line_of_byte, read_yaml
@@ -113,7 +113,7 @@ class Include:
         :raises SpecError: with file, line and what is expected.
         """
         _file_of(file.parent, file.stem)
-        content = read_yaml(file, ModelSpec, context=OF_A_FILE)
+        content = read_yaml(file, ModelSpec, context_of=context_of_file)
         if content.model != file.stem:
             raise SpecError(
                 f"{_place(file, '^model *:')}: model: must agree with the file's name",

@@ -23,10 +23,13 @@ from pydantic import (
 from mlops.digests import canonical_json
 from mlops.spec.extensions import (
     CRITERIA,
+    DEFAULT_TARGET,
     DRIFT_STATISTICS,
     MODEL_FORMATS,
+    TARGETS,
     named_in_file,
     require_in_file,
+    target_in_file,
 )
 from mlops.spec.section import Section
 
@@ -107,6 +110,14 @@ def _require_json(params: dict[str, Any]) -> None:
         raise ValueError("'params' must not hold NaN or infinity") from error
 
 
+def _known_measure(name: str, info: ValidationInfo) -> str:
+    target = target_in_file(info)
+    if target is not None and name not in target.kpi_measures:
+        known = ", ".join(target.kpi_measures) or "none, so give 'sql'"
+        raise ValueError(f"'{name}' is not a measure of the target {target.name}: {known}")
+    return name
+
+
 class Kpi(Section):
     """The business result that the model is there for.
 
@@ -118,7 +129,7 @@ class Kpi(Section):
 
     name: Text
     sql: SqlFile | None = None
-    measure: Literal["recall", "precision"] | None = None
+    measure: Annotated[ItemName, AfterValidator(_known_measure)] | None = None
     unit: Text
     target: float
     better: Literal["higher", "lower"] = "higher"
@@ -243,7 +254,21 @@ class Candidate(Section):
         return self
 
 
-MetricName = Literal["auc", "average_precision", "log_loss", "brier", "calibration_error"]
+def _known_target(name: str, info: ValidationInfo) -> str:
+    named_in_file(TARGETS, name, info)
+    return name
+
+
+def _known_metric(name: str, info: ValidationInfo) -> str:
+    target = target_in_file(info)
+    if target is not None and name not in (known := [metric.name for metric in target.metrics]):
+        raise ValueError(
+            f"'{name}' is not a metric of the target {target.name}: {', '.join(known)}"
+        )
+    return name
+
+
+MetricName = Annotated[ItemName, AfterValidator(_known_metric)]
 
 
 class Gate(Section):
@@ -318,12 +343,15 @@ class Develop(Section):
     key: KeyColumn
     time: ColumnName
     label: ColumnName
+    target: Annotated[ItemName, AfterValidator(_known_target)] | None = Field(
+        default=None, exclude_if=_not_given
+    )
     features: Annotated[dict[ColumnName, Feature], Field(min_length=1)]
     contract: Contract = Contract()
     split: Split
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 13  # what scikit-learn takes
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
-    select_by: MetricName = "auc"
+    select_by: MetricName = Field(default="auc", validate_default=True)
     slices: tuple[ColumnName, ...] = ()
     gates: Annotated[tuple[Gate, ...], Field(min_length=1)]
     trusted_types: tuple[DottedName, ...] = ()
@@ -352,6 +380,11 @@ class Develop(Section):
     def format_of(self, candidate: str) -> str:
         """The model format of the candidate of this name."""
         return next(each.format for each in self.candidates if each.name == candidate)
+
+    @property
+    def target_name(self) -> str:
+        """What kind of label is predicted."""
+        return self.target or DEFAULT_TARGET
 
     @property
     def categorical(self) -> tuple[str, ...]:
@@ -424,7 +457,7 @@ class Drift(Section):
 class Performance(Section):
     """What the live model must go on reaching, once labels have arrived."""
 
-    metric: MetricName = "auc"
+    metric: MetricName = Field(default="auc", validate_default=True)
     at_least: float | None = None
     at_most: float | None = None
     min_labels: Annotated[int, Field(ge=1)] = 500

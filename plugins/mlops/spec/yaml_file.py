@@ -7,7 +7,7 @@ something is wrong.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,11 +70,14 @@ _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _m
 
 
 def read_yaml(
-    path: Path, record: type[Record], *, context: Mapping[str, Any] | None = None
+    path: Path,
+    record: type[Record],
+    *,
+    context_of: Callable[[Any], Mapping[str, Any]] | None = None,
 ) -> Record:
     """Read ``path`` as ``record``.
 
-    :param context: for the validators of the record.
+    :param context_of: gives the context of the validators from what the file holds.
 
     :raises SpecError: the file is missing, is not YAML, or does not fit; one error that names
         every place that does not fit, a line each.
@@ -100,7 +103,9 @@ def read_yaml(
         raise SpecError(f"{path}:{line}: is not YAML: {error.reason}") from error
     try:
         # Through JSON, since strict validation takes a list for a tuple from JSON only.
-        found = record.model_validate_json(json.dumps(content, default=_as_text), context=context)
+        found = record.model_validate_json(
+            json.dumps(content, default=_as_text), context=context_of and context_of(content)
+        )
     except TypeError as error:
         raise SpecError(
             f"{path}: holds a value that a spec cannot keep",

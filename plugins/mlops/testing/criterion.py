@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from mlops.core.acceptance.criterion import Criterion, Evidence, Measurement
-from mlops.core.metrics import evaluate, metrics
-from mlops.core.scores import Floats
 from mlops.core.table import Rows
-from mlops.spec.model import Gate
+from mlops.core.targets.binary.target import BINARY
+from mlops.core.targets.evaluate import evaluate
+from mlops.spec.model import Deploy, Gate
+
+if TYPE_CHECKING:
+    from mlops.core.targets.target import Floats
 
 _ROWS = 3_000
 
@@ -39,16 +42,19 @@ def example_evidence(
     label = random.uniform(size=rows) < scores if labels == "both" else np.ones(rows, dtype=bool)
     matrix = np.column_stack([table[name].to_numpy() for name in ("income", "age")])
     evaluation = evaluate(
-        y=label,
-        score=scores,
+        BINARY,
+        labels=label,
+        scores=scores,
         matrix=matrix.astype(np.float64),
         names=["income", "age"],
         predict=lambda changed: _scores(changed[:, 0], changed[:, 1]),
+        deploy=Deploy(),
         slices={"region": table["region"]},
     )
     return Evidence(
+        target=BINARY,
         evaluation=evaluation,
-        champion=metrics(label, np.clip(scores * 0.9, 0.0, 1.0)) if champion else None,
+        champion=BINARY.measure(label, np.clip(scores * 0.9, 0.0, 1.0)) if champion else None,
         rows=Rows(table=table, label=label),
         scores=scores,
         predict=_predict,

@@ -19,7 +19,7 @@ from mlops.core.artifact.manifest import MANIFEST, check_members_to_write
 from mlops.core.artifact.package import PackageParts, build, load_model, read
 from mlops.core.artifact.stored_zip import read_members
 from mlops.core.encode import Feature, FeatureEncoder
-from mlops.core.scores import Floats, predict_scores
+from mlops.core.targets.binary.scores import Floats, predict_scores
 from mlops.errors import ArtifactRefused, MlopsError, TrainingError
 from mlops.registry import extensions_for
 

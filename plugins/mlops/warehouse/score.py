@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from mlops.core.scores import LOOK, Floats, require_probabilities
+from mlops.core.targets.target import LOOK, RequireScores
 from mlops.errors import DuplicateKey, QueryError
 from mlops.warehouse.port import Warehouse
 from mlops.warehouse.records import BATCH_ROWS, DatabaseState, ShardTarget
@@ -20,8 +20,10 @@ from mlops.warehouse.threads import WriteBehind, read_ahead
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Scores of shape (n,) for a matrix of shape (n, features).
-Predict = Callable[[Floats], Floats]
+    from mlops.core.targets.target import Floats
+
+    # Scores of shape (n,) for a matrix of shape (n, features).
+    Predict = Callable[[Floats], Floats]
 
 
 class Encoder(Protocol):
@@ -52,18 +54,28 @@ def score_shard(
     time: str,
     encoder: Encoder,
     predict: Predict,
+    require_scores: RequireScores,
 ) -> ScoredShard:
     """Score a shard; its predictions replace those before them, all at once or not at all.
 
     :param sql: the shard's rows, with the table's key, ``time`` and the model's features.
     :param time: name of the column with the event's time.
-    :raises PredictionError: a score that is not a probability, or not one for each row.
+    :param require_scores: refuses scores that cannot be of the model's target.
+    :raises PredictionError: a score that ``require_scores`` refuses.
     :raises DataRefused: a key or time is missing, or the rows are not as in training.
     :raises DuplicateKey: the SQL gives a key twice in the shard.
     :raises QueryError: SQL that does not run, or lacks a column.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
-    scoring = _Scoring(warehouse, sql, target, time=time, encoder=encoder, predict=predict)
+    scoring = _Scoring(
+        warehouse,
+        sql,
+        target,
+        time=time,
+        encoder=encoder,
+        predict=predict,
+        require_scores=require_scores,
+    )
     try:
         return scoring.write()
     except DuplicateKey:
@@ -82,6 +94,7 @@ class _Scoring:
     time: str
     encoder: Encoder
     predict: Predict
+    require_scores: RequireScores
 
     def write(self, *, taking_over: str | None = None) -> ScoredShard:
         unseen: Counter[str] = Counter()
@@ -98,6 +111,7 @@ class _Scoring:
                 keys=(self.target.table.key, self.time),
                 encode=encode,
                 predict=self.predict,
+                require_scores=self.require_scores,
                 write=writer.write,
                 what=self.target.name,
             )
@@ -111,6 +125,7 @@ def score_stream(
     keys: tuple[str, ...],
     encode: Callable[[pa.RecordBatch], Floats],
     predict: Predict,
+    require_scores: RequireScores,
     write: Callable[[pa.RecordBatch, Floats], None],
     what: str,
     batch_rows: int = BATCH_ROWS,
@@ -122,7 +137,7 @@ def score_stream(
     :param what: what is scored, as errors name it.
     :returns: the number of rows, each of which was read, predicted and written once, and the state
         of the database that they were read in.
-    :raises PredictionError: a score that is not a probability, or not one for each row.
+    :raises PredictionError: a score that ``require_scores`` refuses.
     :raises QueryError: SQL that does not run, or lacks a column.
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
@@ -141,7 +156,13 @@ def score_stream(
             for batch, matrix in ahead:
                 scores = predict(matrix)
                 named = batch.select(list(keys))
-                _require_probabilities(scores, named, what)
+                require_scores(
+                    scores,
+                    rows=named.num_rows,
+                    what=what,
+                    name_row=_row_namer(named),
+                    action=f"{LOOK}; nothing of the shard was written",
+                )
                 writer.put((named, scores))
                 rows += batch.num_rows
     return rows, batches.state
@@ -157,16 +178,6 @@ def _require_columns(schema: pa.Schema, keys: tuple[str, ...], what: str) -> Non
         )
 
 
-def _require_probabilities(scores: Floats, keys: pa.RecordBatch, what: str) -> None:
+def _row_namer(keys: pa.RecordBatch) -> Callable[[int], str]:
     key, values = keys.schema.names[0], keys.column(0)
-
-    def named(row: int) -> str:
-        return f"the row where {key} is {values[row].as_py()}"
-
-    require_probabilities(
-        scores,
-        rows=keys.num_rows,
-        what=what,
-        name_row=named,
-        action=f"{LOOK}; nothing of the shard was written",
-    )
+    return lambda row: f"the row where {key} is {values[row].as_py()}"

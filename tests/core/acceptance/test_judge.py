@@ -1,5 +1,4 @@
 import math
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -7,41 +6,46 @@ import pytest
 
 from mlops.core.acceptance.criterion import CRITERIA, Evidence, Measurement
 from mlops.core.acceptance.judge import all_passed, gate_error, judge_gates
-from mlops.core.records import Confusion, Curve, Evaluation, Metrics, Slice
+from mlops.core.records import Evaluation, Metrics, Slice
 from mlops.core.table import Rows
+from mlops.core.targets.binary.target import BINARY
 from mlops.errors import ExtensionError
 from mlops.registry import extensions_for
 from mlops.spec.model import Gate
 
 GOOD = Metrics(
-    rows=10_000,
-    positives=2_600,
-    auc=0.781,
-    average_precision=0.6,
-    log_loss=0.45,
-    brier=0.15,
-    calibration_error=0.03,
-    mean_score=0.25,
+    10_000,
+    {
+        "positives": 2_600,
+        "auc": 0.781,
+        "average_precision": 0.6,
+        "log_loss": 0.45,
+        "brier": 0.15,
+        "calibration_error": 0.03,
+        "mean_score": 0.25,
+    },
 )
-NONE = Curve((), ())
+
+
+def but(**changes: float | None) -> Metrics:
+    """Good metrics, some of them changed."""
+    rows = changes.pop("rows", GOOD.rows)
+    return Metrics(rows, {**GOOD.values, **changes})
 
 
 def evaluation(whole=GOOD, **slices: Metrics) -> Evaluation:
     return Evaluation(
         metrics=whole,
         slices=tuple(Slice("origin", value, found) for value, found in slices.items()),
-        roc=NONE,
-        precision_recall=NONE,
-        calibration=NONE,
-        score_histogram=NONE,
-        confusion=Confusion(0.4, 1, 1, 1, 1),
         importance=(),
+        details={},
     )
 
 
 def evidence(found: Evaluation, champion: Metrics | None = None) -> Evidence:
     label = np.array([True, False])
     return Evidence(
+        target=BINARY,
         evaluation=found,
         champion=champion,
         rows=Rows(table=pa.table({"x": [1.0, 2.0]}), label=label),
@@ -78,7 +82,7 @@ def test_one_number_against_its_bound(bound, passed):
 @pytest.mark.parametrize("bound", [{"at_least": 0.5}, {"at_most": 0.5}])
 @pytest.mark.parametrize("where", ["whole", "slice", "champion", "challenger"])
 def test_what_could_not_be_measured_has_not_passed(value, bound, where):
-    broken = replace(GOOD, auc=value)
+    broken = but(auc=value)
     gate = Gate(
         metric="auc",
         slice="origin" if where == "slice" else None,
@@ -93,15 +97,13 @@ def test_what_could_not_be_measured_has_not_passed(value, bound, where):
 
 
 def test_no_rows_have_not_passed():
-    result = judge(Gate(metric="brier", at_most=0.5), evaluation(replace(GOOD, rows=0)))
+    result = judge(Gate(metric="brier", at_most=0.5), evaluation(but(rows=0)))
     assert not result.passed
     assert "no rows" in result.note
 
 
 def test_the_worst_slice_counts_and_is_named():
-    found = evaluation(
-        EWR=GOOD, JFK=replace(GOOD, auc=0.65, rows=4_321), LGA=replace(GOOD, auc=0.1, rows=150)
-    )
+    found = evaluation(EWR=GOOD, JFK=but(auc=0.65, rows=4_321), LGA=but(auc=0.1, rows=150))
     result = judge(Gate(metric="auc", slice="origin", at_least=0.7, min_rows=200), found)
     assert not result.passed
     assert result.measured == 0.65
@@ -111,13 +113,13 @@ def test_the_worst_slice_counts_and_is_named():
 
 
 def test_the_worst_slice_is_the_highest_where_less_is_better():
-    found = evaluation(EWR=GOOD, JFK=replace(GOOD, brier=0.3))
+    found = evaluation(EWR=GOOD, JFK=but(brier=0.3))
     result = judge(Gate(metric="brier", slice="origin", at_most=0.2), found)
     assert (result.measured, result.passed) == (0.3, False)
 
 
 def test_no_slice_with_enough_rows_has_not_passed():
-    found = evaluation(EWR=replace(GOOD, rows=10))
+    found = evaluation(EWR=but(rows=10))
     result = judge(Gate(metric="auc", slice="origin", at_least=0.7), found)
     assert not result.passed
     assert result.note == "no value of origin has 200 test rows; below 200 rows, not judged: EWR"
@@ -134,14 +136,14 @@ def test_against_no_champion_passes_and_says_so():
 @pytest.mark.parametrize(("champion", "passed"), [(0.791, True), (0.792, False), (0.70, True)])
 def test_against_the_champion_the_difference_counts(champion, passed):
     gate = Gate(metric="auc", against="champion", at_least=-0.01)
-    result = judge(gate, evaluation(), replace(GOOD, auc=champion))
+    result = judge(gate, evaluation(), but(auc=champion))
     assert result.passed is passed
     assert result.measured == pytest.approx(0.781 - champion)
 
 
 def test_a_champion_measured_on_other_rows_does_not_compare():
     gate = Gate(metric="auc", against="champion", at_least=-0.01)
-    result = judge(gate, evaluation(), replace(GOOD, rows=9_999))
+    result = judge(gate, evaluation(), but(rows=9_999))
     assert not result.passed
     assert "other rows: 9,999" in result.note
 

@@ -16,7 +16,7 @@ from mlops.core.artifact.package import PackageContents, PackageParts, build, lo
 from mlops.core.artifact.skops_format import SKOPS
 from mlops.core.artifact.stored_zip import read_members, write_stored_zip
 from mlops.core.encode import Feature, FeatureEncoder
-from mlops.core.scores import predict_scores
+from mlops.core.targets.binary.scores import predict_scores
 from mlops.digests import digest_bytes
 from mlops.errors import ArtifactChanged, ArtifactRefused, ExtensionError, TrainingError
 from mlops.registry import extensions_for

@@ -24,19 +24,19 @@ class ChampionCriterion:
 
     def measure(self, gate: Gate, evidence: Evidence) -> Measurement:
         """The difference; without a live version the criterion is waived."""
-        ours, champion = evidence.evaluation.metrics, evidence.champion
-        measured = metric_value(ours, gate.metric)
+        target, champion = evidence.target, evidence.champion
+        ours = evidence.evaluation.metrics
+        measured = metric_value(target, ours, gate.metric)
         if measured.value is None:
             return measured
         if champion is None:
             return Measurement(None, "no version is live yet", waived=True)
-        if (champion.rows, champion.positives) != (ours.rows, ours.positives):
+        rows, champion_rows = target.describe_rows(ours), target.describe_rows(champion)
+        if rows != champion_rows:
             return Measurement(
-                None,
-                f"the live version was measured on other rows: {champion.rows:,} with "
-                f"{champion.positives:,} positives, not {ours.rows:,} with {ours.positives:,}",
+                None, f"the live version was measured on other rows: {champion_rows}, not {rows}"
             )
-        other = metric_value(champion, gate.metric)
+        other = metric_value(target, champion, gate.metric)
         if other.value is None:
             return Measurement(None, f"live version: {other.note}")
         return Measurement(

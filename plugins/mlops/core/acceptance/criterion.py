@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mlops.core.records import Evaluation, Metrics
+from mlops.core.targets.target import Target
 from mlops.registry import Registry
 from mlops.spec import extensions
 from mlops.spec.model import Gate
@@ -21,14 +22,15 @@ from mlops.spec.model import Gate
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlops.core.scores import Floats
     from mlops.core.table import Rows
+    from mlops.core.targets.target import Floats
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What a criterion can be measured from.
 
+    :ivar target: what is predicted.
     :ivar evaluation: of the chosen candidate on the test rows.
     :ivar champion: metrics of the live version on the same rows; None without a live version.
     :ivar rows: the test rows themselves, with their labels.
@@ -36,6 +38,7 @@ class Evidence:
     :ivar predict: scores of the candidate for any rows with the same columns.
     """
 
+    target: Target
     evaluation: Evaluation
     champion: Metrics | None
     rows: Rows

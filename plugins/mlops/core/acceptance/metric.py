@@ -6,6 +6,7 @@ import math
 
 from mlops.core.acceptance.criterion import Evidence, Measurement
 from mlops.core.records import Metrics
+from mlops.core.targets.target import Target
 from mlops.spec.model import Gate
 
 
@@ -26,16 +27,16 @@ class MetricCriterion:
 
     def measure(self, gate: Gate, evidence: Evidence) -> Measurement:
         """The metric itself."""
-        return metric_value(evidence.evaluation.metrics, gate.metric)
+        return metric_value(evidence.target, evidence.evaluation.metrics, gate.metric)
 
 
-def metric_value(metrics: Metrics, name: str | None) -> Measurement:
+def metric_value(target: Target, metrics: Metrics, name: str | None) -> Measurement:
     """A metric by its name, or the reason why it is missing."""
-    value: float | None = getattr(metrics, str(name))
+    value = metrics[str(name)]
     if metrics.rows == 0:
         return Measurement(None, f"{name} could not be measured: no rows")
     if value is None:
-        return Measurement(None, f"{name} could not be measured: the rows have one class only")
+        return Measurement(None, f"{name} could not be measured: {target.undefined}")
     if not math.isfinite(value):
         return Measurement(None, f"{name} could not be measured: it came out as {value}")
     return Measurement(value)

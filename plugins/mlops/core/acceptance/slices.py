@@ -37,7 +37,7 @@ class SliceCriterion:
             )
         found: list[tuple[float, Slice]] = []
         for item in judged:
-            measured = metric_value(item.metrics, gate.metric)
+            measured = metric_value(evidence.target, item.metrics, gate.metric)
             if measured.value is None:
                 return Measurement(None, f"{item.value}: {measured.note}{left_out}")
             found.append((measured.value, item))

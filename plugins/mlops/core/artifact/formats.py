@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
-from mlops.core.scores import Estimator
+from mlops.core.targets.target import Estimator
 from mlops.errors import ExtensionError
 from mlops.registry import Registry
 from mlops.spec import extensions

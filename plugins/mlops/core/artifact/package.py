@@ -21,7 +21,7 @@ from mlops.core.artifact.package_file import (
     installed_versions,
     read,
 )
-from mlops.core.scores import Estimator, predict_scores, require_probabilities
+from mlops.core.targets.target import Estimator, Target, target_of_package
 from mlops.errors import DataRefused, PredictionError
 
 __all__ = [
@@ -44,12 +44,13 @@ TOLERANCE_OTHER_VERSIONS = 1e-6
 class LoadedModel:
     """A package whose model was constructed.
 
-    :ivar estimator: a fitted classifier of two classes.
+    :ivar target: what it predicts.
     :ivar warnings: what differs from the place where the model was made, in sentences: versions
         of libraries, and the warnings that they gave while loading.
     """
 
     contents: PackageContents
+    target: Target
     estimator: Estimator
     warnings: tuple[str, ...]
 
@@ -57,9 +58,9 @@ class LoadedModel:
         """Score encoded rows.
 
         :param matrix: float64 of shape (rows, features), from the package's encoder.
-        :returns: the scores, as :func:`mlops.core.scores.predict_scores` gives them.
+        :returns: the scores, as the target's ``predict`` gives them.
         :raises DataRefused: the matrix has another number of columns.
-        :raises PredictionError: the estimator does not give two probabilities for each row.
+        :raises PredictionError: the estimator does not give what the target needs.
         """
         features = len(self.contents.encoder.features)
         if matrix.shape != (len(matrix), features):
@@ -69,18 +70,18 @@ class LoadedModel:
                 expected=f"(rows, {features})",
                 action="encode the rows with the package's own encoder",
             )
-        return predict_scores(self.estimator, matrix)
+        return self.target.predict(self.estimator, matrix)
 
     def check_golden(self) -> float:
         """Predict the golden rows again and compare.
 
         :returns: the largest difference.
-        :raises PredictionError: a score is not a probability; or it differs, naming the row, both
+        :raises PredictionError: a score cannot be of the target, or it differs; with the row, both
             values and the libraries that differ.
         """
         expected = self.contents.golden_outputs
         found = self.predict(self.contents.golden_inputs)
-        require_probabilities(
+        self.target.require_scores(
             found, rows=len(expected), what=self.contents.model, name_row="golden row {}".format
         )
         same = self.contents.requirements == installed_versions(self.contents.model_format)
@@ -105,7 +106,7 @@ def load_model(contents: PackageContents, *, trusted: Iterable[str] = ()) -> Loa
 
     :param trusted: types that the spec adds to the list of allowed ones.
     :raises ArtifactRefused: the format refuses the model's bytes.
-    :raises ExtensionError: the format is not known here.
+    :raises ExtensionError: the format or the target is not known here.
     """
     model_format = MODEL_FORMATS.get(contents.model_format)
     with warnings.catch_warnings(record=True) as caught:
@@ -118,4 +119,9 @@ def load_model(contents: PackageContents, *, trusted: Iterable[str] = ()) -> Loa
         for name, made in contents.requirements.items()
         if made != here.get(name)
     ]
-    return LoadedModel(contents=contents, estimator=estimator, warnings=(*differing, *raised))
+    return LoadedModel(
+        contents=contents,
+        target=target_of_package(contents.spec),
+        estimator=estimator,
+        warnings=(*differing, *raised),
+    )

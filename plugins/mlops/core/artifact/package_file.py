@@ -26,7 +26,7 @@ from mlops.core.artifact.manifest import (
 )
 from mlops.core.artifact.stored_zip import write_stored_zip
 from mlops.core.encode import FeatureEncoder
-from mlops.core.scores import require_probabilities
+from mlops.core.targets.target import target_of_package
 from mlops.digests import canonical_json, digest_bytes
 from mlops.errors import TrainingError
 from mlops.spec.model import DEFAULT_FORMAT
@@ -167,7 +167,7 @@ def _check_golden_parts(parts: PackageParts) -> None:
             found=f"shapes {shapes[0]} and {shapes[1]}",
             expected=f"at least one row, of shapes {expected[0]} and {expected[1]}",
         )
-    require_probabilities(
+    target_of_package(parts.spec).require_scores(
         parts.golden_outputs, rows=rows, what=parts.model, name_row="golden row {}".format
     )
 

@@ -13,6 +13,7 @@ from mlops.core.records import (
     Metrics,
     from_json,
 )
+from mlops.core.targets.binary.records import positive_share
 from mlops.lineage.events.datasets import Dataset, DatasetNames
 from mlops.lineage.events.origin import Origin
 from mlops.reports.context import (
@@ -114,7 +115,7 @@ def validation_context(
 def _windows(snapshot: SnapshotRow, tested: Metrics) -> tuple[DataWindow, DataWindow]:
     """The training and the test window with their rows and label shares."""
     rows = snapshot.rows - tested.rows
-    positives = round(snapshot.summary["label_share"] * snapshot.rows) - tested.positives
+    positives = round(snapshot.summary["label_share"] * snapshot.rows) - (tested["positives"] or 0)
     train = DataWindow(
         period=Period(snapshot.train_start, snapshot.test_start),
         rows=rows,
@@ -123,7 +124,7 @@ def _windows(snapshot: SnapshotRow, tested: Metrics) -> tuple[DataWindow, DataWi
     test = DataWindow(
         period=Period(snapshot.test_start, snapshot.test_end),
         rows=tested.rows,
-        label_share=tested.positive_share,
+        label_share=positive_share(tested),
     )
     return train, test
 

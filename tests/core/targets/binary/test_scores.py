@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.core.metrics import metrics
-from mlops.core.scores import ROUNDING, predict_scores, require_probabilities
+from mlops.core.targets.binary.metrics import measure
+from mlops.core.targets.binary.scores import predict_scores, require_probabilities
+from mlops.core.targets.target import ROUNDING
 from mlops.errors import PredictionError
 
-PACKAGE = Path(__file__).parents[2] / "plugins" / "mlops"
+PACKAGE = Path(__file__).parents[4] / "plugins" / "mlops"
 
 
 class Halves:
@@ -46,7 +47,7 @@ def uses_of(name: str) -> list[str]:
 
 
 def test_an_estimator_is_asked_for_probabilities_in_one_place():
-    assert uses_of("predict_proba") == ["core/scores.py"]
+    assert uses_of("predict_proba") == ["core/targets/binary/scores.py"]
 
 
 def test_the_score_is_the_probability_of_a_true_label():
@@ -79,8 +80,8 @@ def test_a_score_is_a_probability_up_to_rounding(score):
 def test_what_rounding_leaves_is_accepted_and_measured_as_the_end(beyond):
     require_probabilities(np.array([beyond]), rows=1, what="v1")
     y = np.array([True, False])
-    expected = metrics(y, np.array([0.5, min(max(beyond, 0.0), 1.0)]))
-    assert metrics(y, np.array([0.5, beyond])) == expected
+    expected = measure(y, np.array([0.5, min(max(beyond, 0.0), 1.0)]))
+    assert measure(y, np.array([0.5, beyond])) == expected
 
 
 @pytest.mark.parametrize("score", [-2 * ROUNDING, 1 + 2 * ROUNDING, np.nan, np.inf, -np.inf])

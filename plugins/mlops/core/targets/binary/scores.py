@@ -1,43 +1,24 @@
-"""From a fitted estimator to scores: one path, and one rule for what a score may be.
-
-Training, validation, the golden rows of a package and the scoring of production rows all call
-:func:`predict_scores`, and all check what it gives with :func:`require_probabilities`. What was
-measured and signed is so what scores.
-"""
+"""From a fitted classifier to probabilities: one path, and one rule for what a score may be."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops.core.targets.target import LOOK, ROUNDING
 from mlops.errors import PredictionError
 
 Floats = NDArray[np.float64]
 
-# How far a probability may lie beyond 0 and 1: what is left of sums that are rounded.
-ROUNDING = 1e-9
-LOWEST = -ROUNDING
-HIGHEST = 1.0 + ROUNDING
-
-LOOK = "look at the features of this row, for missing and very large values"
+LOWEST, HIGHEST = -ROUNDING, 1.0 + ROUNDING
 
 _CLASSES = 2
 
 
-class Estimator(Protocol):
-    """What is asked of a classifier of two classes; every one of scikit-learn's has it."""
-
-    def fit(self, x: Floats, y: NDArray[np.bool_]) -> Any:
-        """Learn from a matrix of shape (rows, features) and labels of shape (rows,)."""
-
-    def predict_proba(self, x: Floats) -> NDArray[Any]:
-        """Probabilities of shape (rows, 2): of a false label and of a true one."""
-
-
-def predict_scores(estimator: Estimator, matrix: Floats) -> Floats:
+def predict_scores(estimator: Any, matrix: Floats) -> Floats:
     """Score encoded rows.
 
     :param matrix: float64 of shape (rows, features), from the encoder of the estimator's training.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.core.records import Curve
+from mlops.core.targets.binary.records import Curve
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]

@@ -1,0 +1,70 @@
+"""The target ``binary``: whether something came true, scored by the probability that it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlops.core.records import Metrics, to_json
+from mlops.core.targets.target import LOOK, MetricInfo
+from mlops.spec.model import Deploy
+
+if TYPE_CHECKING:
+    from mlops.core.targets.target import Floats, Labels
+
+
+class BinaryTarget:
+    """Labels of two values; a score is the probability of a true label, from 0 to 1."""
+
+    name = "binary"
+    metrics = (
+        MetricInfo("auc", "AUC", more_is_better=True),
+        MetricInfo("average_precision", "Average precision", more_is_better=True),
+        MetricInfo("log_loss", "Log loss"),
+        MetricInfo("brier", "Brier score"),
+        MetricInfo("calibration_error", "Calibration error"),
+    )
+    main_metric = "auc"
+    kpi_measures = ("recall", "precision")
+    predicts_with = ("predict_proba",)
+    score_range = (0.0, 1.0)
+    undefined = "the rows have one class only"
+
+    def predict(self, estimator: Any, matrix: Floats) -> Floats:
+        """The probability of a true label."""
+        from mlops.core.targets.binary.scores import predict_scores
+
+        return predict_scores(estimator, matrix)
+
+    def require_scores(
+        self,
+        scores: Floats,
+        *,
+        rows: int,
+        what: str,
+        name_row: Callable[[int], str] = "row {}".format,
+        action: str = LOOK,
+    ) -> None:
+        """Every score is a probability."""
+        from mlops.core.targets.binary.scores import require_probabilities
+
+        require_probabilities(scores, rows=rows, what=what, name_row=name_row, action=action)
+
+    def measure(self, labels: Labels, scores: Floats) -> Metrics:
+        """The five metrics, the number of true labels and the mean score."""
+        from mlops.core.targets.binary.metrics import measure
+
+        return measure(labels, scores)
+
+    def describe_rows(self, metrics: Metrics) -> str:
+        """Rows, and how many of them are true."""
+        return f"{metrics.rows:,} with {metrics['positives']:,} positives"
+
+    def details(self, labels: Labels, scores: Floats, deploy: Deploy) -> Mapping[str, Any]:
+        """Curves, calibration, the histogram of scores, and the counts at the threshold."""
+        from mlops.core.targets.binary.metrics import details
+
+        return to_json(details(labels, scores, deploy.threshold))
+
+
+BINARY = BinaryTarget()

@@ -1,0 +1,166 @@
+"""What a target is: what is predicted of each row, and all that follows from its kind.
+
+A label of two values is scored by probabilities and judged by AUC; an amount is not. Whatever
+differs between the two belongs to a target, and nothing else asks which one a model has. A target
+is an object that keeps to :class:`Target`, registered under the name that a spec gives as
+``develop.target``; ``binary`` is the first one. ``docs/extend/target.md`` adds one from outside the
+package; :mod:`mlops.testing.target` holds the tests that every target has to pass.
+
+Specs are read where DAGs are built, and they ask a target for its metrics: what a target imports at
+its top has to be light, and the rest is imported inside of its functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlops.core.records import Metrics
+from mlops.registry import Registry
+from mlops.spec import extensions
+from mlops.spec.model import Deploy, ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Labels = NDArray[Any]
+
+# How far a score may be beyond its range: what is left of sums that are rounded.
+ROUNDING = 1e-9
+
+LOOK = "look at the features of this row, for missing and very large values"
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """A metric that specs may name, and which of two values of it is better.
+
+    :ivar title: as reports and pages print it: ``Brier score``.
+    """
+
+    name: str
+    title: str
+    more_is_better: bool = False
+
+
+class Estimator(Protocol):
+    """What is asked of every estimator; which function predicts is the target's matter."""
+
+    def fit(self, x: Floats, y: Labels) -> Any:
+        """Learn from a matrix of shape (rows, features) and labels of shape (rows,)."""
+
+
+class RequireScores(Protocol):
+    """How scores are refused that cannot be of a target."""
+
+    def __call__(
+        self,
+        scores: Floats,
+        *,
+        rows: int,
+        what: str,
+        name_row: Callable[[int], str] = ...,
+        action: str = LOOK,
+    ) -> None:
+        """Refuse them as :meth:`Target.require_scores` does."""
+
+
+class Target(Protocol):
+    """One kind of what is predicted.
+
+    :ivar name: as specs give it and as packages hold it; it never changes.
+    :ivar metrics: what specs may select and judge by, in the order of reports.
+    :ivar main_metric: the metric by which groups and features are compared.
+    :ivar kpi_measures: what a spec may name as the ``measure`` of its KPI.
+    :ivar predicts_with: methods that an estimator needs, beside ``fit``.
+    :ivar score_range: the smallest and the largest score; None for a side without a limit.
+    :ivar undefined: why a metric may be None, within a sentence: ``the rows have one class only``.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def metrics(self) -> tuple[MetricInfo, ...]: ...
+
+    @property
+    def main_metric(self) -> str: ...
+
+    @property
+    def kpi_measures(self) -> tuple[str, ...]: ...
+
+    @property
+    def predicts_with(self) -> tuple[str, ...]: ...
+
+    @property
+    def score_range(self) -> tuple[float | None, float | None]: ...
+
+    @property
+    def undefined(self) -> str: ...
+
+    def predict(self, estimator: Any, matrix: Floats) -> Floats:
+        """Predict encoded rows: the one path, in training, validation, packages and scoring.
+
+        :param matrix: float64 of shape (rows, features), perhaps of no rows.
+        :returns: one number for each row, its *score*: float64 of shape (rows,).
+        :raises PredictionError: the estimator does not give what the target needs.
+        """
+
+    def require_scores(
+        self,
+        scores: Floats,
+        *,
+        rows: int,
+        what: str,
+        name_row: Callable[[int], str] = "row {}".format,
+        action: str = LOOK,
+    ) -> None:
+        """Refuse scores that cannot be of this target.
+
+        :param rows: how many rows were scored.
+        :param what: what was scored, or what scored it, for the message.
+        :param name_row: the name of a row, from its place.
+        :param action: what the reader can do about the row.
+        :raises PredictionError: naming the first such row, or the shape if it is not (rows,).
+        """
+
+    def measure(self, labels: Labels, scores: Floats) -> Metrics:
+        """The metrics of some rows, and beside them figures that describe the rows.
+
+        :returns: a value for each of ``metrics``; None for one that these rows do not define.
+        :raises DataRefused: there are no rows.
+        :raises PredictionError: as :meth:`require_scores`.
+        """
+
+    def describe_rows(self, metrics: Metrics) -> str:
+        """The rows behind the metrics, in words; equal for two models only on the same rows."""
+
+    def details(self, labels: Labels, scores: Floats, deploy: Deploy) -> Mapping[str, Any]:
+        """What reports show of an evaluation beside metrics: curves, counts; plain JSON values.
+
+        No key may be that of another part of an evaluation: ``metrics``, ``slices`` and
+        ``importance``.
+        """
+
+
+TARGETS: Registry[Target] = extensions.TARGETS
+
+
+def target_of(spec: ModelSpec) -> Target:
+    """The target of a spec.
+
+    :raises ExtensionError: it is not known.
+    """
+    return TARGETS.get(spec.develop.target_name)
+
+
+def target_of_package(spec: Mapping[str, Any]) -> Target:
+    """The target of a spec as a package holds it, in JSON.
+
+    :raises ExtensionError: it is not known.
+    """
+    develop = spec.get("content", {}).get("develop", {})
+    return TARGETS.get(develop.get("target") or extensions.DEFAULT_TARGET)
