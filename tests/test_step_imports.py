@@ -20,12 +20,19 @@ MODELS = {"sklearn", "skops", "scipy"}
 SQL = {"alembic", "sqlglot"}
 STEPS = {
     "mlops.approvals.responses": DATA | MODELS | SQL,
+    "mlops.flow.check_input": MODELS,
     "mlops.flow.control": MODELS,
     "mlops.flow.deploy": MODELS,
     "mlops.flow.governance": DATA | MODELS | SQL,
     "mlops.flow.intake": DATA | MODELS | {"alembic"},
     "mlops.flow.judge": DATA | MODELS | SQL,
+    "mlops.flow.measure": MODELS,
     "mlops.flow.publish": DATA | MODELS | SQL,
+    # These construct models, when they run.
+    "mlops.flow.package": MODELS,
+    "mlops.flow.score": MODELS,
+    "mlops.flow.train": MODELS,
+    "mlops.flow.validate": MODELS,
 }
 
 

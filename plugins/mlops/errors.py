@@ -22,7 +22,7 @@
     ├── DataRefused            rows that break the contract
     ├── TrainingError          an estimator that cannot be built, fitted or packaged
     ├── GateFailed             a verdict: recorded first, then raised
-    ├── PredictionError        predictions that are no probabilities
+    ├── PredictionError        scores outside [0, 1], or not one for each row
     ├── SignOffError           who may sign, who has signed
     │   └── NotSigned            a signature is missing, expired, revoked or of other bytes
     ├── NoDecision             a stopped model: an outcome, the task is skipped
@@ -164,7 +164,7 @@ class GateFailed(MlopsError):
 
 
 class PredictionError(MlopsError):
-    """A model returned predictions that are no probabilities, as infinity or NaN."""
+    """A model returned scores outside [0, 1], as NaN or infinity, or not one for each row."""
 
 
 class SignOffError(MlopsError):
