@@ -41,7 +41,7 @@ def main() -> None:
     unknown = sorted(set(given.names) - set(BENCHES))
     if unknown:
         parser.error(f"no bench {', '.join(unknown)}; there are {', '.join(BENCHES)}")
-    # Whoever ends the bench ends its database server as well.
+    # The end of the bench ends its database server as well.
     signal.signal(signal.SIGTERM, _leave)
     for name in given.names or BENCHES:
         importlib.import_module(f"bench.{name}").main(given.quick)

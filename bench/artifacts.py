@@ -2,8 +2,8 @@
 
 Each way loads the same fitted model from a file: in a fresh process, the ways in turn, several
 rounds. Imports stand outside the count. Ours also checks the SHA-256 of the file first, the
-types in it against our list, and the arrays after. skops is told to trust everything that the
-file names; joblib unpickles, and would run whatever the file says.
+types in it against our list, and the arrays after. skops is set to trust everything that the
+file names; joblib unpickles, and would run all that the file holds.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def print_table(name: str, runs: dict[str, list[Run]], sizes: dict[str, int]) ->
         found = runs[way]
         pairs = list(zip(found, runs["skops"], strict=True))
         ratio = median(run.wall_s / base.wall_s for run, base in pairs)
-        # On a busy machine wall time is mostly waiting; this column says how far to trust it.
+        # On a busy machine wall time is mostly waiting; this column shows how far to trust it.
         cpu_ratio = median(run.cpu_s / base.cpu_s for run, base in pairs)
         wall, cpu, peak = (
             median(getattr(run, field) for run in found) for field in ("wall_s", "cpu_s", "peak_mb")
@@ -195,7 +195,7 @@ def _worker(folder: Path, way: str) -> Run:
 
 
 def _peak_kib() -> int:
-    """Highest memory of this process so far. What getrusage says is inherited from the parent."""
+    """Highest memory of this process so far; getrusage gives the parent's, which is inherited."""
     status = Path("/proc/self/status")
     if status.exists():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())

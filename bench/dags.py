@@ -6,7 +6,7 @@ is parsed and serialised as Airflow's DAG processor does it, in a fresh process,
 and bytecode are warm, and Airflow itself is loaded before the count begins.
 
 The cost of a file is its CPU time: parsing neither waits nor has threads, and on a busy machine
-wall time is somebody else's as well.
+wall time is that of other processes as well.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ WAYS = {
 # (specs, rounds, how many times the cost of the same operators by hand ours may be)
 QUICK = ((100, 3, 1.25),)
 FULL = ((100, 7, 1.25), (1_000, 5, 1.5))
-# Of the serialised DAGs: where their file lies, which differs by its name only.
+# Of the serialised DAGs: the place of their file, which differs by its name only.
 PLACES = ("fileloc", "relative_fileloc")
-# What an EmptyOperator has in common with the task in whose place it stands.
+# What an EmptyOperator has in common with the task that it replaces.
 SHAPE = ("task_id", "_task_display_name", "owner", "downstream_task_ids", "outlets")
 
 

@@ -26,7 +26,7 @@ DAG_ARGS = (
     "dag_id", "dag_display_name", "description", "doc_md", "schedule", "start_date", "catchup",
     "max_active_runs", "tags", "default_args", "fail_fast",
 )  # fmt: skip
-# What a task says beyond the arguments of its own class, and what it says if it says nothing.
+# A task's arguments beyond those of its own class, with their defaults.
 TASK_ARGS: dict[str, Any] = {"inlets": [], "outlets": [], "trigger_rule": "all_success"}
 GROUP_ARGS: dict[str, Any] = {"group_display_name": "", "prefix_group_id": True, "tooltip": ""}
 
@@ -53,7 +53,7 @@ class _Function:
         self.imports: set[str] = set()
         self._dag = dag
         self._empty = empty
-        self._told: set[tuple[str, str]] = set()  # dependencies that the arguments make already
+        self._linked: set[tuple[str, str]] = set()  # dependencies that the arguments make already
 
     def text(self) -> str:
         """The function's source; afterwards ``imports`` holds what it needs."""
@@ -75,8 +75,8 @@ class _Function:
                 yield f"{' ' * indent}{_name('t_', child.node_id)} = {self._task(child, label)}"
 
     def _group(self, group: Any, label: str) -> str:
-        said = {name: getattr(group, name) for name in GROUP_ARGS}
-        args = {key: value for key, value in said.items() if value != GROUP_ARGS[key]}
+        given = {name: getattr(group, name) for name in GROUP_ARGS}
+        args = {key: value for key, value in given.items() if value != GROUP_ARGS[key]}
         args = {"group_id": label} | args
         return f"with TaskGroup({_arguments(args)}) as {_name('g_', group.group_id)}:"
 
@@ -88,39 +88,39 @@ class _Function:
         if task.task_display_name != task.task_id:
             args["task_display_name"] = task.task_display_name
         if not mapped:
-            args |= _said(vars(task), kind)
-            self._tell(task, args)
+            args |= _given_arguments(vars(task), kind)
+            self._note_links(task, args)
             return f"{kind.__name__}({_arguments(args)})"
         own = _own_arguments(kind)
         args |= {key: value for key, value in task.partial_kwargs.items() if key in own}
         over = task.expand_input.value
         if self._empty:  # it has no argument of its own to be mapped over
             over = {"params": [{key: item} for key, items in over.items() for item in items]}
-        self._tell(task, {**args, **over})
+        self._note_links(task, {**args, **over})
         return f"{kind.__name__}.partial({_arguments(args)}).expand({_arguments(over)})"
 
-    def _tell(self, task: Any, args: dict[str, Any]) -> None:
+    def _note_links(self, task: Any, args: dict[str, Any]) -> None:
         for value in args.values():
             for source, _ in XComArg.iter_xcom_references(value):
-                self._told.add((source.task_id, task.task_id))
+                self._linked.add((source.task_id, task.task_id))
 
     def _dependencies(self) -> Iterator[str]:
-        told = set(self._told)
+        linked = set(self._linked)
         groups = {group.group_id: group for group in _groups(self._dag.task_group)}
         for name, group in groups.items():
             leaves = [leaf.task_id for leaf in group.get_leaves()]
             for below in sorted(group.downstream_group_ids):
-                told |= {(u, root.task_id) for u in leaves for root in groups[below].get_roots()}
+                linked |= {(u, root.task_id) for u in leaves for root in groups[below].get_roots()}
                 yield f"{_name('g_', name)} >> {_name('g_', below)}"
             for below in sorted(group.downstream_task_ids):
-                told |= {(leaf, below) for leaf in leaves}
+                linked |= {(leaf, below) for leaf in leaves}
                 yield f"{_name('g_', name)} >> {_name('t_', below)}"
             for above in sorted(group.upstream_task_ids):
-                told |= {(above, root.task_id) for root in group.get_roots()}
+                linked |= {(above, root.task_id) for root in group.get_roots()}
                 yield f"{_name('t_', above)} >> {_name('g_', name)}"
         for task in self._dag.tasks:
             belows = sorted(task.downstream_task_ids)
-            names = [_name("t_", below) for below in belows if (task.task_id, below) not in told]
+            names = [_name("t_", below) for below in belows if (task.task_id, below) not in linked]
             if names:
                 right = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
                 yield f"{_name('t_', task.task_id)} >> {right}"
@@ -137,13 +137,13 @@ def _groups(group: Any) -> Iterator[Any]:
             yield from _groups(child)
 
 
-def _said(values: Any, kind: type[Any]) -> dict[str, Any]:
+def _given_arguments(values: Any, kind: type[Any]) -> dict[str, Any]:
     """The arguments that a task was given, as far as they are not what it has without them."""
     defaults = {**TASK_ARGS, **_own_arguments(kind)}
-    said = {name: values.get(name) for name in defaults}
+    given = {name: values.get(name) for name in defaults}
     return {
         name: value
-        for name, value in said.items()
+        for name, value in given.items()
         if value is not None and (isinstance(value, XComArg) or value != defaults[name])
     }
 
@@ -166,7 +166,7 @@ def _arguments(values: dict[str, Any]) -> str:
 def _literal(value: Any) -> str:
     """``value`` as the expression that makes it.
 
-    :raises TypeError: it is of a kind that no DAG of ours has had so far; add it here.
+    :raises TypeError: it is of a kind that none of these DAGs has had so far; add it here.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return repr(value)

@@ -50,7 +50,7 @@ def run(command: Sequence[str]) -> Run:
     """
     environment = {
         **os.environ,
-        # As every task of ours runs: one thread for each, since a machine has many tasks, and
+        # As the library's tasks run: one thread for each, since a machine has many tasks, and
         # threads that spin while they wait take the time of those that work.
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "passive",

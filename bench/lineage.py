@@ -40,22 +40,22 @@ def main(quick: bool) -> None:  # noqa: FBT001 (as every bench is called)
 
 
 def _commits(store: Store, rounds: int, *, quick: bool) -> None:
-    """One fact in one transaction, with and without its lineage, while somebody listens."""
+    """One fact in one transaction, with and without its lineage; another connection listens."""
     listening = psycopg.connect(store.libpq_url, autocommit=True)
     listening.execute("LISTEN mlops_lineage")
     ended = threading.Event()
     threading.Thread(target=_drain, args=(listening, ended), daemon=True).start()
-    plain, told = [], []
+    plain, with_events = [], []
     for number in range(rounds):
-        for ms, lineage in ((plain, None), (told, _version(_origin(), number))):
+        for ms, lineage in ((plain, None), (with_events, _version(_origin(), number))):
             begin = time.perf_counter()
             _record(store, f"{number}/{lineage is None}", lineage)
             ms.append((time.perf_counter() - begin) * 1e3)
     ended.set()
     print(f"\nLineage: a fact, its ledger entry and the commit; medians of {rounds}, in turn")
     print(f"{'without lineage':<58}{median(plain):>10.1f} ms")
-    print(f"{'ours: with 22 events of 20 columns in the outbox':<58}{median(told):>10.1f} ms")
-    added = median(told) - median(plain)
+    print(f"{'with 22 events of 20 columns in the outbox':<58}{median(with_events):>10.1f} ms")
+    added = median(with_events) - median(plain)
     reach("ms that lineage adds to a commit", added, SLOWED_MS, quick=quick)
 
 

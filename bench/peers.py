@@ -5,7 +5,7 @@
     python -m venv peers && peers/bin/pip install "nannyml==0.13.1" "evidently==0.7.23" "pandas<3"
     MLOPS_BENCH_PEERS=peers/bin/python python -m bench drift
 
-This file is run there, so it imports nothing of ours: ``peers.py <library> <Parquet file>``. Both
+This file is run there, so it imports nothing of mlops: ``peers.py <library> <Parquet file>``. Both
 sides are the file's rows, and are data frames in memory before anything is counted.
 """
 
@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-# Nobody is told that a bench ran.
+# The libraries may not report that a bench ran.
 os.environ |= {"NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}
 
 
@@ -56,7 +56,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     frame = pd.read_parquet(sys.argv[2]).drop(columns=["id", "event_time"])
     work = {"nannyml": nannyml, "evidently": evidently}[sys.argv[1]](frame)
-    # What a process has at its peak cannot be told from what the frame took: it is not compared.
+    # A process' peak cannot be separated from what the frame took: it is not compared.
     cpu, wall = time.process_time(), time.perf_counter()
     work()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

@@ -17,7 +17,7 @@ DATABASE = "bench"
 NUMBERS = tuple(f"n{i}" for i in range(1, 21))
 TEXTS = tuple(f"t{i}" for i in range(1, 6))
 
-# The cached table and the sorts fit; a checkpoint in the middle of a round helps nobody.
+# The cached table and the sorts fit; a checkpoint in the middle of a round would only disturb.
 SETTINGS = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "1h"}
 
 # A third each: about normal, uniform, and skewed; every fifth column has missing values.

@@ -7,7 +7,7 @@ DAG file of its own. What is counted is the child's alone: CPU and wall time, an
 of memory rose above what it had at the fork.
 
 The data is small (two weeks of flights), so that what is seen is the price of a step and not of
-its rows. The life is led twice: by a worker that has nothing of ours loaded, and by one that has
+its rows. The life is led twice: by a worker that has nothing of it loaded, and by one that has
 preloaded the steps (:mod:`mlops.preload`).
 """
 

@@ -223,7 +223,7 @@ def _answer(results: Results) -> None:
 
 
 def _context(dag_id: str, task_id: str, clock: datetime) -> Any:
-    """What a step of ours reads of Airflow's context."""
+    """What a step reads of Airflow's context."""
     return {
         "ti": SimpleNamespace(
             id=uuid7(),

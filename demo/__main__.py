@@ -133,7 +133,7 @@ def _start_marquez(platform: Platform) -> None:
     except DemoError as error:
         reason = str(error)
     if reason is not None:
-        _say(f"Lineage is kept in the store, and not told to a Marquez: {reason}")
+        _say(f"Lineage is kept in the store, and not sent to a Marquez: {reason}")
 
 
 def _say(line: str) -> None:

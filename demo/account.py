@@ -92,12 +92,12 @@ def can_use(account: Account, folder: Path) -> bool:
 
 
 def private_folder(wanted: Path) -> Path:
-    """A folder of ours that a lesser user can pass through, standing in for ``wanted``.
+    """A folder of this user's that a lesser user can pass through, in the place of ``wanted``.
 
     It is named by our uid and the digest of the wanted path, so that each project on the machine
     finds its own again. Only we can write to it.
 
-    :raises DemoError: when no such folder can be made, or somebody else's stands there.
+    :raises DemoError: when no such folder can be made, or another user's is there.
     """
     digest = hashlib.sha256(str(wanted.absolute()).encode()).hexdigest()[:DIGEST_CHARACTERS]
     name = f"{PRIVATE_NAME}-{os.geteuid()}-{digest}"
@@ -117,7 +117,7 @@ def private_folder(wanted: Path) -> Path:
 
 
 def _require_ours(folder: Path) -> None:
-    """Refuse a folder that somebody else put there before us."""
+    """Refuse a folder that another user has put there."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise DemoError(

@@ -203,7 +203,7 @@ class AirflowClient(AirflowRest):
         self, dag_id: str, run_id: str, task_ids: Sequence[str], *, downstream: bool = False,
         user: str = OPERATOR,
     ) -> list[str]:  # fmt: skip
-        """Run tasks of a run again, whatever their state.
+        """Run tasks of a run again, in any state.
 
         :returns: the ids of the tasks that were cleared.
         """
@@ -251,7 +251,7 @@ class AirflowClient(AirflowRest):
 
 
 def _log_line(event: Any) -> str:
-    """One entry of a log; a stack trace is told by its errors, the innermost first."""
+    """One entry of a log; a stack trace becomes its errors, the innermost first."""
     if isinstance(event, str):
         return event
     causes = [

@@ -1,4 +1,4 @@
-"""The folder of a database server: where it lies, how it is made, and the server over it.
+"""The folder of a database server: where it is, how it is made, and the server over it.
 
 :mod:`demo.postgres` is what others use; these are its steps.
 """
@@ -24,12 +24,12 @@ START_SECONDS = 60
 # Long enough for the checkpoint of a full write-ahead log on a slow disk.
 STOP_SECONDS = 90
 START_TRIES = 4
-# A port taken between our look and the server's; children of a killed server, gone in a moment.
+# A port taken between our look and the server's; children of a killed server, soon to end.
 PASSING_FAULTS = ("could not bind", "could not create any TCP/IP sockets", "pre-existing shared")
 
 
 def is_made(data_dir: Path) -> bool:
-    """Whether a complete data folder stands there."""
+    """Whether a complete data folder is there."""
     return (data_dir / "PG_VERSION").is_file()
 
 
@@ -67,7 +67,7 @@ def place(data_dir: Path, *, account: Account | None, bin_dir: Path) -> None:
     if usable:
         return
     target = private_folder(data_dir) / "data"
-    # What lies there without a link to it belongs to a project folder that was removed.
+    # What is there without a link to it belongs to a project folder that was removed.
     if read_pid_file(target):
         stop(target, bin_dir=bin_dir)
     shutil.rmtree(target, ignore_errors=True)
@@ -122,7 +122,7 @@ def launch(
     :raises DemoError: when the port is taken or the server does not come up.
     """
     log = data_dir / LOG_FILE
-    said = ""
+    output = ""
     for _ in range(START_TRIES):
         if port is not None:
             require_free(port, user="the demo's database", variable=port_variable)
@@ -136,13 +136,13 @@ def launch(
         )  # fmt: skip
         if done.returncode == 0 and read_pid_file(data_dir):
             return
-        said = log.read_bytes()[before:].decode(errors="replace") if log.exists() else done.stderr
-        if not any(fault in said for fault in PASSING_FAULTS):
+        output = log.read_bytes()[before:].decode(errors="replace") if log.exists() else done.stderr
+        if not any(fault in output for fault in PASSING_FAULTS):
             break
         time.sleep(1)
     raise DemoError(
         f"the database server did not start; the last lines of its log {log} are",
-        found=_last_lines(said),
+        found=_last_lines(output),
         action="correct that, or remove the folder to begin with an empty database",
     )
 
@@ -169,7 +169,7 @@ def stop(data_dir: Path, *, bin_dir: Path) -> None:
 
     :raises DemoError: when it does not end.
     """
-    said = ""
+    output = ""
     for mode in ("fast", "immediate"):
         done = run_as(
             account_of(data_dir), bin_dir / "pg_ctl", "stop", "-w", "-D", data_dir.resolve(),
@@ -177,10 +177,10 @@ def stop(data_dir: Path, *, bin_dir: Path) -> None:
         )  # fmt: skip
         if not read_pid_file(data_dir):
             return
-        said = done.stderr
+        output = done.stderr
     raise DemoError(
         f"the database server of {data_dir} does not stop",
-        found=_last_lines(said),
+        found=_last_lines(output),
         action=f"look into {data_dir / LOG_FILE}",
     )
 
@@ -204,7 +204,7 @@ def _give(path: Path, account: Account | None) -> None:
 
 
 def _write_settings(data_dir: Path, account: Account | None, settings: Mapping[str, str]) -> None:
-    lines = ["# Written anew at each start of the demo."]
+    lines = ["# Written again at each start of the demo."]
     for name, value in sorted(settings.items()):
         escaped = value.replace("'", "''")
         lines.append(f"{name} = '{escaped}'")

@@ -38,22 +38,22 @@ PORT_TAKEN = "Address already in use"
 def url_from_environment() -> str | None:
     """The Marquez that runs elsewhere, when ``MLOPS_DEMO_MARQUEZ`` names one by its URL.
 
-    :raises DemoError: when the variable says anything but a URL, ``on`` or ``off``.
+    :raises DemoError: when the variable is anything but a URL, ``on`` or ``off``.
     """
-    said = os.environ.get(SWITCH_VARIABLE, "").strip()
-    if said.startswith(("http://", "https://")):
-        return said
-    if said not in ("", "on", "off"):
+    wanted = os.environ.get(SWITCH_VARIABLE, "").strip()
+    if wanted.startswith(("http://", "https://")):
+        return wanted
+    if wanted not in ("", "on", "off"):
         raise DemoError(
             f"environment variable {SWITCH_VARIABLE}",
-            found=repr(said),
+            found=repr(wanted),
             expected="on, off, or the URL of a Marquez that runs: http://host:port",
         )
     return None
 
 
 def is_wanted() -> bool:
-    """Whether the demo starts a Marquez of its own: not when the variable says otherwise."""
+    """Whether the demo starts a Marquez of its own: not when the variable is ``off`` or a URL."""
     return url_from_environment() is None and os.environ.get(SWITCH_VARIABLE, "").strip() != "off"
 
 
@@ -85,7 +85,7 @@ class EmbeddedMarquez:
 
     @property
     def log(self) -> Path:
-        """What the server has said."""
+        """The server's log."""
         return self.folder / "marquez.log"
 
     @property
@@ -120,7 +120,7 @@ class EmbeddedMarquez:
 
         The database server must run. The first start downloads Marquez.
 
-        :param say: is told of each step.
+        :param say: is called with a line for each step.
         :raises DemoError: port taken, Java or Maven missing, no download, or a server that ends.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -138,13 +138,13 @@ class EmbeddedMarquez:
                     self._launch(program)
                     break
                 except DemoError as error:
-                    # Somebody else was given the free port in the meantime.
+                    # Another process was given the free port in the meantime.
                     if self._wanted_port or not tries_left or PORT_TAKEN not in str(error):
                         raise
         say(f"Marquez is ready at {self.url} ({time.monotonic() - begin:.1f} s)")
 
     def stop(self) -> None:
-        """End the server, whoever started it, and wait until it has ended."""
+        """End the server, also one that another process started, and wait until it has ended."""
         processes.end(self._leaders(), grace_seconds=GRACE_SECONDS)
         self._file.unlink(missing_ok=True)
 
@@ -171,7 +171,7 @@ class EmbeddedMarquez:
             port=port,
             admin_port=admin_port,
         )
-        said_before = self.log.stat().st_size if self.log.exists() else 0
+        log_before = self.log.stat().st_size if self.log.exists() else 0
         leader = processes.start(
             "marquez",
             [
@@ -183,9 +183,9 @@ class EmbeddedMarquez:
             log=self.log,
         )  # fmt: skip
         processes.save(self._file, Record(port=port, leaders=(leader,)))
-        self._wait_ready(said_before, admin_port)
+        self._wait_ready(log_before, admin_port)
 
-    def _wait_ready(self, said_before: int, admin_port: int | None = None) -> None:
+    def _wait_ready(self, log_before: int, admin_port: int | None = None) -> None:
         """Wait for the health check of its database, if its port is known, and for the API."""
         wanted = [f"{self.url}/api/v1/namespaces"]
         if admin_port is not None:
@@ -197,19 +197,19 @@ class EmbeddedMarquez:
                 continue
             alive = self.running
             if not alive or time.monotonic() > deadline:
-                said = self._last_line(said_before)
+                line = self._last_line(log_before)
                 self.stop()
                 fault = f"is not ready after {START_SECONDS:.0f} s" if alive else "has ended"
                 raise DemoError(
-                    f"Marquez {fault}; the last line of its log {self.log} is", found=said
+                    f"Marquez {fault}; the last line of its log {self.log} is", found=line
                 )
             time.sleep(0.2)
 
-    def _last_line(self, said_before: int) -> str:
-        """The last line that is no part of a stack trace, of what was said since a place."""
-        said = self.log.read_bytes()[said_before:].decode(errors="replace").splitlines()
-        told = [line.strip() for line in said if line.strip() and not line[0].isspace()]
-        return told[-1] if told else "nothing"
+    def _last_line(self, log_before: int) -> str:
+        """The last line of the log behind a place that is not part of a stack trace."""
+        text = self.log.read_bytes()[log_before:].decode(errors="replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip() and line[0].strip()]
+        return lines[-1] if lines else "nothing"
 
 
 def _answers(url: str) -> bool:

@@ -96,7 +96,7 @@ def maven() -> str:
 
 
 def fetch_jars(library: Path, say: Callable[[str], None]) -> None:
-    """Download Marquez and all that it stands on into a folder, unless they are there.
+    """Download Marquez and all that it needs into a folder, unless they are there.
 
     Two at once wait for each other. A download that breaks off leaves no library.
 
@@ -157,9 +157,9 @@ def _missing(faults: list[str]) -> str | None:
 
 
 def write_configuration(file: Path, *, database_url: str, port: int, admin_port: int) -> None:
-    """Marquez's configuration; its password is why nobody else may read the file.
+    """Write the configuration of Marquez, which only its owner may read: it holds a password.
 
-    There is no section ``dbRetention``, whose defaults delete all that is older than seven days.
+    The section ``dbRetention`` is left out: its defaults delete what is older than seven days.
 
     :param database_url: ``postgresql://user:password@host:port/database``.
     """
@@ -193,7 +193,7 @@ def write_configuration(file: Path, *, database_url: str, port: int, admin_port:
     unfinished.unlink(missing_ok=True)
     opened = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(opened, "w") as handle:
-        # JSON is YAML, and quotes whatever a password holds.
+        # JSON is YAML, and quotes every character of a password.
         handle.write(json.dumps(content, indent=1) + "\n")
     unfinished.replace(file)
 

@@ -1,7 +1,7 @@
 """A real Airflow on the loopback interface, with a real Postgres below it.
 
 Its parts are separate processes with a log each: they start side by side, and each can be looked
-after and ended by itself. There is no triggerer: a task that waits for a person is parked in the
+after and ended by itself. It needs no triggerer: a task that waits for a person is parked in the
 database, and the scheduler minds its time limit.
 """
 
@@ -33,7 +33,7 @@ from demo.users import USERS
 
 PORT_VARIABLE = "MLOPS_DEMO_PORT"
 DEFAULT_PORT = 8080
-# The Airflow of the Python that we run in, whatever is on the PATH.
+# The Airflow of the Python that runs this, not the one on the PATH.
 AIRFLOW = (sys.executable, "-m", "airflow")
 COMPONENTS: Mapping[str, tuple[str, ...]] = {
     "api-server": ("api-server",),
@@ -111,7 +111,7 @@ class Platform:
     def start(self, say: Say = silent) -> None:
         """Start what is not running, and return when Airflow is healthy.
 
-        :param say: is told of each step.
+        :param say: is called with a line for each step.
         :raises DemoError: port taken, disk full, or a part that does not come up.
         """
         self.start_postgres(say)
@@ -139,7 +139,7 @@ class Platform:
             say(f"Postgres is ready on port {self.postgres.port} ({took:.1f} s)")
 
     def stop(self) -> None:
-        """End all that runs, whoever started it, and wait until it has ended."""
+        """End all that runs, also what another process started, and wait until it has ended."""
         self.stop_airflow()
         if self.marquez is not None:
             self.marquez.stop()
@@ -178,7 +178,7 @@ class Platform:
                 return
             begin = time.monotonic()
             self._run_migration()
-            # The note lies in the database itself, so that it goes when the database goes.
+            # The note is in the database itself, so that it is removed with the database.
             connection.execute(
                 sql.SQL("COMMENT ON DATABASE {} IS {}").format(
                     sql.Identifier(AIRFLOW_DATABASE), sql.Literal(done)
@@ -206,7 +206,7 @@ class Platform:
             )
 
     def _launch(self) -> None:
-        """Start the parts of Airflow side by side; each is on record as soon as it runs."""
+        """Start the parts of Airflow side by side; each is recorded as soon as it runs."""
         variables = self.environment()
         port = self._wanted_port
         leaders: list[Leader] = []
@@ -242,9 +242,9 @@ class Platform:
             missing = _unhealthy(self.url, since)
 
     def _give_up(self, what: str, log: Path) -> NoReturn:
-        said = _last_lines(log)
+        lines = _last_lines(log)
         self.stop_airflow()
-        raise DemoError(f"{what}; the last lines of {log} are", found=said)
+        raise DemoError(f"{what}; the last lines of {log} are", found=lines)
 
     def _log(self, component: str) -> Path:
         return self.places.logs / f"{component}.log"

@@ -46,12 +46,12 @@ SETTINGS: Mapping[str, str] = {
 class EmbeddedPostgres:
     """One server over one folder; every method may be called again, also by a later process.
 
-    Beside ``data_dir`` stand ``<data_dir>.password`` (mode 0600, the superuser's password, made
+    Beside ``data_dir`` are ``<data_dir>.password`` (mode 0600, the superuser's password, made
     once) and ``<data_dir>.lock``. When root runs the demo, the server runs as a lesser user; where
-    that user cannot reach ``data_dir``, the data lies in a private folder below ``/var/lib`` and
-    ``data_dir`` is a link to it. Removing the link and starting anew begins with an empty server.
+    that user cannot reach ``data_dir``, the data is in a private folder below ``/var/lib`` and
+    ``data_dir`` is a link to it. Removing the link and starting again begins with an empty server.
 
-    :param data_dir: where the data shall lie.
+    :param data_dir: where the data shall be.
     :param port: of the loopback interface; None takes any free one at each start.
     :param settings: server settings that replace or complete :data:`SETTINGS`.
     :param needed_bytes: free disk space below which a start is refused.

@@ -1,4 +1,4 @@
-"""Processes of ours: started in sessions of their own, found again, and ended to the last one.
+"""The demo's processes: started in sessions of their own, found again, and ended to the last one.
 
 A process is named by its id *and* its start time, so that a recycled id does not mislead. Airflow
 moves the processes of tasks into process groups of their own, but never into another session: so
@@ -76,7 +76,7 @@ def start(
             start_new_session=True,
         )
     started = _started(process.pid)
-    # Ours to look after by its id; Python need not warn that nobody waits for it.
+    # Looked after by its id; Python need not warn that its end is not awaited.
     process.returncode = 0
     return Leader(name=name, pid=process.pid, started=started or time.time())
 
@@ -155,7 +155,7 @@ def _members(leaders: Sequence[Leader]) -> list[int]:
         if leader is None or process.info["status"] == psutil.STATUS_ZOMBIE:
             continue
         if process.pid == leader.pid and not is_alive(leader):
-            # The id was given to another program since; then none of ours is left in it.
+            # The id was given to another program since; then the session has none of the demo's.
             sessions.pop(leader.pid)
         elif (process.info["create_time"] or 0) >= leader.started - SAME_START_SECONDS:
             found.append(process.pid)

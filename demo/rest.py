@@ -20,7 +20,7 @@ class AirflowRefused(DemoError):
     """Airflow answered a request with an error.
 
     :param status: the HTTP status.
-    :param detail: what Airflow said.
+    :param detail: Airflow's own text.
     """
 
     def __init__(self, request: str, *, status: int, detail: str) -> None:
@@ -40,7 +40,7 @@ class AirflowRest:
         self.base_url = base_url.rstrip("/")
         self._passwords = passwords or {user.name: user.password for user in USERS}
         self._tokens: dict[str, str] = {}
-        # The loopback interface is never behind a proxy, whatever the environment says.
+        # The loopback interface is never behind a proxy, so the environment's is not used.
         self._http = httpx.Client(base_url=self.base_url, timeout=30, trust_env=False)
 
     def __enter__(self) -> Self:

@@ -45,14 +45,14 @@ def summary(
             .select_from(LineageEventRow)
             .where(LineageEventRow.stage == "COMPLETE")
         )
-    told = f"{runs or 0:,} governed runs in the store"
+    runs_line = f"{runs or 0:,} governed runs in the store"
     if marquez is None:
-        told += ", told to a Marquez when there is one"
+        runs_line += ", delivered to a Marquez when there is one"
     else:
-        told += f", {waiting(store, marquez):,} events still on their way to {marquez}"
+        runs_line += f", {waiting(store, marquez):,} events still on their way to {marquez}"
     who = ", ".join(f"{user.name} ({user.duty})" for user in USERS)
     lines += [
-        *_titled("Lineage", [told, f"Airflow's own events: {lineage}"]),
+        *_titled("Lineage", [runs_line, f"Airflow's own events: {lineage}"]),
         *_titled("Open", [url, f"log in with a name as its own password: {who}"]),
         *_titled("Then", ["make down stops it, make up starts it again"]),
     ]
@@ -114,7 +114,7 @@ def _signatures(transaction: Transaction, version: VersionRow) -> list[str]:
         f"{row.seat:<22} {row.user_name:<5} {row.answer} on {row.decided_at:%Y-%m-%d %H:%M} UTC: "
         f"{row.reason}"
         for row in sorted(decisions, key=lambda row: row.decided_at)
-    ] or ["nobody yet"]
+    ] or ["no signatures yet"]
 
 
 def _months(transaction: Transaction, model: str) -> list[str]:

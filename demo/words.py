@@ -6,6 +6,6 @@ from pathlib import Path
 
 
 def from_here(path: Path) -> Path:
-    """A path as short as it can be typed where the reader stands."""
+    """A path in the shortest form for the current folder."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

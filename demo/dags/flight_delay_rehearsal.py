@@ -1,4 +1,4 @@
-"""An Airflow DAG written by hand with the same operators: a rehearsal that nobody has to sign.
+"""An Airflow DAG written by hand with the same operators: a rehearsal without signatures.
 
 A data scientist runs it on a changed spec to see whether its gates would pass. It stops before
 the package, so nothing of it can reach production.

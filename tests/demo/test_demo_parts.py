@@ -139,7 +139,7 @@ def test_the_environment_holds_nothing_of_another_airflow(
     assert "elsewhere" not in " ".join(found.values())
     assert "PGPASSWORD" not in found
     assert found["HARMLESS"] == "kept"
-    assert found["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert found["AIRFLOW__CORE__EXECUTOR"] == "mlops.preload.local.PreloadedLocalExecutor"
     assert found["AIRFLOW__API__HOST"] == LOOPBACK
     assert found["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:1234"
     assert found["AIRFLOW_CONN_WAREHOUSE"].startswith("postgres://warehouse:")

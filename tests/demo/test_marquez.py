@@ -303,12 +303,12 @@ def test_the_demo_goes_on_without_it_and_says_why_in_one_line(
     _start_marquez(platform)
     told = capsys.readouterr().out
     assert told.startswith("Lineage is kept in the store")
-    assert "not told to a Marquez: Maven is needed once" in told
+    assert "not sent to a Marquez: Maven is needed once" in told
     assert told.count("\n") == 1
     program(machine / "mvn", MAVEN)
     (machine / "fail").touch()
     _start_marquez(platform)
-    assert "not told to a Marquez: Maven could not download" in capsys.readouterr().out
+    assert "not sent to a Marquez: Maven could not download" in capsys.readouterr().out
     (machine / "fail").unlink()
     _start_marquez(platform)
     assert "Marquez is ready at" in capsys.readouterr().out

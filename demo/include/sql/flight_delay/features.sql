@@ -1,7 +1,7 @@
 -- One row for each flight that is scheduled in the window: what was known of it one hour before
 -- its scheduled departure. Training and scoring both read this query.
 --
--- A fact counts from the moment on at which somebody could have read it:
+-- A fact counts from the moment on at which it could be read:
 --   schedule     always; it is published months before
 --   departure    from actual_departure on; until then it is known that the flight has not left
 --   arrival      from actual_arrival on
@@ -54,7 +54,7 @@ timeline AS (
     FROM recent
     WHERE actual_departure IS NULL OR actual_departure > scheduled_departure
     UNION ALL
-    -- and ends when it leaves, or after three hours: nobody can tell a late from a cancelled one.
+    -- and ends when it leaves, or after three hours: a late one looks like a cancelled one.
     SELECT
         NULL, origin, dest, carrier,
         least(actual_departure, scheduled_departure + INTERVAL '3 hours'),
@@ -66,7 +66,7 @@ timeline AS (
     FROM asked
 ),
 
--- Sums of whole numbers: exact in whatever order they are added.
+-- Sums of whole numbers: exact in any order.
 board AS (
     SELECT
         flight_id,

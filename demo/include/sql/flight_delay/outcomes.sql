@@ -2,7 +2,7 @@
 --
 -- Thirty minutes after its scheduled arrival every flight's outcome is known: it has arrived at
 -- its destination, or it is late. One rule thus covers late, cancelled and diverted flights, and
--- whoever waits at the destination sees no difference between them.
+-- a person who waits at the destination sees no difference between them.
 WITH arrivals AS (
     SELECT
         flight_id,
