@@ -13,6 +13,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from mlops import operators
 from mlops.cli.main import _parser
 from mlops.core.targets.binary.target import BINARY
 from mlops.operators.registry import OPERATORS
@@ -70,11 +71,18 @@ def shells() -> Iterator[Shell]:
             if isinstance(node, ast.ClassDef) and node.name in OPERATORS.names():
                 yield Shell(
                     name=node.name,
-                    module=f"mlops.{file.parent.name}.{file.stem}",
+                    module=_public_module(file, node.name),
                     docstring=ast.get_docstring(node) or "",
                     parameters=frozenset(_parameters(node)),
                     templated=frozenset(_templated(node)),
                 )
+
+
+def _public_module(file: Path, name: str) -> str:
+    """Where a DAG imports the class from."""
+    if name in operators.__all__:
+        return operators.__name__
+    return f"mlops.{file.parent.name}.{file.stem}"
 
 
 def _parameters(node: ast.ClassDef) -> Iterator[str]:

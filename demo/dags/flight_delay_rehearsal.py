@@ -6,7 +6,7 @@ the package, so nothing of it can reach production.
 
 from airflow.sdk import DAG, Param
 
-from mlops.operators.release import (
+from mlops.operators import (
     CheckDataOperator,
     IntakeOperator,
     SnapshotOperator,

@@ -122,7 +122,7 @@ def test_every_operator_of_the_package_is_in_the_registry() -> None:
     }
     bases = {
         ("mlops.operators.base", "StepOperator"),
-        ("mlops.operators.governance", "GovernanceOperator"),
+        ("mlops.operators.governance", "GovernanceStepOperator"),
     }
     assert {(kind.__module__, name) for name, kind in OPERATORS.items()} == found - bases
 

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops.connections import run_identity, server_workspace
 from mlops.operators.base import plain, translated
+from mlops.operators.earlier_imports import warn_of_earlier_name
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mlops.workspace.workspace import Workspace
 
 
-class GovernanceOperator(BaseOperator):
+class GovernanceStepOperator(BaseOperator):
     """Base of the operators that look after all models together.
 
     :cvar generated_task: ``governance`` and the task's id in ``mlops_governance``.
@@ -40,7 +41,7 @@ class GovernanceOperator(BaseOperator):
         raise NotImplementedError(f"{type(self).__name__} must say which step it runs")
 
 
-class VerifyLedgerOperator(GovernanceOperator):
+class VerifyLedgerOperator(GovernanceStepOperator):
     """Walk the ledger's whole chain; fails where it is broken."""
 
     generated_task = "governance.ledger"
@@ -52,7 +53,7 @@ class VerifyLedgerOperator(GovernanceOperator):
         return verify_ledger(workspace)
 
 
-class ReviewOperator(GovernanceOperator):
+class ReviewOperator(GovernanceStepOperator):
     """Name the live models whose review is overdue, and the signatures that end soon."""
 
     generated_task = "governance.reviews"
@@ -64,7 +65,7 @@ class ReviewOperator(GovernanceOperator):
         return review(workspace)
 
 
-class RemindOperator(GovernanceOperator):
+class RemindOperator(GovernanceStepOperator):
     """Send the reminders and escalations of waiting approval requests that are due."""
 
     generated_task = "governance.reminders"
@@ -82,7 +83,7 @@ class RemindOperator(GovernanceOperator):
         ]
 
 
-class DeliverLineageOperator(GovernanceOperator):
+class DeliverLineageOperator(GovernanceStepOperator):
     """Send the lineage that Marquez has not received yet.
 
     It fails where an event is refused, or Marquez cannot be reached, which a retry may cure; it is
@@ -103,3 +104,24 @@ class DeliverLineageOperator(GovernanceOperator):
                 "python -m mlops trace reads it, and a Marquez that comes later receives all of it."
             )
         return deliver_lineage(workspace, url, api_key=marquez_api_key())
+
+
+_EARLIER_STEPS = {
+    "verify_ledger": VerifyLedgerOperator,
+    "review": ReviewOperator,
+    "remind": RemindOperator,
+    "deliver_lineage": DeliverLineageOperator,
+}
+
+
+def GovernanceOperator(*, step: str, **kwargs: Any) -> GovernanceStepOperator:  # noqa: N802
+    """Make the operator of a step: DAGs that were written for 0.1.0 name one class for all of them.
+
+    :param step: ``verify_ledger``, ``review``, ``remind`` or ``deliver_lineage``.
+    :raises ValueError: another step.
+    """
+    if step not in _EARLIER_STEPS:
+        raise ValueError(f"step '{step}': expected one of {', '.join(_EARLIER_STEPS)}")
+    operator = _EARLIER_STEPS[step]
+    warn_of_earlier_name(f"from mlops.operators import {operator.__name__}", stacklevel=3)
+    return operator(**kwargs)
