@@ -78,10 +78,10 @@ class Life:
             if run["state"] == "failed":
                 self._fail(dag, run_id)
             states = self._client.task_states(dag, run_id)
-            gates = {task: state for task, state in states.items() if task.startswith("sign_off.")}
+            asked = {task: state for task, state in states.items() if task.startswith("sign_off.")}
             waiting = self._client.hitl_waiting(dag, run_id)
-            done = sum(state == "success" for state in gates.values())
-            if gates and len(waiting) + done == len(gates):
+            done = sum(state == "success" for state in asked.values())
+            if asked and len(waiting) + done == len(asked):
                 return waiting
             time.sleep(0.5)
         raise DemoError(

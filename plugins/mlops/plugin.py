@@ -76,7 +76,7 @@ class MlopsPlugin(AirflowPlugin):
 
     @cached_property
     def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """Sees what people do to gates, in the API server."""
+        """Records people's responses to approval requests, in the API server."""
         from mlops.api_server.middleware import ApprovalMiddleware
 
         return [

@@ -238,7 +238,7 @@ def test_a_version_without_its_report_waits_for_it(risk: Life) -> None:
     found = summary(risk.store, "risk").pending
     assert found is not None
     assert found.state == "waiting"
-    assert {seat.reason for seat in found.seats} == {"there is no validation report yet"}
+    assert {seat.reason for seat in found.seats} == {"the validation report is not written yet"}
 
 
 def test_what_seats_go_through(risk: Life) -> None:

@@ -39,7 +39,7 @@ _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person answered, or that nobody did.
+    """What a person answered, or that no answer arrived.
 
     :ivar method: how it arrived: ``required_action``, ``mark_success``, ``mark_failed``, ``api`` or
         ``timeout``.
@@ -116,7 +116,7 @@ def decision_events(transaction: Transaction, origin: Origin, row: DecisionRow) 
 
 
 def record_decision(transaction: Transaction, workspace: Workspace, row: DecisionRow) -> None:
-    """Insert a decision with its ledger entry, whose action says what became of it."""
+    """Insert a decision with its ledger entry, whose action is the outcome."""
     kept = ("id", "seat", "answer", "user_id", "user_name", "reason", "method", "counted")
     digests = ("package", "spec", "snapshot", "evidence", "criteria")
     transaction.record(

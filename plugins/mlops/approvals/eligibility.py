@@ -103,7 +103,7 @@ def refusal_reason(
 
 
 def duty_conflict(version: VersionRow, person: Person, *, asked_by: str = "") -> str:
-    """Separation of duties: nobody signs what they built or set in motion. Empty if all is well."""
+    """Why separation of duties bars a person, who built the version or started it; or empty."""
     what = f"{version.model} v{version.number}"
     if person.is_named(version.developer):
         return f"{person.name} developed {what} and cannot sign it"

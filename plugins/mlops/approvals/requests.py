@@ -45,7 +45,7 @@ def request_approval(
     :param pages: address of our pages in Airflow.
 
     :raises SpecError: the policy cannot be read, or has no such seat.
-    :raises SignOffError: nobody who holds the seat may sign this version.
+    :raises SignOffError: no person of the seat may sign this version.
     """
     with workspace.store.transaction() as transaction:
         row = transaction.get(VersionRow, model, version)

@@ -69,7 +69,7 @@ def refuse_response(
 
 
 def record_lapse(workspace: Workspace, *, model: str, version: int, seat: str) -> Notice:
-    """Record that nobody answered in time; returns the notice for the people who were asked.
+    """Record that no answer arrived in time; returns the notice for the people who were asked.
 
     A lapse empties the seat: nothing is deployed on answers given before it.
     """

@@ -14,6 +14,7 @@ from mlops.store.tables import ApprovalRequestRow, DecisionRow, VersionRow
 from mlops.vocabulary import LAPSE, REJECT, REVOKE
 
 SeatState = Literal["signed", "open", "rejected", "revoked", "lapsed", "invalid"]
+_UNWRITTEN = "the validation report is not written yet"
 _BY_ANSWER: Mapping[str, SeatState] = {REJECT: "rejected", REVOKE: "revoked", LAPSE: "lapsed"}
 
 
@@ -65,7 +66,7 @@ def summarize_seats(
             title=entry.title,
             state=_state(found.get(seat), last.get(seat)),
             signed_by=found[seat].signed_by if seat in found else (),
-            reason=found[seat].reason if seat in found else "there is no validation report yet",
+            reason=found[seat].reason if seat in found else _UNWRITTEN,
             asked=asked.get(seat, ()),
         )
         for seat, entry in seats_needed(version).items()

@@ -122,9 +122,9 @@ def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _add_signoff(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = commands.add_parser("signoff", help="gates that wait for people").add_subparsers(
-        required=True
-    )
+    group = commands.add_parser(
+        "signoff", help="approval requests that wait for people"
+    ).add_subparsers(required=True)
     command = group.add_parser("status", help="what waits for whom, since when")
     _add_url(command, "of the store")
     command.set_defaults(run=_signoff)

@@ -22,11 +22,11 @@ def leaving(root: Path, user: str) -> int:
     """Print the seats that could not be signed without ``user``; 1 where there are some."""
     include = Include(root)
     if not include.spec_files():
-        # Of a folder that was mistyped, nobody must hear that nobody would be missed.
+        # A mistyped folder must not give the answer that all models could still be signed.
         raise SpecError(f"{root / 'models'}: no spec found", expected="at least one .yml or .yaml")
     found = find_orphaned_seats(include, user)
     for item in found:
-        left = ", ".join(item.left) or "nobody"
+        left = ", ".join(item.left) or "no user"
         if len(item.left) >= item.needed:
             left += ", needed in other seats too"
         print(f"{item.model}: seat {item.seat} needs {item.needed}, without {user} it has {left}")
@@ -39,7 +39,7 @@ def reassign(root: Path, url: str, user: str, successor: str, reason: str) -> in
     """Hand every seat of ``user`` to ``successor``, in the policy files and in the ledger.
 
     All files are checked before the first one is written; comments and order stay as they are.
-    Nobody's earlier signature changes hands.
+    Earlier signatures stay those of the people who gave them.
 
     :raises SpecError: ``user`` holds no seat, or a policy would not be valid afterwards.
     """
@@ -47,7 +47,7 @@ def reassign(root: Path, url: str, user: str, successor: str, reason: str) -> in
     changed: dict[Path, str] = {}
     seats: list[str] = []
     for file in include.policy_files():
-        include.policy(file.stem)  # in one that is broken or there twice, nobody knows who sits
+        include.policy(file.stem)  # one that is broken or there twice is refused
         text = file.read_text(encoding="utf-8")
         places = _places(text, user)
         if places:
@@ -61,7 +61,7 @@ def reassign(root: Path, url: str, user: str, successor: str, reason: str) -> in
     parts = {file: file.with_suffix(".part") for file in changed}
     for file, part in parts.items():
         part.write_text(changed[file], encoding="utf-8")
-    with _removed(parts.values()), Store(url).transaction() as transaction:
+    with _remove_at_end(parts.values()), Store(url).transaction() as transaction:
         transaction.note(
             actor=who,
             action=LedgerAction.SEATS_REASSIGNED,
@@ -75,8 +75,8 @@ def reassign(root: Path, url: str, user: str, successor: str, reason: str) -> in
 
 
 @contextmanager
-def _removed(parts: Iterable[Path]) -> Iterator[None]:
-    """Whatever happens, no part of a file stays."""
+def _remove_at_end(parts: Iterable[Path]) -> Iterator[None]:
+    """Remove the parts of files at the end, also after an error."""
     try:
         yield
     finally:
@@ -85,7 +85,7 @@ def _removed(parts: Iterable[Path]) -> Iterator[None]:
 
 
 def _places(text: str, user: str) -> list[tuple[str, int, int]]:
-    """Where ``user`` stands in the seats of a policy: seat, first and last character."""
+    """The places of ``user`` in the seats of a policy: seat, first and last character."""
     root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
     found = []
     for seat, node in _pairs(_child(root, "seats")):

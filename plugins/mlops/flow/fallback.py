@@ -69,7 +69,7 @@ def previous_version(
 ) -> VersionRow | None:
     """The version that was live before, whose signatures still hold; None without one.
 
-    A version that was rolled back from is not gone back to.
+    A version that was rolled back from is not chosen again.
     """
     for number in reversed(_before(transaction, live)):
         version = transaction.get(VersionRow, live.model, number)

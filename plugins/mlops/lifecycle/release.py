@@ -75,7 +75,7 @@ def release_dag(spec: ModelSpec, policy: Policy, tier: Tier) -> DAG:
                 task_id="document", version=packaged.field("version"), **args
             )
         with phase("deploy", "Deploy", tooltip="Sign-off and deployment"):
-            with TaskGroup("sign_off", tooltip="One gate for each seat, in parallel") as gates:
+            with TaskGroup("sign_off", tooltip="One approval request for each seat") as sign_off:
                 for seat in tier.seats:
                     ApprovalSensor(
                         task_id=seat,
@@ -85,5 +85,5 @@ def release_dag(spec: ModelSpec, policy: Policy, tier: Tier) -> DAG:
                         **args,
                     )
             deployed = DeployOperator(task_id="deploy", version=documented.field("version"), **args)
-            gates >> deployed
+            sign_off >> deployed
     return dag

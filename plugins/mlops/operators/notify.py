@@ -17,7 +17,7 @@ def notify(workspace: Workspace, notice: Notice, context: Any) -> bool:
     """Send one notice and record it; returns whether it could be sent.
 
     A notice that cannot be sent opens and closes nothing: it is logged, and the governance DAG
-    tries again as long as the gate waits.
+    tries again as long as the request waits.
     """
     from mlops.approvals.reminders import record_notice
 

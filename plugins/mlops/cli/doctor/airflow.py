@@ -90,7 +90,7 @@ def artifacts() -> Iterator[CheckResult]:
 
 
 def plugin() -> Iterator[CheckResult]:
-    """The plugin is loaded: its pages, and its listener, which sees gates that are set by hand."""
+    """The plugin is loaded: its pages, and its listener, which sees tasks that are set by hand."""
     from airflow import plugins_manager
 
     plugins_manager.ensure_plugins_loaded()

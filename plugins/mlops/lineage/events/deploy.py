@@ -48,7 +48,7 @@ def report_written(
 def decided(
     origin: Origin, row: DecisionRow, version: VersionRow, spec: Spec, reports: Sequence[ReportRow]
 ) -> GovernedRuns:
-    """An answer at a gate, whether it counted or not, with the digests that it binds."""
+    """An answer to a request, whether it counted or not, with the digests that it binds."""
     return origin.events_for(
         row.model,
         Run(
