@@ -24,7 +24,8 @@ DEPLOYMENT = "mlops_deployment"
 BATCH = "mlops_batch"
 DRIFT = "mlops_drift"
 _SPEC = "https://openlineage.io/spec/facets"
-_OWN_VERSION = "1-0-0"
+# Of the schema of each of our own facets; that of another one is 1-0-0.
+_OWN_VERSIONS = {READ: "1-0-1"}
 
 Facet = dict[str, dict[str, Any]]
 
@@ -35,7 +36,7 @@ def _standard(key: str, version: str, definition: str, **content: Any) -> Facet:
 
 
 def _own(key: str, **content: Any) -> Facet:
-    url = f"urn:airflow-mlops:facet:{key}:{_OWN_VERSION}"
+    url = f"urn:airflow-mlops:facet:{key}:{_OWN_VERSIONS.get(key, '1-0-0')}"
     return {key: {"_producer": PRODUCER, "_schemaURL": url, **_plain(content)}}
 
 
@@ -293,8 +294,8 @@ def read(
 ) -> Facet:
     """What exactly was read of an input.
 
-    :param kind: of version: ``pg_snapshot`` (a state of the database: pg_visible_in_snapshot()
-        answers whether a load is in it), ``sha256``, ``number`` or ``batch``.
+    :param kind: of version: ``sha256``, ``number``, ``batch``, or a state of the warehouse as it
+        names it (``pg_snapshot``: pg_visible_in_snapshot() answers whether a load is in it).
     """
     return _own(
         READ,
