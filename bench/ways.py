@@ -135,6 +135,8 @@ def score_ours(job: Job) -> Work:
     """The product's own step: every column of the predictions, their key, one transaction."""
     import psycopg
 
+    import mlops.warehouse.postgres.shard
+    import mlops.warehouse.postgres.stream  # noqa: F401 (which the first shard would import)
     from bench import model
     from mlops.core.targets.binary.target import BINARY
     from mlops.warehouse.postgres.warehouse import PostgresWarehouse
