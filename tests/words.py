@@ -129,8 +129,8 @@ def cryptic_names(root: Path) -> Iterator[str]:
         place = path.relative_to(root).as_posix()
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = [(1, path.stem)] if path.stem in VAGUE | CRYPTIC else []
-        names += [(line, name) for line, name in defined(tree) if name in CRYPTIC]
-        names += [(line, name) for line, name in called(tree) if name in VAGUE]
+        names += [(line, name) for line, name in defined(tree) if name.strip("_") in CRYPTIC]
+        names += [(line, name) for line, name in called(tree) if name.strip("_") in VAGUE]
         yield from (
             f"{place}:{line}: {name}" for line, name in names if (place, name) not in STORED
         )

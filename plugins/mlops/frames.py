@@ -34,7 +34,7 @@ def snapshots(model: str) -> pd.DataFrame:
     from mlops.store.tables import SnapshotRow
 
     columns = ("id", "sha256", "rows", "train_start", "test_start", "test_end", "taken_at")
-    return _facts(SnapshotRow, model, columns, newest_by="taken_at")
+    return _read_facts(SnapshotRow, model, columns, newest_by="taken_at")
 
 
 def snapshot(about: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -70,7 +70,7 @@ def batches(model: str) -> pd.DataFrame:
     from mlops.store.tables import BatchRow
 
     columns = ("id", "version", "window_start", "window_end", "rows", "published_at")
-    return _facts(BatchRow, model, columns, newest_by="published_at")
+    return _read_facts(BatchRow, model, columns, newest_by="published_at")
 
 
 def predictions(batch: str) -> pd.DataFrame:
@@ -106,10 +106,12 @@ def results(model: str) -> pd.DataFrame:
     from mlops.store.tables import MonitorRow
 
     columns = ("period", "version", "state", "window_start", "window_end", "judged_at", "result")
-    return _facts(MonitorRow, model, columns, newest_by="window_start")
+    return _read_facts(MonitorRow, model, columns, newest_by="window_start")
 
 
-def _facts(kind: type[Base], model: str, columns: Sequence[str], *, newest_by: str) -> pd.DataFrame:
+def _read_facts(
+    kind: type[Base], model: str, columns: Sequence[str], *, newest_by: str
+) -> pd.DataFrame:
     import pandas as pd
     from sqlalchemy import select
 

@@ -6,7 +6,7 @@ import pytest
 from mlops.core.period import periods_before
 from mlops.reports.context import Action, WindowResult
 from mlops.reports.monitoring import monitoring_report, usual_actions
-from mlops.reports.words import labels_sentence
+from mlops.reports.phrases import labels_sentence
 
 
 def text_of(context, templates) -> str:

@@ -8,7 +8,7 @@ from mlops.core.targets.binary.records import Confusion
 from mlops.reports import format as fmt
 from mlops.reports.card import model_card
 from mlops.reports.context import features_of, subject_of
-from mlops.reports.words import flagged_of_hundred, flagged_share, limitations, missing_facts
+from mlops.reports.phrases import flagged_of_hundred, flagged_share, limitations, missing_facts
 
 GAP = "\N{NO-BREAK SPACE}"
 

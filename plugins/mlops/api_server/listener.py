@@ -20,24 +20,24 @@ log = logging.getLogger(__name__)
 def on_task_instance_success(previous_state: Any, task_instance: Any) -> None:
     """A person may have pressed "mark success"."""
     if previous_state is None:
-        _marked(task_instance, MARK_SUCCESS)
+        _record_mark(task_instance, MARK_SUCCESS)
 
 
 @hookimpl
 def on_task_instance_failed(previous_state: Any, task_instance: Any, error: Any) -> None:  # noqa: ARG001
     """A person may have pressed "mark failed"."""
     if previous_state is None:
-        _marked(task_instance, MARK_FAILED)
+        _record_mark(task_instance, MARK_FAILED)
 
 
 @hookimpl
 def on_task_instance_skipped(previous_state: Any, task_instance: Any) -> None:
     """A person may have pressed "mark skipped"."""
     if previous_state is None:
-        _marked(task_instance, MARK_SKIPPED)
+        _record_mark(task_instance, MARK_SKIPPED)
 
 
-def _marked(task_instance: Any, state: str) -> None:
+def _record_mark(task_instance: Any, state: str) -> None:
     """Record it; a failure approves nothing, since deploy looks in the ledger only."""
     try:
         from mlops.operators.registry import is_known_operator

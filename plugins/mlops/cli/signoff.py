@@ -18,16 +18,16 @@ def status(url: str) -> int:
         print("no approval request waits for an answer")
     for request in pending:
         left = request.answer_by - at
-        when = f"lapses in {_words(left)}" if left > timedelta(0) else "past its deadline"
+        when = f"lapses in {_format_length(left)}" if left > timedelta(0) else "past its deadline"
         print(
             f"{request.model} v{request.version}  {request.seat}: waits for "
             f"{', '.join(request.users)} since {request.asked_at:%Y-%m-%d %H:%M} UTC "
-            f"({_words(at - request.asked_at)}), {when}"
+            f"({_format_length(at - request.asked_at)}), {when}"
         )
     return 0
 
 
-def _words(length: timedelta) -> str:
+def _format_length(length: timedelta) -> str:
     hours = int(length.total_seconds() // 3600)
     if hours < 1:
         return f"{int(length.total_seconds() // 60)} min"

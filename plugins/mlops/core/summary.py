@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from mlops.core.checks import ColumnSummary, DataSummary
 from mlops.core.encode import FeatureEncoder
-from mlops.core.table import moments
+from mlops.core.table import utc_times
 from mlops.errors import DataRefused
 from mlops.spec.model import Develop
 
@@ -93,7 +93,7 @@ def require_types(schema: pa.Schema, develop: Develop) -> None:
 
 def _newest(column: pa.Array, name: str) -> datetime | None:
     try:
-        newest: datetime | None = pc.max(moments(column)).as_py()
+        newest: datetime | None = pc.max(utc_times(column)).as_py()
     except (ValueError, OverflowError) as error:  # Arrow's own error is a ValueError
         raise DataRefused(
             f"column '{name}' holds a time outside the calendar",

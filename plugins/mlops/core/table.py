@@ -70,7 +70,7 @@ def count_duplicates(file: Path, key: str) -> int:
     return len(column) - int(pc.count_distinct(column, mode="all").as_py())
 
 
-def moments(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+def utc_times(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """A column of times or dates as moments in UTC; a date means its first moment."""
     if not pa.types.is_date(column.type):
         return column
@@ -79,7 +79,7 @@ def moments(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 def _from(column: pa.ChunkedArray, start: datetime) -> pa.ChunkedArray:
     """Whether each row's time is ``start`` or later; null where it has none."""
-    times = moments(column)
+    times = utc_times(column)
     return pc.greater_equal(times, pa.scalar(start, type=times.type))
 
 

@@ -26,7 +26,7 @@ def scoring_query(
     dialect: Dialect, spec: Spec, window: Period, *, as_of: datetime | None = None
 ) -> str:
     """The rows as the model wants them: of the SQL of training, unless the spec has another."""
-    return dialect.render(spec.scoring_sql, _moments(window, as_of))
+    return dialect.render(spec.scoring_sql, _time_parameters(window, as_of))
 
 
 def rule_query(
@@ -35,11 +35,11 @@ def rule_query(
     """The rule's rows: key, time, and the score as a float of eight bytes."""
     develop = spec.content.develop
     columns = ", ".join(dialect.quoted(name) for name in (develop.key, develop.time))
-    text = dialect.statement(dialect.render(spec.rule_sql, _moments(window, as_of)))
+    text = dialect.statement(dialect.render(spec.rule_sql, _time_parameters(window, as_of)))
     score = f"CAST({SCORE} AS {dialect.float_type}) AS {SCORE}"
     return f"SELECT {columns}, {score}\nFROM (\n{text}\n) AS rule"
 
 
-def _moments(window: Period, as_of: datetime | None) -> dict[str, Value]:
+def _time_parameters(window: Period, as_of: datetime | None) -> dict[str, Value]:
     known = window.end if as_of is None else as_of
     return {"window_start": window.start, "window_end": window.end, "as_of": known}

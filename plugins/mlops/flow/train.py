@@ -146,14 +146,14 @@ def _fit_and_measure(
         target.require_scores(scores, rows=len(test_rows.label), what="the test rows")
     except PredictionError as error:
         raise TrainingError(
-            f"{_named(candidate)} cannot be used: {error.what}",
+            f"{_name_of(candidate)} cannot be used: {error.what}",
             found=error.found,
             expected=error.expected,
             action="bound the features in the contract, or choose another estimator",
         ) from error
     except Exception as error:  # for any error of a user's estimator, the reader needs its name
         raise TrainingError(
-            f"{_named(candidate)} could not be fitted",
+            f"{_name_of(candidate)} could not be fitted",
             found=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
             expected=f"an estimator with fit and {' and '.join(target.predicts_with)} for a "
             "numeric matrix with NaN",
@@ -180,12 +180,12 @@ def _packaging(candidate: Candidate) -> Iterator[None]:
         yield
     except (ArtifactRefused, TrainingError) as error:
         raise TrainingError(
-            f"{_named(candidate)} cannot be packaged: {error.what}",
+            f"{_name_of(candidate)} cannot be packaged: {error.what}",
             found=error.found,
             expected=error.expected,
             action=error.action,
         ) from error
 
 
-def _named(candidate: Candidate) -> str:
+def _name_of(candidate: Candidate) -> str:
     return f"candidate '{candidate.name}' ({technique(candidate)})"

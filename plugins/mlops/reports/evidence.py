@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from mlops.core.records import GateResult, Slice
 from mlops.core.targets.binary.records import details_of
-from mlops.reports import words
+from mlops.reports import phrases
 from mlops.reports.context import EvidenceContext, ValidationContext
 from mlops.reports.format import bound, count, decimal, metric, minute, percent, short
 from mlops.reports.markdown import bullets, plain, table
@@ -37,7 +37,7 @@ def evidence_markdown(context: EvidenceContext) -> str:
 def _parts(context: EvidenceContext, items: int) -> list[str]:
     report = context.validation
     subject, identity = report.subject, report.identity
-    verdict = f"{'✓' if words.passed(report) else '✕'} {_short(words.verdict(report))}"
+    verdict = f"{'✓' if phrases.passed(report) else '✕'} {_short(phrases.verdict(report))}"
     people = f" ({context.seat.required} people)" if context.seat.required > 1 else ""
     attests = (
         f"**You sign as {_short(context.seat.title)}**{people}: {_short(context.seat.attests)}."
@@ -90,7 +90,7 @@ def _gates(gates: Sequence[GateResult], items: int) -> str:
         (
             _cut_text(metric(gate.name)),
             bound(gate.bound),
-            words.gate_measured(gate),
+            phrases.gate_measured(gate),
             "✓ passed" if gate.passed else "✕ not passed",
         )
         for gate in shown
@@ -106,13 +106,13 @@ def _quality(report: ValidationContext) -> str:
         f"{report.test.period.words()}: AUC {decimal(found.metrics['auc'])}, calibration error "
         f"{decimal(found.metrics['calibration_error'])}."
     )
-    shares = words.flagged_of_hundred(confusion)
+    shares = phrases.flagged_of_hundred(confusion)
     if shares is None:
         return text
     label = plain(report.label)
     return (
         f"{text} At the threshold {confusion.threshold:g}, "
-        f"{percent(words.flagged_share(confusion))} are flagged: of 100 flagged, {shares[0]} "
+        f"{percent(phrases.flagged_share(confusion))} are flagged: of 100 flagged, {shares[0]} "
         f"were {label}; of 100 that were {label}, {shares[1]} had been flagged."
     )
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from mlops.core.records import FeatureDrift, State
 from mlops.reports import monitor_charts as charts
-from mlops.reports import words
+from mlops.reports import phrases
 from mlops.reports.charts import auc_interval
 from mlops.reports.context import Action, MonitoringContext, WindowResult
 from mlops.reports.format import amount, decimal, metric
@@ -98,14 +98,14 @@ def _view(context: MonitoringContext) -> MonitoringView:
     windows = (*context.earlier, now)[-WINDOWS_SHOWN:]
     ranked = _ranked(context.result.drift)
     return MonitoringView(
-        headline=words.monitor_headline(context),
-        kpi_sentence=words.ended(context.result.kpi.sentence),
+        headline=phrases.monitor_headline(context),
+        kpi_sentence=phrases.ended(context.result.kpi.sentence),
         reasons=tuple(
             reason
             for reason in context.result.reasons
             if reason != context.result.kpi.sentence  # which the report states first of all
         ),
-        labels=words.labels_sentence(context),
+        labels=phrases.labels_sentence(context),
         windows=windows,
         drift=tuple(
             (
@@ -115,7 +115,7 @@ def _view(context: MonitoringContext) -> MonitoringView:
             for item in ranked
         ),
         drifting=sum(item.state in ("warn", "alarm") for item in ranked),
-        drift_sentence=words.drift_sentence(context),
+        drift_sentence=phrases.drift_sentence(context),
         heat=_heat(windows, ranked, context),
         kpi=_kpi(windows, context),
         performance=_performance(windows, context),
@@ -125,7 +125,7 @@ def _view(context: MonitoringContext) -> MonitoringView:
             [window.result.performance.labels for window in windows],
         ),
         actions=context.actions or usual_actions(context),
-        missing_facts=words.monitor_missing(context),
+        missing_facts=phrases.monitor_missing(context),
     )
 
 

@@ -12,7 +12,7 @@ from mlops.core.records import CandidateResult, Check, GateResult, Metrics, Slic
 from mlops.core.targets.binary.records import Details, details_of
 from mlops.core.targets.binary.target import BINARY
 from mlops.core.targets.selection import metric_info
-from mlops.reports import charts, words
+from mlops.reports import charts, phrases
 from mlops.reports.context import FeatureView, ValidationContext
 from mlops.reports.html import render
 
@@ -81,16 +81,16 @@ def _view(context: ValidationContext) -> ValidationView:
     }
     precision, recall = _of_hundred(context)
     return ValidationView(
-        passed=words.passed(context),
-        verdict=words.verdict(context),
+        passed=phrases.passed(context),
+        verdict=phrases.verdict(context),
         details=details,
         failed_checks=tuple(check for check in context.checks if not check.passed),
         general_checks=tuple(check for check in context.checks if check.subject not in names),
         feature_checks=tuple(by_feature.items()),
         candidates=_ranked(context),
-        gates=tuple((gate, words.gate_measured(gate)) for gate in context.gates),
+        gates=tuple((gate, phrases.gate_measured(gate)) for gate in context.gates),
         auc_interval=charts.auc_interval(found.metrics),
-        flagged_share=words.flagged_share(details.confusion),
+        flagged_share=phrases.flagged_share(details.confusion),
         precision=precision,
         recall=recall,
         roc=charts.roc(found),
@@ -101,13 +101,13 @@ def _view(context: ValidationContext) -> ValidationView:
         histogram=charts.histogram(details.score_histogram, details.confusion.threshold),
         importance=charts.importance(found.importance),
         slices=_slices(context),
-        limitations=words.limitations(context),
-        missing_facts=words.missing_facts(context),
+        limitations=phrases.limitations(context),
+        missing_facts=phrases.missing_facts(context),
     )
 
 
 def _of_hundred(context: ValidationContext) -> tuple[OfHundred | None, OfHundred | None]:
-    counts = words.flagged_of_hundred(details_of(context.evaluation).confusion)
+    counts = phrases.flagged_of_hundred(details_of(context.evaluation).confusion)
     if counts is None:
         return None, None
     right, caught = counts

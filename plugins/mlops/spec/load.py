@@ -210,10 +210,10 @@ def _file_of(folder: Path, name: str) -> Path:
 
 def _read_sql(spec_file: Path, folder: Path, name: str) -> str:
     file = folder / name
-    naming = rf"(?<![\w./-]){re.escape(name)}(?![\w./-])"
+    name_pattern = rf"(?<![\w./-]){re.escape(name)}(?![\w./-])"
     if ".." in Path(name).parts or Path(name).is_absolute():
         raise SpecError(
-            f"{_place(spec_file, naming)}: names the SQL file {name}",
+            f"{_place(spec_file, name_pattern)}: names the SQL file {name}",
             expected=f"a file below {folder}",
         )
     try:
@@ -221,7 +221,7 @@ def _read_sql(spec_file: Path, folder: Path, name: str) -> str:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise SpecError(
-            f"{_place(spec_file, naming)}: names the SQL file {name}",
+            f"{_place(spec_file, name_pattern)}: names the SQL file {name}",
             found=f"{file}: {error.strerror}",
             expected="a file with one SELECT",
         ) from error

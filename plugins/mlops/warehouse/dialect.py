@@ -67,7 +67,7 @@ class Dialect:
         """
         return f"TIMESTAMP '{moment.isoformat(sep=' ', timespec='microseconds')}'"
 
-    def folded(self, name: str) -> str:
+    def fold_name(self, name: str) -> str:
         """A name without quotes as the engine keeps it."""
         return name.lower()
 
@@ -190,7 +190,7 @@ class Dialect:
         try:
             found = {
                 tuple(
-                    part.name if part.args.get("quoted") else self.folded(part.name)
+                    part.name if part.args.get("quoted") else self.fold_name(part.name)
                     for part in source.parts
                 )
                 for scope in traverse_scope(parse_one(sql, read=self.name))
@@ -275,7 +275,7 @@ class Dialect:
         )
         name = column.output_name
         is_quoted = isinstance(named, exp.Identifier) and named.args.get("quoted")
-        return name if is_quoted else self.folded(name)
+        return name if is_quoted else self.fold_name(name)
 
 
 def _refuse_doubles(columns: Sequence[str], file: Path) -> None:

@@ -31,13 +31,13 @@ def urls_of(request: Request) -> Urls:
 def handlers() -> dict[Any, Callable[..., Any]]:
     """Each kind of error with the function that answers it."""
     return {
-        HTTPException: _refused,
+        HTTPException: _http_error_page,
         RequestValidationError: _not_understood,
-        MlopsError: _failed,
+        MlopsError: _error_page,
     }
 
 
-def _refused(request: Request, error: HTTPException) -> Response:
+def _http_error_page(request: Request, error: HTTPException) -> Response:
     places = urls_of(request)
     login = error.status_code == HTTPStatus.UNAUTHORIZED
     facts = [("What was found", str(error.detail))]
@@ -57,7 +57,7 @@ def _not_understood(request: Request, error: RequestValidationError) -> Response
     return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, (("What was found", found),))
 
 
-def _failed(request: Request, error: MlopsError) -> Response:
+def _error_page(request: Request, error: MlopsError) -> Response:
     facts = (
         ("What", error.what),
         ("What was found", error.found),

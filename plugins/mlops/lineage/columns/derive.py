@@ -95,16 +95,16 @@ def _checked(relation: Relation, catalog: QueryReading, unknown: list[str]) -> C
             unknown.append(f"Two columns are called {output.name}: their sources are put together.")
         values[output.name] = together(values.get(output.name, NO_VALUE), column.value)
     columns = {
-        name: _vouched(value, catalog, f"The column {name}", unknown)
+        name: _confirmed_edges(value, catalog, f"The column {name}", unknown)
         for name, value in values.items()
     }
-    dataset = _vouched(relation.rows, catalog, "The choice of rows", unknown)
+    dataset = _confirmed_edges(relation.rows, catalog, "The choice of rows", unknown)
     claimed = {edge.source for edges in (dataset, *columns.values()) for edge in edges}
     rest = [edge for edge in _used(catalog) if edge.source not in claimed]
     return ColumnLineage(columns, (*dataset, *rest), tuple(unknown))
 
 
-def _vouched(
+def _confirmed_edges(
     value: Value, catalog: QueryReading, what: str, unknown: list[str]
 ) -> tuple[Edge, ...]:
     """The edges from columns that Postgres names too; all of them where it could not be asked."""

@@ -110,7 +110,7 @@ class Expressions:
         if not isinstance(node.this, exp.Identifier | exp.Star):
             # A function named with its schema, where FILTER follows it.
             return self.of(node.this, scope, text)
-        table, schema = (_folded(node.args.get(part)) for part in ("table", "db"))
+        table, schema = (_fold(node.args.get(part)) for part in ("table", "db"))
         if table is None:
             name = fold_identifier(node.this)
             is_word = name in _WORDS and not node.this.args.get("quoted")
@@ -223,7 +223,7 @@ def whole_row(node: exp.Expr, scope: Scope) -> str | None:
     return name
 
 
-def _folded(name: exp.Expr | None) -> str | None:
+def _fold(name: exp.Expr | None) -> str | None:
     return fold_identifier(name) if name is not None else None
 
 

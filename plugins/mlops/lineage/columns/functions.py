@@ -53,13 +53,13 @@ def function_item(node: exp.Expr, value_of: Callable[[exp.Expr], Value]) -> Item
             raise Unclear(f"which column is the number: {text_of(node)}")
         columns.append(Output(numbered, NO_VALUE))
     given = (alias.args.get("columns") if alias is not None else None) or []
-    relation = _named(Relation(tuple(columns)), given)
+    relation = _with_names(Relation(tuple(columns)), given)
     rows = together(*(column.value for column in columns)).deciding("JOIN", text_of(node))
     item = Item.of(name or _name(calls[0]), relation)
     return Item(item.bindings, item.columns, rows)
 
 
-def _named(relation: Relation, given: list[exp.Expr]) -> Relation:
+def _with_names(relation: Relation, given: list[exp.Expr]) -> Relation:
     """With the names of ``AS f (a, b)``, or all the columns of ``AS f (a int, b text)``."""
     names = [
         fold_identifier(column.this if isinstance(column, exp.ColumnDef) else column)

@@ -93,7 +93,7 @@ class Item:
         both = self.beside(other)
         merged, rows = [], [both.rows]
         for name in names:
-            left, right = _named(self.columns, name), _named(other.columns, name)
+            left, right = _joined_value(self.columns, name), _joined_value(other.columns, name)
             if side == "FULL":
                 value = together(left, right).through("TRANSFORMATION", f"FULL JOIN {text}")
             else:
@@ -120,7 +120,7 @@ def only(columns: Sequence[Output], name: str) -> Output:
     return found[0]
 
 
-def _named(columns: Sequence[Output], name: str) -> Value:
+def _joined_value(columns: Sequence[Output], name: str) -> Value:
     """The value of a column that two tables are joined by."""
     found = only(columns, name)
     if found.name is None or found.is_open:
