@@ -120,7 +120,7 @@ class PredictionConformance(Setting):
         assert (first.batch, first.rows) == (batch, 3)
         assert publish(warehouse, target, 3) == first
 
-    def test_the_view_says_what_applications_need(
+    def test_the_view_has_what_applications_need(
         self, warehouse: Warehouse, target: ShardTarget
     ) -> None:
         write(warehouse, target, {1: 0.1, 2: 0.5})
