@@ -51,9 +51,7 @@ def templates(request: pytest.FixtureRequest, left: Life) -> Path:
 def test_a_validation_report_is_written_with_templates_of_0_1_0(
     left: Life, templates: Path
 ) -> None:
-    with pytest.warns(
-        DeprecatedName, match=r"write 'required' for 'people', .*'attests' for"
-    ) as seen:
+    with pytest.warns(DeprecatedName, match=r"'required' for 'people', .*'attests' for") as seen:
         written = document(left.workspace, model=MODEL, version=LIVE)
     assert len(seen) == 1
     assert str(templates / "validation.html.j2") in str(seen[0].message)

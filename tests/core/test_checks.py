@@ -12,6 +12,7 @@ from mlops.core.checks import (
     contract_error,
     schema_changes,
 )
+from mlops.core.targets.binary.target import BINARY
 from mlops.spec.model import CategoricalFeature, Contract, NumericFeature
 
 END = datetime(2013, 6, 1, tzinfo=UTC)
@@ -29,17 +30,17 @@ GOOD = DataSummary(
         "carrier": ColumnSummary(nulls=0, unseen=12),
     },
     newest=END - timedelta(minutes=5),
-    label_share=0.26,
+    labels={"label_share": 0.26},
 )
 
 
-def check(summary=GOOD, *, labelled=True, contract=CONTRACT, min_rows=None):
+def check(summary=GOOD, *, target=BINARY, contract=CONTRACT, min_rows=None):
     return check_contract(
         summary,
         features=FEATURES,
         contract=contract,
         window_end=END,
-        labelled=labelled,
+        target=target,
         min_rows=min_rows,
     )
 
@@ -84,8 +85,8 @@ def test_every_check_is_listed_and_a_good_table_passes_all():
         (replace(GOOD, key_duplicates=1), "", "one row for each key"),
         (replace(GOOD, newest=END), "", "no row from after the window"),
         (replace(GOOD, newest=END - timedelta(days=4)), "", "rows are fresh"),
-        (replace(GOOD, label_share=0.61), "", "share of true labels"),
-        (replace(GOOD, label_share=0.01), "", "share of true labels"),
+        (replace(GOOD, labels={"label_share": 0.61}), "", "share of true labels"),
+        (replace(GOOD, labels={"label_share": 0.01}), "", "share of true labels"),
         (with_column("distance", nulls=1), "distance", "missing values"),
         (with_column("temp", nulls=2_900), "temp", "missing values"),
         (with_column("distance", min=-1), "distance", "range"),
@@ -107,7 +108,7 @@ def test_each_breach_fails_its_own_check_and_no_other(summary, subject, name):
 @pytest.mark.parametrize("share", [0.0, 1.0, None])
 def test_a_constant_label_is_refused_whatever_the_contract_allows(share):
     anything = Contract(min_rows=1, label_share=(0.0, 1.0))
-    found = missed(replace(GOOD, label_share=share), contract=anything)
+    found = missed(replace(GOOD, labels={"label_share": share}), contract=anything)
     assert ("", "label has both classes") in found
 
 
@@ -115,7 +116,7 @@ def test_a_column_without_any_value_is_refused_whatever_the_contract_allows():
     features = {"temp": NumericFeature(max_null_share=1.0)}
     summary = DataSummary(rows=5, columns={"temp": ColumnSummary(nulls=5)}, newest=GOOD.newest)
     found = check_contract(
-        summary, features=features, contract=CONTRACT, window_end=END, labelled=False, min_rows=1
+        summary, features=features, contract=CONTRACT, window_end=END, target=None, min_rows=1
     )
     (broken,) = [item for item in found if not item.passed]
     assert (broken.subject, broken.found, broken.expected) == ("temp", "every value", "≤ 100 %")
@@ -128,9 +129,9 @@ def test_no_rows_at_all_fail():
 
 
 def test_scoring_has_no_label_and_its_own_number_of_rows():
-    small = replace(with_column("temp", nulls=100), rows=2_000, label_share=None)
-    assert missed(small, labelled=False, min_rows=2_001) == [("", "enough rows")]
-    assert missed(small, labelled=False, min_rows=2_000) == []
+    small = replace(with_column("temp", nulls=100), rows=2_000, labels={})
+    assert missed(small, target=None, min_rows=2_001) == [("", "enough rows")]
+    assert missed(small, target=None, min_rows=2_000) == []
 
 
 def test_training_has_nothing_to_be_new_against():
@@ -155,7 +156,7 @@ def test_a_schema_that_changed_is_told_column_by_column():
 
 
 def test_the_refusal_names_all_that_failed():
-    found = check(replace(GOOD, key_duplicates=7, label_share=0.61))
+    found = check(replace(GOOD, key_duplicates=7, labels={"label_share": 0.61}))
     text = str(contract_error("snapshot of flight_delay", found))
     assert text.startswith("snapshot of flight_delay breaks its contract in 2 of 12 checks; found")
     assert "one row for each key: 7 duplicates (expected no duplicates)" in text

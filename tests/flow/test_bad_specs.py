@@ -280,7 +280,7 @@ def test_any_whole_number_but_0_is_a_true_label(fresh: Life) -> None:
     taken = frozen(fresh)
     with fresh.workspace.store.transaction() as transaction:
         row = transaction.get(SnapshotRow, taken.snapshot_id)
-    share = summary_from_json(row.summary, key_duplicates=0).label_share
+    share = summary_from_json(row.summary, key_duplicates=0).labels["label_share"]
     assert share is not None and 0.1 < share < 0.5
     assert check_data(fresh.workspace, snapshot_id=taken.snapshot_id).snapshot_id
 

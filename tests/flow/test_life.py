@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from mlops.core.artifact.package import load_model, read
 from mlops.core.table import split_by_time
+from mlops.core.targets.binary.target import BINARY
 from mlops.digests import digest_bytes
 from mlops.flow.intake import intake
 from mlops.spec.load import Spec
@@ -105,6 +106,7 @@ def test_the_recorded_quality_is_that_of_the_package_on_the_test_month(lived: Li
         time="scheduled_departure",
         label="late",
         test_start=moment("2013-06-24"),
+        target=BINARY,
     )
     scores = load_model(contents).predict(contents.encoder.encode_table(testing.table))
     row = one(lived, ValidationRow, lived.release.training.training_id, 0)

@@ -253,7 +253,7 @@ def test_each_half_month_keeps_the_contract(half_year: pa.Table, number: int) ->
             features=DEVELOP.features,
             contract=DEVELOP.contract,
             window_end=end,
-            labelled=True,
+            target=BINARY,
         )
         assert [check for check in checks if not check.passed] == []
 

@@ -200,6 +200,10 @@ def profile(rows: Rows, reference: Profile | None = None) -> Profile:
     return profiler.result()
 
 
+def data_window(period: Period, y: np.ndarray) -> DataWindow:
+    return DataWindow(period, len(y), {"label_share": float(y.mean())})
+
+
 def checks(spec: Spec, rows: Rows):
     def column(name: str) -> ColumnSummary:
         values = rows.column(name)
@@ -212,7 +216,7 @@ def checks(spec: Spec, rows: Rows):
         rows=len(rows.y),
         columns={name: column(name) for name in rows.names},
         newest=datetime(2013, 6, 30, 23, 59, tzinfo=UTC),
-        label_share=float(rows.y.mean()),
+        labels={"label_share": float(rows.y.mean())},
     )
     develop = spec.content.develop
     return check_contract(
@@ -220,7 +224,7 @@ def checks(spec: Spec, rows: Rows):
         features=develop.features,
         contract=develop.contract,
         window_end=TEST.end,
-        labelled=True,
+        target=BINARY,
     )
 
 
@@ -264,8 +268,8 @@ def validation(spec: Spec, policy: Policy, trained: Trained) -> ValidationContex
             ledger_head="e1" * 32,
         ),
         label=develop.label,
-        train=DataWindow(TRAIN, len(trained.train.y), float(trained.train.y.mean())),
-        test=DataWindow(TEST, len(test.y), float(test.y.mean())),
+        train=data_window(TRAIN, trained.train.y),
+        test=data_window(TEST, test.y),
         features=features_of(spec.content),
         sql=tuple(spec.sql.items()),
         checks=checks(spec, trained.train),

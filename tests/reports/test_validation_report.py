@@ -193,7 +193,7 @@ def test_what_is_missing_is_listed_and_never_left_blank(validation, templates):
             code=(),
             ledger_head=None,
         ),
-        train=replace(validation.train, label_share=None),
+        train=replace(validation.train, labels={"label_share": None}),
         features=tuple(replace(item, means=None) for item in validation.features),
         sql=(),
         tables=(),

@@ -10,8 +10,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from mlops.core.percent import percent
 from mlops.core.records import Check
+from mlops.core.targets.target import Target
 from mlops.errors import DataRefused
 from mlops.spec.model import CategoricalFeature, Contract, Feature, NumericFeature
 
@@ -42,14 +45,14 @@ class DataSummary:
     :param columns: by name of the feature.
     :param key_duplicates: rows whose key another row before them has.
     :param newest: the latest value of the time column, aware; None without rows.
-    :param label_share: share of true labels; None if rows have no labels.
+    :param labels: what the target's label counter knows; empty if rows have no labels.
     """
 
     rows: int
     columns: Mapping[str, ColumnSummary] = field(default_factory=dict)
     key_duplicates: int = 0
     newest: datetime | None = None
-    label_share: float | None = None
+    labels: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check_contract(
@@ -58,10 +61,10 @@ def check_contract(
     features: Mapping[str, Feature],
     contract: Contract,
     window_end: datetime,
-    labelled: bool,
+    target: Target | None,
     min_rows: int | None = None,
 ) -> tuple[Check, ...]:
-    """Look at rows before they are used: for training (``labelled``) or for scoring.
+    """Look at rows before they are used: for training (of a ``target``) or for scoring.
 
     :param window_end: the first moment after the rows' window, aware.
     :param min_rows: instead of the contract's number, for scoring.
@@ -72,8 +75,8 @@ def check_contract(
         _duplicates(summary),
         *_times(summary, contract, window_end),
     ]
-    if labelled:
-        checks += _label(summary, contract)
+    if target is not None:
+        checks += target.check_labels(summary.labels, contract)
     for name, feature in features.items():
         checks += _feature(name, feature, summary)
     return tuple(checks)
@@ -173,23 +176,6 @@ def _times(summary: DataSummary, contract: Contract, window_end: datetime) -> It
     )
 
 
-def _label(summary: DataSummary, contract: Contract) -> Iterator[Check]:
-    share, (least, most) = summary.label_share, contract.label_share
-    found = "no label" if share is None else _percent(share)
-    yield Check(
-        name="label has both classes",
-        passed=share is not None and 0.0 < share < 1.0,
-        found=found,
-        expected="true for some rows and false for others",
-    )
-    yield Check(
-        name="share of true labels",
-        passed=share is not None and least <= share <= most,
-        found=found,
-        expected=f"{_percent(least)} to {_percent(most)}",
-    )
-
-
 def _feature(name: str, feature: Feature, summary: DataSummary) -> Iterator[Check]:
     column = summary.columns.get(name)
     if column is None:
@@ -211,8 +197,8 @@ def _nulls(name: str, feature: Feature, column: ColumnSummary, rows: int) -> Che
     return Check(
         name="missing values",
         passed=not every and share <= feature.max_null_share,
-        found="every value" if every else _percent(share),
-        expected="none" if not feature.max_null_share else f"≤ {_percent(feature.max_null_share)}",
+        found="every value" if every else percent(share),
+        expected="none" if not feature.max_null_share else f"≤ {percent(feature.max_null_share)}",
         subject=name,
     )
 
@@ -246,19 +232,10 @@ def _unseen(name: str, feature: CategoricalFeature, column: ColumnSummary, rows:
     return Check(
         name="categories new since training",
         passed=share <= feature.max_unseen_share,
-        found=_percent(share),
-        expected=f"≤ {_percent(feature.max_unseen_share)}",
+        found=percent(share),
+        expected=f"≤ {percent(feature.max_unseen_share)}",
         subject=name,
     )
-
-
-def _percent(share: float) -> str:
-    """Two decimals below 1 %, since bounds lie there; never 0 for what is not."""
-    percent = 100.0 * share
-    if 0.0 < percent < 0.005:  # noqa: PLR2004
-        return "< 0.01 %"
-    digits = 2 if percent < 1.0 or percent > 99.0 else 1  # noqa: PLR2004
-    return f"{percent:.{digits}f}".rstrip("0").rstrip(".") + " %"
 
 
 def _rounded(value: float) -> str:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from mlops.core.checks import ColumnSummary, DataSummary
 from mlops.core.encode import FeatureEncoder
 from mlops.core.table import utc_times
+from mlops.core.targets.target import TARGETS
 from mlops.errors import DataRefused
 from mlops.spec.model import Develop
 
@@ -33,7 +34,7 @@ class Summariser:
         self._develop = develop
         self._columns = {name: _Column() for name in develop.features}
         self._rows = 0
-        self._positives = 0
+        self._labels = TARGETS.get(develop.target_name).label_counter()
         self._newest: datetime | None = None
 
     def update(self, batch: pa.RecordBatch) -> None:
@@ -48,8 +49,7 @@ class Summariser:
         self._rows += batch.num_rows
         for name, column in self._columns.items():
             _add(column, batch.column(name))
-        is_true = pc.cast(batch.column(self._develop.label), pa.bool_())
-        self._positives += pc.sum(is_true).as_py() or 0
+        self._labels.update(batch.column(self._develop.label))
         newest = _newest(batch.column(self._develop.time), self._develop.time)
         if newest is not None and (self._newest is None or newest > self._newest):
             self._newest = newest
@@ -63,15 +63,15 @@ class Summariser:
                 for name, c in self._columns.items()
             },
             newest=self._newest,
-            label_share=self._positives / self._rows if self._rows else None,
+            labels=self._labels.facts(),
         )
 
 
 def require_types(schema: pa.Schema, develop: Develop) -> None:
     """Refuse columns that cannot be what the spec calls them.
 
-    :raises DataRefused: a feature is not of its kind, the time is not a time, the label is neither
-        a boolean nor a whole number.
+    :raises DataRefused: a feature is not of its kind, the time is not a time, or the label is not
+        of the target.
     """
     FeatureEncoder.fit(develop.features, schema.empty_table())
     time, label = schema.field(develop.time), schema.field(develop.label)
@@ -82,13 +82,7 @@ def require_types(schema: pa.Schema, develop: Develop) -> None:
             expected="timestamp with time zone, or date",
             action="cast the column in the SQL",
         )
-    if not (pa.types.is_boolean(label.type) or pa.types.is_integer(label.type)):
-        raise DataRefused(
-            f"column '{label.name}' cannot be the label",
-            found=f"type {label.type}",
-            expected="boolean, or a whole number of which 0 is false",
-            action=f"write a condition in the SQL, as {label.name} = 'yes' or {label.name} > 30",
-        )
+    TARGETS.get(develop.target_name).require_label_type(label.name, label.type)
 
 
 def _newest(column: pa.Array, name: str) -> datetime | None:
@@ -133,7 +127,7 @@ def summary_to_json(summary: DataSummary) -> dict[str, Any]:
             for name, c in summary.columns.items()
         },
         "newest": summary.newest.isoformat() if summary.newest else None,
-        "label_share": summary.label_share,
+        **summary.labels,
     }
 
 
@@ -147,8 +141,11 @@ def summary_from_json(value: dict[str, Any], *, key_duplicates: int) -> DataSumm
         },
         key_duplicates=key_duplicates,
         newest=datetime.fromisoformat(value["newest"]) if value["newest"] else None,
-        label_share=value["label_share"],
+        labels={name: item for name, item in value.items() if name not in _OWN},
     )
+
+
+_OWN = ("rows", "columns", "newest")
 
 
 def _finite(value: float | None) -> float | str | None:

@@ -11,13 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mlops.core.targets.target import Target
+
 
 @dataclass(frozen=True)
 class Rows:
     """Some rows of a snapshot.
 
     :ivar table: the features, the key and the time, as an Arrow table.
-    :ivar label: bool array, shape (rows,).
+    :ivar label: what the target reads of the label's column, shape (rows,).
     """
 
     table: pa.Table
@@ -25,39 +27,34 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class SideCounts:
-    """The rows on one side of the split."""
-
-    rows: int
-    positives: int
-
-
-@dataclass(frozen=True)
-class SplitCounts:
-    """How a snapshot falls apart into training and test rows.
+class SplitLabels:
+    """The labels of a snapshot on both sides of the split.
 
     :ivar untimed: rows without a time, which would fall into neither.
     """
 
-    train: SideCounts
-    test: SideCounts
+    train: pa.ChunkedArray
+    test: pa.ChunkedArray
     untimed: int
 
 
-def split_by_time(file: Path, *, time: str, label: str, test_start: datetime) -> tuple[Rows, Rows]:
+def split_by_time(
+    file: Path, *, time: str, label: str, test_start: datetime, target: Target
+) -> tuple[Rows, Rows]:
     """Training rows before ``test_start`` and test rows from it on."""
     table = pq.read_table(file)
     is_test = _from(table[time], test_start)
-    return _rows(table.filter(pc.invert(is_test)), label), _rows(table.filter(is_test), label)
+    train, test = table.filter(pc.invert(is_test)), table.filter(is_test)
+    return _rows(train, label, target), _rows(test, label, target)
 
 
-def count_split(file: Path, *, time: str, label: str, test_start: datetime) -> SplitCounts:
-    """Count rows and true labels on both sides of the split; reads two columns."""
+def split_labels(file: Path, *, time: str, label: str, test_start: datetime) -> SplitLabels:
+    """The labels on both sides of the split; reads two columns."""
     table = pq.read_table(file, columns=[time, label])
     is_test = _from(table[time], test_start)
-    return SplitCounts(
-        train=_side(table.filter(pc.invert(is_test))[label]),
-        test=_side(table.filter(is_test)[label]),
+    return SplitLabels(
+        train=table.filter(pc.invert(is_test))[label],
+        test=table.filter(is_test)[label],
         untimed=table[time].null_count,
     )
 
@@ -83,11 +80,5 @@ def _from(column: pa.ChunkedArray, start: datetime) -> pa.ChunkedArray:
     return pc.greater_equal(times, pa.scalar(start, type=times.type))
 
 
-def _rows(table: pa.Table, label: str) -> Rows:
-    values = pc.cast(table[label], pa.bool_()).to_numpy(zero_copy_only=False)
-    return Rows(table=table.drop_columns([label]), label=values.astype(bool))
-
-
-def _side(label: pa.ChunkedArray) -> SideCounts:
-    positives = pc.sum(pc.cast(label, pa.bool_())).as_py()
-    return SideCounts(rows=len(label), positives=int(positives or 0))
+def _rows(table: pa.Table, label: str, target: Target) -> Rows:
+    return Rows(table=table.drop_columns([label]), label=target.read_labels(table[label]))

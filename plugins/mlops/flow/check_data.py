@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from mlops.core.checks import all_passed, check_contract, contract_error
 from mlops.core.records import Check, to_json
 from mlops.core.summary import summary_from_json
-from mlops.core.table import SideCounts, SplitCounts, count_duplicates, count_split
+from mlops.core.table import SplitLabels, count_duplicates, split_labels
+from mlops.core.targets.target import Target, target_of
 from mlops.digests import digest_json
 from mlops.lineage.events.develop import snapshot_checked
 from mlops.lineage.events.run import GovernedRuns
@@ -25,11 +26,11 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
     with workspace.store.transaction() as transaction:
         snapshot = transaction.get(SnapshotRow, snapshot_id)
     spec = workspace.spec(snapshot.spec_digest)
-    develop = spec.content.develop
+    develop, target = spec.content.develop, target_of(spec.content)
     with workspace.scratch() as folder:
         file = workspace.artifacts.fetch(snapshot.sha256, folder)
         duplicates = count_duplicates(file, develop.key)
-        sides = count_split(
+        sides = split_labels(
             file, time=develop.time, label=develop.label, test_start=snapshot.test_start
         )
     checks = check_contract(
@@ -37,9 +38,9 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
         features=develop.features,
         contract=develop.contract,
         window_end=snapshot.test_end,
-        labelled=True,
+        target=target,
     )
-    checks += _split_checks(sides, time=develop.time, label=develop.label)
+    checks += _split_checks(sides, target, time=develop.time, label=develop.label)
     record_checks(
         workspace,
         snapshot_subject(spec.model, snapshot_id),
@@ -49,7 +50,9 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
     return Checked(snapshot_id=snapshot_id, checks=len(checks))
 
 
-def _split_checks(sides: SplitCounts, *, time: str, label: str) -> tuple[Check, ...]:
+def _split_checks(
+    sides: SplitLabels, target: Target, *, time: str, label: str
+) -> tuple[Check, ...]:
     """Whether the split leaves something to learn from, and something to test on."""
     return (
         Check(
@@ -59,18 +62,8 @@ def _split_checks(sides: SplitCounts, *, time: str, label: str) -> tuple[Check, 
             expected="none, since such a row falls into no period",
             subject=time,
         ),
-        _both_classes("training", sides.train, label),
-        _both_classes("test", sides.test, label),
-    )
-
-
-def _both_classes(periods: str, side: SideCounts, label: str) -> Check:
-    return Check(
-        name=f"both classes in the {periods} periods",
-        passed=0 < side.positives < side.rows,
-        found=f"{side.positives:,} of {side.rows:,} rows are true",
-        expected="true for some rows and false for others",
-        subject=label,
+        *target.check_side("training", target.read_labels(sides.train), label),
+        *target.check_side("test", target.read_labels(sides.test), label),
     )
 
 

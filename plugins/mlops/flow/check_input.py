@@ -59,7 +59,7 @@ def check_input(workspace: Workspace, *, model: str, window: Period, shards: int
         features=scorer.features,
         contract=spec.content.develop.contract,
         window_end=window.end,
-        labelled=False,
+        target=None,
         min_rows=spec.content.deploy.min_rows,
     )
     _record(workspace, batch, version, spec, read, (*changes, *checks), profile)

@@ -110,6 +110,7 @@ def _parts(
             time=develop.time,
             label=develop.label,
             test_start=snapshot.test_start,
+            target=target_of(spec.content),
         )
     target = target_of(spec.content)
     encoder = FeatureEncoder.from_json(training.encoder)

@@ -68,6 +68,7 @@ def _fit(
             time=develop.time,
             label=develop.label,
             test_start=snapshot.test_start,
+            target=target_of(spec.content),
         )
     encoder = FeatureEncoder.fit(develop.features, train_rows.table)
     # All are built before the first one is fitted: an hour's fit is not wasted on a typing error.

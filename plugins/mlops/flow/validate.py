@@ -99,6 +99,7 @@ def _test_rows(workspace: Workspace, spec: Spec, snapshot: SnapshotRow) -> Rows:
             time=develop.time,
             label=develop.label,
             test_start=snapshot.test_start,
+            target=target_of(spec.content),
         )
     return test_rows
 

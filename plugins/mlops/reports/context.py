@@ -6,8 +6,10 @@ left blank.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from mlops.core.period import Period
 from mlops.core.records import (
@@ -87,11 +89,14 @@ class Identity:
 
 @dataclass(frozen=True)
 class DataWindow:
-    """Rows of one window, and the share of true labels among them (0 to 1)."""
+    """Rows of one window.
+
+    :ivar labels: what is known of their labels; only the target knows its keys.
+    """
 
     period: Period
     rows: int
-    label_share: float | None
+    labels: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

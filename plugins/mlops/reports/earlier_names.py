@@ -16,7 +16,7 @@ from jinja2 import Environment
 from mlops.core.drift.psi import PSI
 from mlops.core.records import FeatureDrift, Metrics, MonitorResult
 from mlops.core.targets.binary.records import positive_share
-from mlops.reports.context import SeatView
+from mlops.reports.context import DataWindow, SeatView
 
 EARLIER_NAMES: Mapping[tuple[type, str], str] = {
     (SeatView, "people"): "required",
@@ -29,6 +29,7 @@ EARLIER_NAMES: Mapping[tuple[type, str], str] = {
 # What was an attribute once, computed from the records of today.
 EARLIER_VALUES: Mapping[tuple[type, str], tuple[str, Callable[[Any], Any]]] = {
     (Metrics, "positive_share"): ("positives / rows", positive_share),
+    (DataWindow, "label_share"): ("labels.label_share", lambda w: w.labels.get("label_share")),
 }
 
 

@@ -113,7 +113,10 @@ def missing_facts(context: ValidationContext) -> tuple[str, ...]:
         (identity.ledger_head is None, "The ledger's entry about this version."),
         (not context.sql, "The text of the queries."),
         (not context.tables, "The tables behind the queries."),
-        (context.train.label_share is None, "The share of true labels in the training rows."),
+        (
+            context.train.labels.get("label_share") is None,
+            "The share of true labels in the training rows.",
+        ),
         (
             found.metrics["auc"] is None,
             "AUC, average precision: the test rows have one class only.",

@@ -12,17 +12,18 @@ its top has to be light, and the rest is imported inside of its functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlops.core.records import Metrics
+from mlops.core.records import Check, Metrics
 from mlops.registry import Registry
 from mlops.spec import extensions
-from mlops.spec.model import Deploy, ModelSpec
+from mlops.spec.model import Contract, Deploy, ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -51,6 +52,16 @@ class Estimator(Protocol):
 
     def fit(self, x: Floats, y: Labels) -> Any:
         """Learn from a matrix of shape (rows, features) and labels of shape (rows,)."""
+
+
+class LabelCounter(Protocol):
+    """What is known of labels, gathered batch by batch in little memory."""
+
+    def update(self, column: pa.Array) -> None:
+        """Add the labels of a batch."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Plain JSON values; no key may be ``rows``, ``columns`` or ``newest``."""
 
 
 class RequireScores(Protocol):
@@ -100,6 +111,40 @@ class Target(Protocol):
 
     @property
     def undefined(self) -> str: ...
+
+    def require_label_type(self, name: str, kind: pa.DataType) -> None:
+        """Refuse a column whose type labels cannot have.
+
+        :raises DataRefused: with what to write in the SQL.
+        """
+
+    def read_labels(self, column: pa.ChunkedArray) -> Labels:
+        """The labels of some rows as ``fit`` and :meth:`measure` take them, shape (rows,)."""
+
+    def label_counter(self) -> LabelCounter:
+        """Counts the labels of a snapshot while its rows pass by."""
+
+    def label_facts(self, metrics: Metrics) -> Mapping[str, Any]:
+        """What is known of the labels of measured rows, as a label counter gives it."""
+
+    def remaining_facts(
+        self, facts: Mapping[str, Any], rows: int, tested: Metrics
+    ) -> Mapping[str, Any]:
+        """What is known of the labels of all rows but the tested ones.
+
+        :param facts: of all rows, as a label counter gave them.
+        :param rows: how many these are.
+        """
+
+    def check_labels(self, facts: Mapping[str, Any], contract: Contract) -> Iterable[Check]:
+        """Check the labels of a snapshot before anything is learnt from them."""
+
+    def check_side(self, periods: str, labels: Labels, column: str) -> Iterable[Check]:
+        """Check whether one side of the split has something to learn from or to test on.
+
+        :param periods: ``training`` or ``test``.
+        :param column: the name of the label.
+        """
 
     def predict(self, estimator: Any, matrix: Floats) -> Floats:
         """Predict encoded rows: the one path, in training, validation, packages and scoring.

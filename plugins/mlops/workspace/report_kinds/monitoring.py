@@ -88,7 +88,6 @@ def _context(transaction: Transaction, judged: MonitorRow) -> MonitoringContext:
         reference=DataWindow(
             period=Period(snapshot.train_start, snapshot.test_start),
             rows=snapshot.rows - evaluation.metrics.rows,
-            label_share=None,
         ),
         validated=evaluation.metrics,
         performance_bound=monitor.performance.at_most if bound is None else bound,

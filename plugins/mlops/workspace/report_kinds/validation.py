@@ -13,7 +13,7 @@ from mlops.core.records import (
     Metrics,
     from_json,
 )
-from mlops.core.targets.binary.records import positive_share
+from mlops.core.targets.target import Target, target_of
 from mlops.lineage.events.datasets import Dataset, DatasetNames
 from mlops.lineage.events.origin import Origin
 from mlops.reports.context import (
@@ -89,7 +89,7 @@ def validation_context(
     champion = validation.champion_metrics
     evaluation = from_json(Evaluation, validation.evaluation)
     develop = spec.content.develop
-    train, test = _windows(snapshot, evaluation.metrics)
+    train, test = _windows(target_of(spec.content), snapshot, evaluation.metrics)
     return ValidationContext(
         subject=subject_of(spec.content, version.signing_policy),
         identity=_identity(transaction, version, snapshot, training),
@@ -112,19 +112,19 @@ def validation_context(
     )
 
 
-def _windows(snapshot: SnapshotRow, tested: Metrics) -> tuple[DataWindow, DataWindow]:
-    """The training and the test window with their rows and label shares."""
-    rows = snapshot.rows - tested.rows
-    positives = round(snapshot.summary["label_share"] * snapshot.rows) - (tested["positives"] or 0)
+def _windows(
+    target: Target, snapshot: SnapshotRow, tested: Metrics
+) -> tuple[DataWindow, DataWindow]:
+    """The training and the test window with their rows and what is known of their labels."""
     train = DataWindow(
         period=Period(snapshot.train_start, snapshot.test_start),
-        rows=rows,
-        label_share=positives / rows if rows else None,
+        rows=snapshot.rows - tested.rows,
+        labels=target.remaining_facts(snapshot.summary, snapshot.rows, tested),
     )
     test = DataWindow(
         period=Period(snapshot.test_start, snapshot.test_end),
         rows=tested.rows,
-        label_share=positive_share(tested),
+        labels=target.label_facts(tested),
     )
     return train, test
 

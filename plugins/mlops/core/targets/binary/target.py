@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops.core.records import Metrics, to_json
+from mlops.core.records import Check, Metrics, to_json
 from mlops.core.targets.target import LOOK, MetricInfo
-from mlops.spec.model import Deploy
+from mlops.spec.model import Contract, Deploy
 
 if TYPE_CHECKING:
-    from mlops.core.targets.target import Floats, Labels
+    import pyarrow as pa
+
+    from mlops.core.targets.target import Floats, LabelCounter, Labels
 
 
 class BinaryTarget:
@@ -29,6 +31,50 @@ class BinaryTarget:
     predicts_with = ("predict_proba",)
     score_range = (0.0, 1.0)
     undefined = "the rows have one class only"
+
+    def require_label_type(self, name: str, kind: pa.DataType) -> None:
+        """A boolean, or a whole number of which 0 is false."""
+        from mlops.core.targets.binary import labels
+
+        labels.require_label_type(name, kind)
+
+    def read_labels(self, column: pa.ChunkedArray) -> Labels:
+        """Booleans."""
+        from mlops.core.targets.binary import labels
+
+        return labels.read_labels(column)
+
+    def label_counter(self) -> LabelCounter:
+        """The share of true labels."""
+        from mlops.core.targets.binary import labels
+
+        return labels.LabelCounter()
+
+    def label_facts(self, metrics: Metrics) -> Mapping[str, Any]:
+        """The share of true labels."""
+        from mlops.core.targets.binary import labels
+
+        return labels.label_facts(metrics)
+
+    def remaining_facts(
+        self, facts: Mapping[str, Any], rows: int, tested: Metrics
+    ) -> Mapping[str, Any]:
+        """The share of true labels."""
+        from mlops.core.targets.binary import labels
+
+        return labels.remaining_facts(facts, rows, tested)
+
+    def check_labels(self, facts: Mapping[str, Any], contract: Contract) -> Iterable[Check]:
+        """Both classes, in a share that the contract allows."""
+        from mlops.core.targets.binary import labels
+
+        return labels.check_labels(facts, contract)
+
+    def check_side(self, periods: str, labels: Labels, column: str) -> Iterable[Check]:
+        """Both classes."""
+        from mlops.core.targets.binary.labels import check_side
+
+        return (check_side(periods, labels, column),)
 
     def predict(self, estimator: Any, matrix: Floats) -> Floats:
         """The probability of a true label."""
