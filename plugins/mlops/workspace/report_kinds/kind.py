@@ -57,7 +57,7 @@ class ReportKind:
     def context(self, transaction: Transaction, about: ReportAbout, origin: Origin) -> Any:
         """Everything that the report shows, as one frozen record of recorded facts.
 
-        The same facts must give the same context: the clock of the run is no fact.
+        The same facts must give the same context: the clock of the run is not a fact.
 
         :param origin: names datasets, as in the lineage.
         """
