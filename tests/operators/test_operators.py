@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import (
 
 from mlops import errors
 from mlops.flow.judge import brief
-from mlops.operators.base import StepOperator, plain, translate_errors
+from mlops.operators.base import StepOperator, plain, translated
 from mlops.operators.control import ControlOperator
 from mlops.operators.lineage import known_inputs
 from mlops.operators.monitoring import (
@@ -277,7 +277,7 @@ def every_error(kind: type[errors.MlopsError] = errors.MlopsError) -> list[type[
 @pytest.mark.parametrize("kind", [kind for kind in every_error() if kind is not errors.NoDecision])
 def test_only_an_error_that_a_second_try_may_cure_is_retried(kind: type[errors.MlopsError]) -> None:
     error = kind("the thing", found=1, expected=2, action="do it")
-    with pytest.raises(AirflowException) as raised, translate_errors():
+    with pytest.raises(AirflowException) as raised, translated():
         raise error
     # Airflow retries every AirflowException but this kind.
     assert isinstance(raised.value, AirflowFailException) is not kind.retryable

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from mlops.approvals.eligibility import Person
 from mlops.approvals.signatures import SignedBytes
 from mlops.digests import digest_json
-from mlops.lineage.events.deploy import decision_made
+from mlops.lineage.events.deploy import decided
 from mlops.lineage.events.origin import Origin
 from mlops.lineage.events.run import GovernedRuns
 from mlops.store.connect import Transaction
@@ -104,7 +104,7 @@ def decision_row(
 def decision_events(transaction: Transaction, origin: Origin, row: DecisionRow) -> GovernedRuns:
     """The lineage of a decision, from the version and the report that it binds."""
     version = transaction.get(VersionRow, row.model, row.version)
-    return decision_made(
+    return decided(
         origin,
         row,
         version,

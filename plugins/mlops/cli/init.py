@@ -66,7 +66,7 @@ def init(folder: Path, start: Start | None = None) -> int:
         file.write_text(text, encoding="utf-8")
         print(f"wrote  {file}")
     print(
-        f"next: edit what says replace-me, then run `mlops check --include {folder}/include`"
+        f"next: edit what is marked replace-me, then run `mlops check --include {folder}/include`"
         if start
         else f"next: `mlops init {folder} --model …` writes a first spec from a table's columns"
     )

@@ -35,7 +35,7 @@ def safe_name(name: str) -> str:
     UTF-8; all other characters stay, so that ``urllib.parse.unquote`` reads it back. Never apply it
     twice.
 
-    :param name: of a table, a column, a job or one of our own things.
+    :param name: of a table, a column, a job or something of this library.
     :raises LineageError: when the name is empty, is not text, or is longer than 255 characters in
         that form.
     """
@@ -45,7 +45,7 @@ def safe_name(name: str) -> str:
         name.encode()
     except UnicodeEncodeError:
         _refuse("a name in the lineage", name, "text that can be written in UTF-8")
-    safe = _UNSAFE_ENDS.sub(_encode, _UNSAFE.sub(_encode, name))
+    safe = _UNSAFE_ENDS.sub(_encoded, _UNSAFE.sub(_encoded, name))
     if len(safe) > LONGEST:
         raise LineageError(
             f"the name {safe!r} is too long for the lineage",
@@ -78,7 +78,7 @@ def checked_namespace(namespace: str) -> str:
     return namespace
 
 
-def _encode(match: re.Match[str]) -> str:
+def _encoded(match: re.Match[str]) -> str:
     # quote() spares letters and digits, so a digit is written out by hand.
     text = match.group()
     return quote(text, safe="") if not text.isdecimal() else f"%{ord(text):02X}"

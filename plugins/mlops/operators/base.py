@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def translate_errors() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn our errors into Airflow's: a second try is made only where it can help."""
     try:
         yield
@@ -84,7 +84,7 @@ class StepOperator(EmitsLineage, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Load, call, save, report."""
         limit_openmp_threads()
-        with translate_errors():
+        with translated():
             workspace = open_workspace(
                 context,
                 warehouse_conn_id=self.warehouse_conn_id,

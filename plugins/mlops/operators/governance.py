@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from mlops.connections import run_identity, server_workspace
-from mlops.operators.base import plain, translate_errors
+from mlops.operators.base import plain, translated
 from mlops.operators.earlier_imports import warn_of_earlier_name
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class GovernanceStepOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         """Load, call, report."""
         workspace = server_workspace(run_identity(context))
-        with translate_errors():
+        with translated():
             result = self.step(workspace, context)
         self.log.info("%s", result)
         return result if isinstance(result, list) else plain(result)

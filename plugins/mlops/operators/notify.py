@@ -27,7 +27,7 @@ def notify(workspace: Workspace, notice: Notice, context: Any) -> bool:
         return False
     to = [notify.addresses.get(user, user) for user in notice.to]
     words = {"subject": notice.subject, "message": notice.text, "to": ", ".join(to)}
-    params = {name: _fill(value, words, to) for name, value in notify.params.items()}
+    params = {name: _filled(value, words, to) for name, value in notify.params.items()}
     module, _, name = notify.notifier.rpartition(".")
     try:
         getattr(import_module(module), name)(**params).notify(context)
@@ -38,7 +38,7 @@ def notify(workspace: Workspace, notice: Notice, context: Any) -> bool:
     return True
 
 
-def _fill(value: Any, words: dict[str, str], to: list[str]) -> Any:
+def _filled(value: Any, words: dict[str, str], to: list[str]) -> Any:
     if value == "{to}":
         return to
     if isinstance(value, str):

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from mlops.connections import open_workspace, pages_address, run_identity
 from mlops.lineage.events import dataset_names
-from mlops.operators.base import plain, translate_errors
+from mlops.operators.base import plain, translated
 from mlops.operators.lineage import EmitsLineage, Reads
 from mlops.settings import store_conn_id
 from mlops.vocabulary import APPROVE, APPROVE_WITH_CONDITIONS, REJECT
@@ -84,7 +84,7 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
         from mlops.approvals.requests import request_approval, unprocessed_decision
 
         workspace = self._workspace(context)
-        with translate_errors():
+        with translated():
             earlier = unprocessed_decision(workspace, since=_came_to_be(context))
             if earlier is not None:
                 return self._finish(context, _event(earlier), request_id=earlier.gate)
@@ -122,7 +122,7 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
             at=event["responded_at"],
         )
         workspace = self._workspace(context)
-        with translate_errors(), self.noting_lineage(workspace):
+        with translated(), self.noting_lineage(workspace):
             decision = record_response(
                 workspace,
                 model=self.model,
@@ -151,7 +151,7 @@ class ApprovalSensor(EmitsLineage, ApprovalOperator):
         from mlops.operators.notify import notify
 
         workspace = self._workspace(context)
-        with translate_errors():
+        with translated():
             notice = record_lapse(
                 workspace, model=self.model, version=int(self.version), seat=self.seat
             )

@@ -21,7 +21,7 @@ class Section(BaseModel):
     """A part of a spec: frozen, strict, no unknown key.
 
     A registered spec is known by the digest of its whole content, defaults included. So a key that
-    is added here later must be left out of the content where nobody gives it (``exclude_if``), or
+    is added here later must be left out of the content where it is not given (``exclude_if``), or
     every spec of before would be another one.
     """
 

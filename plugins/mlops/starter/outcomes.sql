@@ -1,4 +1,4 @@
--- Key and label of each case whose outcome was known by :as_of. Add the condition that says when
+-- Key and label of each case whose outcome was known by :as_of. Add the condition that defines when
 -- an outcome is known; without one, every row counts as known from its own time on.
 SELECT
     $key,

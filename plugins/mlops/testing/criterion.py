@@ -1,4 +1,4 @@
-"""What every kind of acceptance criterion has to do, whatever it measures."""
+"""What every kind of acceptance criterion has to do."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class CriterionConformance:
             other, evidence
         )
 
-    def test_rows_that_tell_nothing_give_a_reason_and_no_error(self) -> None:
+    def test_rows_that_show_nothing_give_a_reason_and_no_error(self) -> None:
         """One class, few rows, no live version: a number, or none with its reason."""
         for evidence in (
             example_evidence(labels="true"),

@@ -1,4 +1,4 @@
-"""What every drift statistic has to do, whatever it measures."""
+"""What every drift statistic has to do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DriftStatisticConformance:
 
     statistic: ClassVar[DriftStatistic]
 
-    def test_it_says_what_it_is(self) -> None:
+    def test_it_describes_itself(self) -> None:
         """Name, title, description and bins are such as reports and profiles can use."""
         statistic = self.statistic
         assert statistic.name == statistic.name.strip() != ""

@@ -1,4 +1,4 @@
-"""What every model format has to do, whatever library it is for."""
+"""What every model format has to do, for any library."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ sys.stdout.buffer.write(found.dump(estimator))
 class ModelFormatConformance:
     """Tests of one format; a subclass sets ``model_format`` and gives an estimator.
 
-    :cvar modules: the extension modules that register the format; none where an entry point of an
+    :cvar modules: the extension modules that register the format; none if an entry point of an
         installed distribution does.
     :cvar trusted: what a spec would name under ``trusted_types``.
     """
@@ -117,7 +117,7 @@ class ModelFormatConformance:
         assert all("." in name for name in names)
 
     def test_a_pickle_is_refused_and_not_executed(self) -> None:
-        """Whoever may write to the store must not run code where the model is loaded."""
+        """A user who may write to the store must not run code where the model is loaded."""
         with tempfile.TemporaryDirectory() as folder:
             mark = Path(folder) / "executed"
             for protocol in range(pickle.HIGHEST_PROTOCOL + 1):

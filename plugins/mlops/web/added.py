@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def links(places: Urls, model: str = "") -> tuple[PageLink, ...]:
-    """The added pages about a model, or about all; empty when an extension cannot be loaded."""
+    """The added pages about a model, or about all; none if an extension cannot be loaded."""
     try:
         pages = [page for _, page in PAGES.items()]
     except ExtensionError as error:

@@ -57,7 +57,7 @@ def _values(row: object) -> dict[str, object]:
 
 
 def test_a_signature_binds_the_version_and_the_report(events_of: EventsOf, spec: Spec) -> None:
-    (event,) = events_of(deploy.decision_made(ORIGIN, decision(), VERSION, spec, [REPORT]))
+    (event,) = events_of(deploy.decided(ORIGIN, decision(), VERSION, spec, [REPORT]))
     assert event["job"]["name"] == "churn.v4.approve"
     assert names(event, "inputs") == [MODEL, "reports/churn/v4/validation-88888888.html"]
     assert [read(event, position)["version"] for position in (0, 1)] == [sha(7), sha(8)]
@@ -76,7 +76,7 @@ def test_a_signature_that_did_not_count_is_recorded_with_its_reason(
     events_of: EventsOf, spec: Spec
 ) -> None:
     row = decision(counted=False, refusal="sam developed it", user_id="sam")
-    (event,) = events_of(deploy.decision_made(ORIGIN, row, VERSION, spec, []))
+    (event,) = events_of(deploy.decided(ORIGIN, row, VERSION, spec, []))
     assert names(event, "inputs") == [MODEL]
     approval = facet(event, "mlops_approval")
     assert (approval["counted"], approval["refusal"]) == (False, "sam developed it")

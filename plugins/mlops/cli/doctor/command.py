@@ -1,4 +1,4 @@
-"""``doctor`` checks the configuration for unsafe settings and lost lineage, and names each cure.
+"""``doctor``: what of a platform's configuration is unsafe or loses lineage, each with its cure.
 
 Airflow's configuration is read as Airflow reads it, OpenLineage's as its provider and its client
 read it. Nothing is changed. No secret is shown: each check chooses what it shows of a setting, and
@@ -49,11 +49,11 @@ def doctor(*, in_json: bool = False) -> int:
 
 def examine() -> list[CheckResult]:
     """The results of all checks; a check that cannot run is a finding too."""
-    with _silence_airflow():
-        return [one for check in CHECKS for one in _run_check(check)]
+    with _quiet():
+        return [one for check in CHECKS for one in _tried(check)]
 
 
-def _run_check(check: Check) -> list[CheckResult]:
+def _tried(check: Check) -> list[CheckResult]:
     try:
         return list(check())
     except Exception as error:  # noqa: BLE001 (a platform may be broken in any way)
@@ -81,7 +81,7 @@ def _print(findings: list[Finding], passed: list[str]) -> None:
 
 
 @contextmanager
-def _silence_airflow() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """What Airflow and its plugins log, warn of or print while they are read is not for here."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

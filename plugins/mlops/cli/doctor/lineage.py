@@ -9,7 +9,7 @@ from mlops.cli.doctor.findings import Check, CheckResult, Finding, Passed, of_er
 from mlops.cli.doctor.store import open_store
 from mlops.errors import LineageError, StoreError
 from mlops.lineage.marquez.client import Marquez
-from mlops.lineage.marquez.relay import refusals, waiting, was_emptied
+from mlops.lineage.marquez.relay import emptied, refusals, waiting
 from mlops.settings import marquez_api_key, marquez_url
 
 _NO_RUN = str(UUID(int=0))
@@ -52,15 +52,15 @@ def marquez() -> Iterator[CheckResult]:
         )
         return
     yield Passed(f"Marquez answers at {place(url)}")
-    yield from _delivery_findings(server)
+    yield from _delivered(server)
 
 
-def _delivery_findings(server: Marquez) -> Iterator[CheckResult]:
+def _delivered(server: Marquez) -> Iterator[CheckResult]:
     try:
         store = open_store()
         left = waiting(store, server.url)
         held_back = refusals(store, server.url)
-        lost = was_emptied(store, server)
+        lost = emptied(store, server)
     except StoreError:
         return  # the check of the store reports it
     if held_back:

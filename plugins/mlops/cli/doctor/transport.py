@@ -56,7 +56,7 @@ def _of(transport: type, kind: str, config: Config) -> Iterator[CheckResult]:
     if issubclass(transport, known.TransformTransport):
         yield from transports(dict(config.get("transport") or {}))
         return
-    sound = _read_config(transport, config)
+    sound = _sound(transport, config)
     if sound is None:
         yield _finding(
             "loses lineage",
@@ -89,7 +89,7 @@ def _of(transport: type, kind: str, config: Config) -> Iterator[CheckResult]:
         yield Passed(f"OpenLineage's transport is '{kind}'")
 
 
-def _read_config(transport: Any, config: Config) -> Any:
+def _sound(transport: Any, config: Config) -> Any:
     """The transport's own reading of its configuration; nothing is opened."""
     try:
         return transport.config_class.from_dict(copy.deepcopy(config))

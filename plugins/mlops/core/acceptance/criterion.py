@@ -51,7 +51,7 @@ class Measurement:
     """What a criterion measured.
 
     :ivar value: None if it could not be measured; ``note`` then has the reason.
-    :ivar waived: the criterion has nothing to hold against its bound and so stops nobody, as a
+    :ivar waived: the criterion has nothing to compare with its bound and so stops no version, as a
         comparison with the live version where no version is live.
     """
 
@@ -81,7 +81,7 @@ class Criterion(Protocol):
     def measure(self, gate: Gate, evidence: Evidence) -> Measurement:
         """Measure the candidate. The bound is not the criterion's matter.
 
-        :returns: ``value`` is None, never an exception, for what the rows cannot tell.
+        :returns: ``value`` is None, never an exception, for what the rows do not show.
         """
 
 

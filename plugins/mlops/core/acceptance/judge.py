@@ -60,7 +60,7 @@ def _judge(gate: Gate, evidence: Evidence) -> GateResult:
         raise ExtensionError(
             f"acceptance criterion '{gate.kind_name}' could not measure",
             found=f"{type(error).__name__}: {error}",
-            expected="a measurement whose value is None for what the rows cannot tell",
+            expected="a measurement whose value is None for what the rows do not show",
             action="correct the extension, and clear the task",
         ) from error
     return GateResult(

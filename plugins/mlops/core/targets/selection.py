@@ -11,7 +11,7 @@ from mlops.errors import TrainingError
 
 
 def metric_info(target: Target, name: str) -> MetricInfo:
-    """What is known of a metric of the target; a name of an extension that is gone is its title."""
+    """What is known of a metric of the target; the name of a removed extension is its title."""
     return next((info for info in target.metrics if info.name == name), MetricInfo(name, name))
 
 

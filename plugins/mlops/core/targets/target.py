@@ -1,6 +1,6 @@
 """What a target is: what is predicted of each row, and all that follows from its kind.
 
-A label of two values is scored by probabilities and judged by AUC; an amount is not. Whatever
+A label of two values is scored by probabilities and judged by AUC; an amount is not. What
 differs between the two belongs to a target, and nothing else asks which one a model has. A target
 is an object that keeps to :class:`Target`, registered under the name that a spec gives as
 ``develop.target``; ``binary`` is the first one. ``docs/extend/target.md`` adds one from outside the

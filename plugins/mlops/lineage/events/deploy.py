@@ -45,7 +45,7 @@ def report_written(
     )
 
 
-def decision_made(
+def decided(
     origin: Origin, row: DecisionRow, version: VersionRow, spec: Spec, reports: Sequence[ReportRow]
 ) -> GovernedRuns:
     """An answer to a request, whether it counted or not, with the digests that it binds."""

@@ -75,14 +75,14 @@ def snapshot_checked(origin: Origin, row: CheckRow, snapshot: SnapshotRow) -> Go
         Run(
             job=f"{snapshot.model}.s{snapshot.id[:SHORT]}.check_data",
             at=row.checked_at,
-            inputs=(Port(origin.snapshot(snapshot), io=_assertions(row, snapshot.sha256)),),
+            inputs=(Port(origin.snapshot(snapshot), io=_checked(row, snapshot.sha256)),),
             outputs=(Port(origin.names.ours(name), facets.version(row.digest)),),
             run_facets=facets.checks(row.checks),
         ),
     )
 
 
-def _assertions(row: CheckRow, sha256: str) -> dict[str, Any]:
+def _checked(row: CheckRow, sha256: str) -> dict[str, Any]:
     found = [
         {"name": check["name"], "passed": check["passed"], "column": check["subject"]}
         for check in row.checks

@@ -45,14 +45,14 @@ def content_of(query: str, found: QueryReading, columns: ColumnLineage) -> dict[
             for table in found.tables
         ],
         "columns": {
-            name: [_edge_json(edge) for edge in edges] for name, edges in columns.columns.items()
+            name: [_kept(edge) for edge in edges] for name, edges in columns.columns.items()
         },
-        "rows": [_edge_json(edge) for edge in columns.dataset],
+        "rows": [_kept(edge) for edge in columns.dataset],
         "unknown": list(columns.unknown),
     }
 
 
-def _edge_json(edge: Edge) -> list[str]:
+def _kept(edge: Edge) -> list[str]:
     source = edge.source
     return [
         source.schema,
@@ -67,11 +67,11 @@ def _edge_json(edge: Edge) -> list[str]:
 def sources_read(origin: Origin, row: ReadingRow) -> GovernedRuns:
     """One ``observe`` run for each table: its columns as they are, and its state as it was."""
     return origin.events_for(
-        row.model, *(_observation(origin, row, table) for table in row.content["tables"])
+        row.model, *(_observed(origin, row, table) for table in row.content["tables"])
     )
 
 
-def _observation(origin: Origin, row: ReadingRow, found: Mapping[str, Any]) -> Run:
+def _observed(origin: Origin, row: ReadingRow, found: Mapping[str, Any]) -> Run:
     table = _table(origin, found)
     contract = origin.names.ours(f"contracts/{table.name}", table.columns)
     names = [name for name, _ in table.columns]

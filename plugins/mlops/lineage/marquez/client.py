@@ -65,7 +65,7 @@ class Marquez:
     def __init__(
         self, url: str, *, timeout_s: float = DEFAULT_TIMEOUT_S, api_key: str | None = None
     ) -> None:
-        self.url = _check_url(url)
+        self.url = _checked(url)
         self._timeout_s = timeout_s
         self._headers = {"Accept": "application/json", "User-Agent": "mlops"}
         if api_key:
@@ -163,7 +163,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())[:SHOWN_CHARACTERS]
 
 
-def _check_url(url: str) -> str:
+def _checked(url: str) -> str:
     """The URL without its last slash.
 
     :raises LineageError: when it is not one.

@@ -71,24 +71,24 @@ def deliver(store: Store, marquez: Marquez) -> Delivery:
             return Delivery(busy=True)
         try:
             # Also shows in one short call that the receiver is away.
-            again = was_emptied(store, marquez)
+            again = emptied(store, marquez)
         except LineageUnreachable as error:
-            return _with_waiting(store, marquez.url, Delivery(unreachable=str(error)))
+            return _counted(store, marquez.url, Delivery(unreachable=str(error)))
         with store.transaction() as transaction:
             if again:
                 _insert(transaction, marquez.url, 0, 0, RESET, "a run that had arrived was missing")
             progress = _progress(transaction, marquez.url)
         found = _round(store, marquez, progress)
-        return _with_waiting(store, marquez.url, replace(found, again=again))
+        return _counted(store, marquez.url, replace(found, again=again))
 
 
-def was_emptied(store: Store, marquez: Marquez) -> bool:
+def emptied(store: Store, marquez: Marquez) -> bool:
     """Whether a run that had arrived is missing.
 
     :raises LineageUnreachable: the receiver does not answer.
     """
     with store.transaction() as transaction:
-        known = _arrived_runs(transaction, marquez.url, _progress(transaction, marquez.url))
+        known = _arrived(transaction, marquez.url, _progress(transaction, marquez.url))
     return any(marquez.run(run_id) is None for run_id in known)
 
 
@@ -203,11 +203,11 @@ def _waiting(transaction: Transaction, destination: str, progress: _Progress) ->
     return count or 0
 
 
-def _with_waiting(store: Store, destination: str, found: Delivery) -> Delivery:
+def _counted(store: Store, destination: str, found: Delivery) -> Delivery:
     return replace(found, waiting=waiting(store, destination))
 
 
-def _arrived_runs(transaction: Transaction, destination: str, progress: _Progress) -> list[str]:
+def _arrived(transaction: Transaction, destination: str, progress: _Progress) -> list[str]:
     """Runs that must be there: those of the first and of the last entry that have arrived."""
     ends = transaction.session.execute(
         select(func.min(_delivery.seq), func.max(_delivery.seq)).where(

@@ -79,10 +79,10 @@ def load(transaction: Transaction) -> Graph:
         .order_by(LineageEventRow.seq, LineageEventRow.position)
         .execution_options(yield_per=500)
     )
-    return link_runs([_run(json.loads(row.body), (row.seq, row.position)) for row in rows])
+    return linked([_run(json.loads(row.body), (row.seq, row.position)) for row in rows])
 
 
-def link_runs(runs: Iterable[GovernedRun]) -> Graph:
+def linked(runs: Iterable[GovernedRun]) -> Graph:
     """Link each reading with the runs that wrote what was read; runs come in ledger order."""
     ordered = tuple(runs)
     consumers: dict[str, list[GovernedRun]] = defaultdict(list)

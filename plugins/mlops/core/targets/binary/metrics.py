@@ -1,6 +1,6 @@
 """How good probabilities of a true label are: metrics, curves and counts at a threshold.
 
-AUC and average precision are None where the labels have one class only. The calibration error is
+AUC and average precision are None if the labels have one class only. The calibration error is
 the expected calibration error over ten bins of equal count (Naeini et al. 2015); Brier score and
 log loss are as in scikit-learn.
 """
