@@ -236,6 +236,8 @@ def _predictions(origin: Origin, version: VersionRow, spec: Spec) -> tuple[Datas
 
 
 def _batch(row: BatchRow) -> Facets:
+    # Summaries of the earliest batches have fewer keys.
+    unseen = row.summary.get("unseen", {})
     return facets.batch(
         model=row.model,
         version=row.version,
@@ -244,7 +246,7 @@ def _batch(row: BatchRow) -> Facets:
         window_start=row.window_start,
         window_end=row.window_end,
         rows=row.rows,
-        unseen=[{"name": n, "rows": count} for n, count in sorted(row.summary["unseen"].items())],
+        unseen=[{"name": n, "rows": count} for n, count in sorted(unseen.items())],
     )
 
 
