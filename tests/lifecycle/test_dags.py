@@ -220,8 +220,9 @@ def test_governance_looks_after_all_models_in_tasks_that_wait_for_no_other(
     project: Parsed,
 ) -> None:
     dag = project.dags["mlops_governance"]
-    assert set(dag.tasks) == {"ledger", "lineage", "reviews", "reminders"}
+    assert set(dag.tasks) == {"artifacts", "ledger", "lineage", "reviews", "reminders"}
     assert dag.types == {
+        "artifacts": "RemoveLeftoversOperator",
         "ledger": "VerifyLedgerOperator",
         "lineage": "DeliverLineageOperator",
         "reviews": "ReviewOperator",

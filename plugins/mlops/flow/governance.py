@@ -1,4 +1,4 @@
-"""All models: is the ledger whole, whose review is overdue, which signatures end soon."""
+"""All models: the ledger is whole, which reviews and signatures end, what crashed tasks left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlops.spec.signatories import eligible_users, has_enough_signatories
 from mlops.store import ledger
 from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, DeploymentRow, VersionRow
-from mlops.workspace.results import LedgerVerified, Reviewed
+from mlops.workspace.results import LedgerVerified, LeftoversRemoved, Reviewed
 from mlops.workspace.workspace import Workspace, now, registered_spec
 
 SOON_DAYS = 30
@@ -92,6 +92,11 @@ def expiring_signatures(
             if row.valid_until is not None and row.valid_until <= at + within
         ]
     return tuple(lines)
+
+
+def remove_leftovers(workspace: Workspace) -> LeftoversRemoved:
+    """Remove the files that tasks which crashed had begun to write, a day after they began."""
+    return LeftoversRemoved(files=workspace.artifacts.remove_leftovers())
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from mlops.lifecycle.common import DAG_START, DEFAULT_ARGS
 from mlops.operators.governance import (
     DeliverLineageOperator,
     RemindOperator,
+    RemoveLeftoversOperator,
     ReviewOperator,
     VerifyLedgerOperator,
 )
@@ -18,12 +19,13 @@ TEXT = """### All models
 Every hour: **ledger** walks the hash chain and fails where it is broken; **reviews** names live
 models whose review is overdue and signatures that end soon; **reminders** notifies people, through
 the notifier that their policy names, of approval requests near their deadline, each once;
-**lineage** delivers to Marquez what has not arrived there yet.
+**lineage** delivers to Marquez what has not arrived there yet; **artifacts** removes files that
+tasks which crashed had begun to write more than a day ago.
 """
 
 
 def governance_dag() -> DAG:
-    """ledger, reviews, reminders, lineage: four tasks that do not wait for one another."""
+    """ledger, reviews, reminders, lineage, artifacts: tasks that do not wait for one another."""
     dag = DAG(
         dag_id=GOVERNANCE_DAG,
         dag_display_name="mlops governance",
@@ -41,4 +43,5 @@ def governance_dag() -> DAG:
         ReviewOperator(task_id="reviews")
         RemindOperator(task_id="reminders")
         DeliverLineageOperator(task_id="lineage")
+        RemoveLeftoversOperator(task_id="artifacts")
     return dag

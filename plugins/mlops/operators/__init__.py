@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlops.operators.governance import (
         DeliverLineageOperator,
         RemindOperator,
+        RemoveLeftoversOperator,
         ReviewOperator,
         VerifyLedgerOperator,
     )
@@ -52,6 +53,7 @@ __all__ = [
     "PackageOperator",
     "PublishOperator",
     "RemindOperator",
+    "RemoveLeftoversOperator",
     "ReviewOperator",
     "ScoreOperator",
     "SnapshotOperator",

@@ -71,7 +71,7 @@ class RemindOperator(GovernanceStepOperator):
     generated_task = "governance.reminders"
 
     def step(self, workspace: Workspace, context: Context) -> list[str]:
-        """Run :func:`mlops.approvals.reminders.due`, and notify."""
+        """Run :func:`mlops.approvals.reminders.due_notices`, and notify."""
         from mlops.approvals.reminders import due_notices
         from mlops.operators.notify import notify
         from mlops.workspace.workspace import now
@@ -104,6 +104,18 @@ class DeliverLineageOperator(GovernanceStepOperator):
                 "python -m mlops trace reads it, and a Marquez that comes later receives all of it."
             )
         return deliver_lineage(workspace, url, api_key=marquez_api_key())
+
+
+class RemoveLeftoversOperator(GovernanceStepOperator):
+    """Remove files that tasks which crashed had begun to write into the artifact folder."""
+
+    generated_task = "governance.artifacts"
+
+    def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
+        """Run :func:`mlops.flow.governance.remove_leftovers`."""
+        from mlops.flow.governance import remove_leftovers
+
+        return remove_leftovers(workspace)
 
 
 _EARLIER_STEPS = {

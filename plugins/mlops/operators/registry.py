@@ -42,6 +42,7 @@ _MODULES: Mapping[str, tuple[str, ...]] = {
         "ReviewOperator",
         "RemindOperator",
         "DeliverLineageOperator",
+        "RemoveLeftoversOperator",
     ),
 }
 

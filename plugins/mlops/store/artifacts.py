@@ -14,7 +14,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -127,10 +127,6 @@ class Artifacts:
             part.unlink(missing_ok=True)
         return copy
 
-    def exists(self, digest: str) -> bool:
-        """Whether something is kept under this digest; its bytes are not read."""
-        return bool(self._place(digest).exists())
-
     def location(self, digest: str) -> str:
         """Where an artifact is, or would be: a path or a URL."""
         return str(self._place(digest))
@@ -138,7 +134,7 @@ class Artifacts:
     def remove_leftovers(self, *, older_than_hours: float = 24.0) -> int:
         """Remove what a crash left before it got its name; returns how many files.
 
-        Where the store does not say when a file was written, it is left alone.
+        A file of unknown age is left alone, and so is one that another task removes or renames.
 
         :param older_than_hours: younger ones may still be arriving.
         """
@@ -146,11 +142,12 @@ class Artifacts:
         if not folder.exists():
             return removed
         for part in list(folder.iterdir()):
-            written_at = part.stat().st_mtime
-            age_hours = (time.time() - written_at) / _SECONDS_AN_HOUR
-            if written_at and age_hours >= older_than_hours:
-                part.unlink()
-                removed += 1
+            with suppress(FileNotFoundError):
+                written_at = part.stat().st_mtime
+                age_hours = (time.time() - written_at) / _SECONDS_AN_HOUR
+                if written_at and age_hours >= older_than_hours:
+                    part.unlink()
+                    removed += 1
         return removed
 
     def _place(self, digest: str) -> Any:

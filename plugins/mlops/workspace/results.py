@@ -182,6 +182,13 @@ class LineageDelivered:
 
 
 @dataclass(frozen=True)
+class LeftoversRemoved:
+    """Files that tasks which crashed had left in the artifact folder."""
+
+    files: int
+
+
+@dataclass(frozen=True)
 class Reviewed:
     """Live models whose review is overdue, and signatures that end soon, a line each."""
 
