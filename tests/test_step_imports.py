@@ -23,11 +23,17 @@ STEPS = {
     "mlops.flow.check_input": MODELS,
     "mlops.flow.control": MODELS,
     "mlops.flow.deploy": MODELS,
+    "mlops.flow.document": DATA | MODELS | SQL,
     "mlops.flow.governance": DATA | MODELS | SQL,
     "mlops.flow.intake": DATA | MODELS | {"alembic"},
     "mlops.flow.judge": DATA | MODELS | SQL,
     "mlops.flow.measure": MODELS,
     "mlops.flow.publish": DATA | MODELS | SQL,
+    # Each step maps its fact to lineage.
+    "mlops.lineage.events.deploy": DATA | MODELS | SQL | {"openlineage"},
+    "mlops.lineage.events.develop": DATA | MODELS | SQL | {"openlineage"},
+    "mlops.lineage.events.monitor": DATA | MODELS | SQL | {"openlineage"},
+    "mlops.lineage.events.operational": DATA | MODELS | SQL | {"openlineage"},
     # These construct models, when they run.
     "mlops.flow.package": MODELS,
     "mlops.flow.score": MODELS,

@@ -11,6 +11,7 @@ from mlops.core.records import Evaluation, MonitorResult, from_json
 from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.events.origin import Origin
 from mlops.reports.context import DataWindow, MonitoringContext, WindowResult
+from mlops.reports.monitoring import monitoring_report
 from mlops.store.connect import Transaction
 from mlops.store.tables import (
     DeploymentRow,
@@ -42,9 +43,6 @@ class MonitoringReport(ReportKind):
 
     def html(self, context: MonitoringContext, overrides: Path) -> str:
         """See :func:`mlops.reports.monitoring.monitoring_report`."""
-        # Imported here, since pages only look up the title.
-        from mlops.reports.monitoring import monitoring_report  # noqa: PLC0415
-
         return monitoring_report(context, templates=overrides)
 
     def sources(

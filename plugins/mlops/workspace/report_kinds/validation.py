@@ -23,10 +23,12 @@ from mlops.reports.context import (
     features_of,
     subject_of,
 )
+from mlops.reports.validation import validation_report
 from mlops.spec.load import Spec
 from mlops.store.connect import Transaction
 from mlops.store.tables import (
     CheckRow,
+    ReadingRow,
     SnapshotRow,
     SpecRow,
     TrainingRow,
@@ -59,9 +61,6 @@ class ValidationReport(ReportKind):
 
     def html(self, context: ValidationContext, overrides: Path) -> str:
         """See :func:`mlops.reports.validation.validation_report`."""
-        # Imported here, since pages only look up the title.
-        from mlops.reports.validation import validation_report  # noqa: PLC0415
-
         return validation_report(context, templates=overrides)
 
     def sources(
@@ -103,7 +102,7 @@ def validation_context(
         select_by=develop.select_by,
         gates=tuple(from_json(GateResult, item) for item in validation.gates),
         evaluation=evaluation,
-        tables=tuple(dataset.name for dataset in names.tables_of(snapshot.query)),
+        tables=tuple(dataset.name for dataset in _tables(transaction, snapshot, names)),
         champion=from_json(Metrics, champion) if champion else None,
         champion_version=version.champion or None,
         model_format=develop.format_of(training.chosen),
@@ -149,6 +148,17 @@ def _identity(
             subject=version_subject(version.model, version.number),
         ),
     )
+
+
+def _tables(
+    transaction: Transaction, snapshot: SnapshotRow, names: DatasetNames
+) -> tuple[Dataset, ...]:
+    """The tables that the snapshot was read from, as the warehouse named them then."""
+    readings = transaction.find(ReadingRow, subject=snapshot.id)
+    if not readings:  # from before readings were recorded
+        return names.tables_of(snapshot.query)
+    first = min(readings, key=lambda row: row.read_at)
+    return tuple(names.table(item["schema"], item["table"]) for item in first.content["tables"])
 
 
 def _queries(spec: Spec) -> tuple[tuple[str, str], ...]:
