@@ -34,8 +34,8 @@ PROJECT = Path(__file__).parents[3]
 UV = str(Path(sys.executable).parent / "uv")
 MODEL = "credit"
 DAGS = [f"{MODEL}_{phase}" for phase in ("release", "score", "monitor", "control")]
-# The goal is 15 minutes for a person; of these, what the machine needs.
-MOST_SECONDS = 600
+# The goal is 15 minutes, with what a person reads and types; alone, the machine takes about three.
+MOST_SECONDS = 900
 
 TABLE = """
 CREATE TABLE loans AS
@@ -175,6 +175,7 @@ def test_pip_finds_nothing_wrong(environment: Environment) -> None:
     assert "openlineage" not in listed, "what is optional is not installed"
 
 
+@pytest.mark.timeout(1500)
 def test_from_the_first_command_to_a_live_model_and_away_again(
     environment: Environment, platform: InstalledPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
