@@ -10,7 +10,7 @@ from demo.users import USERS
 from mlops.core.period import Period
 from mlops.core.records import CandidateResult, GateResult, MonitorResult, from_json
 from mlops.lineage.marquez.relay import waiting
-from mlops.store.connect import Store, Transaction
+from mlops.store.connect import Store
 from mlops.store.tables import (
     BatchRow,
     DecisionRow,
@@ -22,6 +22,7 @@ from mlops.store.tables import (
     ValidationRow,
     VersionRow,
 )
+from mlops.store.transaction import Transaction
 
 WIDTH = 11
 SHOWN_FEATURES = 3

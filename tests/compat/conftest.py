@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from mlops.store.connect import Transaction
 from mlops.store.migrate import upgrade
+from mlops.store.transaction import Transaction
 from tests.compat.earlier import EXPECTED, FILES, MODEL, OWNER
 from tests.fixtures.life import TASK_ROLE, Life, elsewhere, life
 

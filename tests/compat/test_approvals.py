@@ -15,10 +15,10 @@ from mlops.cli.main import main
 from mlops.errors import NotSigned
 from mlops.flow.control import find_starter
 from mlops.flow.governance import find_reviews
-from mlops.store.connect import Transaction
 from mlops.store.tables import (
     VersionRow,
 )
+from mlops.store.transaction import Transaction
 from mlops.views.history import model_history
 from mlops.views.inventory import summaries
 from tests.compat.earlier import AT, EARLIER, EXPECTED, LIVE, MODEL, in_run, plain

@@ -10,7 +10,7 @@ from mlops.lineage.marquez.relay import deliver
 from mlops.lineage.marquez.relay import waiting as events_waiting
 from mlops.lineage.trace.graph import load as load_graph
 from mlops.lineage.trace.trace import trace
-from mlops.store.connect import Transaction
+from mlops.store.transaction import Transaction
 from tests.compat.earlier import EARLIER, EXPECTED, MARQUEZ
 from tests.fixtures.life import Life
 

@@ -7,10 +7,10 @@ import pytest
 from mlops.cli.main import main
 from mlops.digests import digest_json
 from mlops.spec.load import Include, Spec
-from mlops.store.connect import Transaction
 from mlops.store.tables import (
     SpecRow,
 )
+from mlops.store.transaction import Transaction
 from tests.compat.earlier import EARLIER, EXPECTED, FILES, LIVED, MODEL, SPECS
 from tests.fixtures.life import Life
 

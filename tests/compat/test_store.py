@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from mlops.cli.main import main
 from mlops.store import ledger
-from mlops.store.connect import Transaction, make_engine
+from mlops.store.connect import make_engine
 from mlops.store.migrate import upgrade
 from mlops.store.tables import (
     ReportRow,
@@ -19,6 +19,7 @@ from mlops.store.tables import (
     TrainingRow,
     VersionRow,
 )
+from mlops.store.transaction import Transaction
 from tests.compat.earlier import EARLIER, EXPECTED, FILES, plain
 from tests.fixtures.life import TASK_ROLE, Life, content
 

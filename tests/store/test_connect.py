@@ -21,9 +21,10 @@ from mlops.errors import (
 )
 from mlops.spec.load import Include, Spec
 from mlops.store import ledger
-from mlops.store.connect import Store, Transaction, head_revision, parameters_of
+from mlops.store.connect import Store, head_revision, parameters_of
 from mlops.store.migrate import upgrade
 from mlops.store.tables import Base, CaseRow, DeploymentRow, LedgerRow, ReportRow, SpecRow
+from mlops.store.transaction import Transaction
 
 PROJECT = Path(__file__).parents[2]
 AT = datetime(2026, 3, 14, 1, 59, 26, 535897, tzinfo=UTC)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mlops.approvals.eligibility import Person
-from mlops.approvals.signatures import SignedBytes
+from mlops.approvals.signed_bytes import SignedBytes
 from mlops.digests import digest_json
 from mlops.lineage.events.deploy import decided
 from mlops.lineage.events.origin import Origin
 from mlops.lineage.events.run import GovernedRuns
-from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, ReportRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import (
     APPROVALS,
     APPROVE,

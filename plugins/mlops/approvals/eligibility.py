@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops.approvals.signatures import SeatStatus, count_answers, find_answers, signed_bytes
+from mlops.approvals.signatures import SeatStatus, count_answers, find_answers
+from mlops.approvals.signed_bytes import signed_bytes
 from mlops.errors import SpecError
 from mlops.spec.policy import Seat
 from mlops.spec.signatories import normalize_name
-from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import APPROVALS, APPROVE_WITH_CONDITIONS, REJECT, REVOKE
 from mlops.workspace.workspace import Workspace
 

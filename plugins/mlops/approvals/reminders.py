@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mlops.spec.policy import Notify
-from mlops.store.connect import Transaction
 from mlops.store.tables import ApprovalRequestRow, DecisionRow, NoticeRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import ESCALATION, LAPSED, REMINDER, LedgerAction
 from mlops.workspace.workspace import Workspace, now
 

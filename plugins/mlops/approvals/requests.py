@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 
 from mlops.approvals.eligibility import Person, current_seat, duty_conflict
 from mlops.approvals.evidence import evidence
-from mlops.approvals.signatures import signed_bytes
+from mlops.approvals.signed_bytes import signed_bytes
 from mlops.digests import digest_json
 from mlops.errors import SignOffError
-from mlops.store.connect import Transaction
 from mlops.store.tables import (
     ApprovalRequestRow,
     DecisionRow,
@@ -19,6 +18,7 @@ from mlops.store.tables import (
     ResponseReadRow,
     VersionRow,
 )
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import LedgerAction, version_subject
 from mlops.workspace.results import Decision
 from mlops.workspace.workspace import RunIdentity, Workspace, now

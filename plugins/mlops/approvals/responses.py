@@ -8,10 +8,11 @@ from mlops.approvals.decisions import Answer, decision_events, decision_row, rec
 from mlops.approvals.eligibility import Person, current_seat, refusal_reason
 from mlops.approvals.reminders import Notice
 from mlops.approvals.requests import approval_request_id
-from mlops.approvals.signatures import seat_statuses, seats_needed, signed_bytes
+from mlops.approvals.signatures import seat_statuses, seats_needed
+from mlops.approvals.signed_bytes import signed_bytes
 from mlops.spec.policy import Seat
-from mlops.store.connect import Transaction
 from mlops.store.tables import ApprovalRequestRow, DecisionRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import LAPSE, LAPSED, REJECT, TIMEOUT
 from mlops.workspace.results import Decision
 from mlops.workspace.workspace import Workspace, now

@@ -9,8 +9,8 @@ from typing import Literal
 
 from mlops.approvals.signatures import SeatStatus, seat_statuses, seats_needed
 from mlops.errors import NotSigned
-from mlops.store.connect import Transaction
 from mlops.store.tables import ApprovalRequestRow, DecisionRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import LAPSE, REJECT, REVOKE
 
 SeatState = Literal["signed", "open", "rejected", "revoked", "lapsed", "invalid"]

@@ -11,25 +11,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from mlops.approvals.signed_bytes import SignedBytes, signed_bytes
 from mlops.errors import NotSigned
 from mlops.spec.load import Spec
 from mlops.spec.policy import Seat
-from mlops.store.connect import LedgerBacked, Transaction
 from mlops.store.tables import (
     DecisionRow,
-    ReportRow,
-    SnapshotRow,
     SpecRow,
     TrainingRow,
     VersionRow,
 )
+from mlops.store.transaction import LedgerBacked, Transaction
 from mlops.vocabulary import (
     APPROVALS,
     LAPSE,
     MARK_SUCCESS,
     REJECT,
     REVOKE,
-    VALIDATION_REPORT,
     version_subject,
 )
 
@@ -39,31 +37,6 @@ _ANSWERS = {
     LAPSE: "none of {} answered in time",
 }
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class SignedBytes:
-    """The digests that a signature binds; one that differs makes it a signature of other bytes.
-
-    :ivar evidence_digest: of the newest validation report.
-    :ivar reports: digests of all of them. A report that is written later does not undo a signature
-        on an earlier one that the store still knows.
-    """
-
-    package_digest: str
-    spec_digest: str
-    snapshot_digest: str
-    evidence_digest: str
-    criteria_digest: str
-    reports: tuple[str, ...] = field(default=(), repr=False)
-
-    def digests(self) -> dict[str, str]:
-        """Each digest by what it is of."""
-        return {
-            name.removesuffix("_digest"): value
-            for name, value in vars(self).items()
-            if name.endswith("_digest")
-        }
 
 
 @dataclass(frozen=True)
@@ -90,33 +63,6 @@ class SeatStatus:
     def signed_by(self) -> tuple[str, ...]:
         """The names of the people whose signatures hold."""
         return tuple(sorted(self.signed.values()))
-
-
-def signed_bytes(transaction: Transaction, version: VersionRow) -> SignedBytes:
-    """What a signature of this version binds.
-
-    :raises NotSigned: the version has no validation report yet, so there is nothing to sign on.
-    """
-    reports = transaction.find(
-        ReportRow, model=version.model, version=version.number, kind=VALIDATION_REPORT
-    )
-    if not reports:
-        raise NotSigned(
-            f"{version.model} v{version.number}",
-            found="no validation report",
-            expected="evidence that approvers can read before they sign",
-            action="run the task 'document' first",
-        )
-    newest = max(reports, key=lambda report: report.written_at)
-    snapshot = transaction.get(SnapshotRow, version.snapshot_id)
-    return SignedBytes(
-        package_digest=version.package_digest,
-        spec_digest=version.spec_digest,
-        snapshot_digest=snapshot.sha256,
-        evidence_digest=newest.sha256,
-        criteria_digest=version.criteria_digest,
-        reports=tuple(sorted(report.sha256 for report in reports)),
-    )
 
 
 def seats_needed(version: VersionRow) -> dict[str, Seat]:

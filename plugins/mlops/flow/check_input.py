@@ -20,8 +20,8 @@ from mlops.flow.scorer import scorer_of
 from mlops.flow.source_access import Reading, record_reading, source_access
 from mlops.lineage.events.deploy import input_checked
 from mlops.spec.load import Spec
-from mlops.store.connect import Transaction
 from mlops.store.tables import CaseRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import CONTROL_PHASE, LedgerAction, case_subject, model_dag_id
 from mlops.workspace.plan import Plan, batch_name
 from mlops.workspace.workspace import Workspace, now, registered_spec

@@ -16,7 +16,8 @@ from mlops.approvals.decisions import (
     record_decision,
 )
 from mlops.approvals.eligibility import Person, current_seat, refusal_reason
-from mlops.approvals.signatures import require_signed, signed_bytes
+from mlops.approvals.signatures import require_signed
+from mlops.approvals.signed_bytes import signed_bytes
 from mlops.digests import digest_json
 from mlops.errors import RecordMissing, SignOffError
 from mlops.flow.deployments import current_deployment, lock_live_version
@@ -24,8 +25,8 @@ from mlops.flow.fallback import previous_version
 from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
 from mlops.lineage.events.run import GovernedRuns
-from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, DeploymentRow, RunStartRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import (
     API,
     RESUME,

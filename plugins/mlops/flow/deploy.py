@@ -8,8 +8,8 @@ from mlops.flow.deployments import current_deployment, lock_live_version
 from mlops.flow.load_version import load_version
 from mlops.lineage.events.deploy import deployment_changed
 from mlops.lineage.events.run import GovernedRuns
-from mlops.store.connect import Transaction
 from mlops.store.tables import ConfirmationRow, DeploymentRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import DEPLOY, ROLLBACK, STOP, LedgerAction, version_subject
 from mlops.workspace.results import Deployed
 from mlops.workspace.workspace import Workspace, now, registered_spec

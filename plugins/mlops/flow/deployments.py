@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import select
 
 from mlops.errors import RecordMissing
-from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import RELEASE_PHASE, model_dag_id
 
 

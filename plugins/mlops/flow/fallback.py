@@ -10,8 +10,8 @@ from sqlalchemy import select
 from mlops.approvals.signatures import require_signed
 from mlops.errors import NotSigned
 from mlops.flow.deployments import current_deployment
-from mlops.store.connect import Transaction
 from mlops.store.tables import DeploymentRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import DEPLOY, ROLLBACK, STOP
 
 

@@ -11,8 +11,8 @@ from mlops.flow.deployments import current_deployment
 from mlops.spec.load import Include, tier_of
 from mlops.spec.signatories import eligible_users, has_enough_signatories
 from mlops.store import ledger
-from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, DeploymentRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.workspace.results import LedgerVerified, LeftoversRemoved, Reviewed
 from mlops.workspace.workspace import Workspace, now, registered_spec
 

@@ -11,8 +11,8 @@ from mlops.core.records import Metrics, MonitorResult, from_json, to_json
 from mlops.flow.load_version import version_reference
 from mlops.lineage.events.monitor import window_judged
 from mlops.spec.load import Spec
-from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, CaseRow, MeasurementRow, MonitorRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import LedgerAction, case_subject
 from mlops.workspace.results import Judged
 from mlops.workspace.workspace import Workspace, now

@@ -16,8 +16,8 @@ from mlops.flow.queries import SCORE, prediction_table
 from mlops.flow.scorer import ModelScorer
 from mlops.lineage.events.monitor import window_measured
 from mlops.spec.load import Spec
-from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, MeasurementRow, SnapshotRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import SCORE_PHASE, LedgerAction, model_dag_id
 from mlops.warehouse.profiles import window_profile
 from mlops.warehouse.records import ScoresWithLabels

@@ -17,8 +17,8 @@ from mlops.flow.load_version import load_trained
 from mlops.lineage.events.develop import version_packaged
 from mlops.reports.card import model_card
 from mlops.spec.load import Spec, tier_of
-from mlops.store.connect import Transaction
 from mlops.store.tables import SnapshotRow, TrainingRow, ValidationRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import LedgerAction, version_subject
 from mlops.workspace.results import Packaged
 from mlops.workspace.workspace import Workspace, now

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from mlops.core.period import Period
-from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow
+from mlops.store.transaction import Transaction
 from mlops.workspace.plan import Plan
 
 

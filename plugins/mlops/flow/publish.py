@@ -11,8 +11,8 @@ from mlops.flow.queries import prediction_table
 from mlops.flow.source_access import record_scored
 from mlops.lineage.events.deploy import batch_published, batch_shown
 from mlops.spec.load import Spec
-from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import LedgerAction
 from mlops.warehouse.records import PublishedBatch
 from mlops.workspace.plan import Plan, Scored

@@ -11,8 +11,8 @@ from mlops.flow.queries import prediction_table
 from mlops.flow.scorer import scorer_of
 from mlops.flow.source_access import newest_reading
 from mlops.lineage.events.deploy import shard_scored
-from mlops.store.connect import Transaction
 from mlops.store.tables import VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import ROLLBACK, STOP
 from mlops.warehouse.records import ShardTarget
 from mlops.warehouse.score import score_shard

@@ -10,8 +10,8 @@ from typing import Any
 from mlops.digests import digest_json
 from mlops.errors import RecordMissing
 from mlops.lineage.events.sources import content_of, sources_read
-from mlops.store.connect import Transaction
 from mlops.store.tables import ReadingRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import LedgerAction
 from mlops.warehouse.records import DatabaseState
 from mlops.workspace.plan import Plan, Scored

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from mlops.errors import RecordMissing
 from mlops.spec.model import ModelSpec
-from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, CaseRow, MonitorRow, SpecRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.views.inventory import ModelSummary, summaries
 from mlops.views.records import Batch, Report, Window, batch_of, newest_reports, window_of
 from mlops.views.versions import Deployment, Version, deployments_of, versions_of

@@ -15,7 +15,6 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from mlops.approvals.seat_status import SeatSummary, summarize_seats
-from mlops.store.connect import Row, Transaction
 from mlops.store.tables import (
     BatchRow,
     DeploymentRow,
@@ -23,6 +22,7 @@ from mlops.store.tables import (
     SpecRow,
     VersionRow,
 )
+from mlops.store.transaction import Row, Transaction
 from mlops.views.records import (
     Batch,
     Key,

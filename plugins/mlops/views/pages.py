@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops.registry import Registry
-from mlops.store.connect import Transaction
+from mlops.store.transaction import Transaction
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from mlops.core.period import Period
 from mlops.core.records import MonitorResult, from_json
-from mlops.store.connect import Transaction
 from mlops.store.tables import BatchRow, MonitorRow, ReportRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import MONITORING_REPORT
 from mlops.workspace.report_kinds.kind import report_title
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from mlops.approvals.signatures import find_answers
 from mlops.flow.deployments import current_deployment
-from mlops.store.connect import Transaction
 from mlops.store.tables import DecisionRow, SnapshotRow, VersionRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import APPROVALS, APPROVE, APPROVE_WITH_CONDITIONS
 
 

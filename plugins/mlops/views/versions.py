@@ -12,7 +12,6 @@ from sqlalchemy import Row, select
 from mlops.approvals.signatures import seats_needed
 from mlops.core.period import Period
 from mlops.core.records import CandidateResult, GateResult, Metrics, from_json
-from mlops.store.connect import Transaction
 from mlops.store.tables import (
     DecisionRow,
     DeploymentRow,
@@ -21,6 +20,7 @@ from mlops.store.tables import (
     ValidationRow,
     VersionRow,
 )
+from mlops.store.transaction import Transaction
 from mlops.views.records import Report, Reports
 from mlops.vocabulary import VALIDATION_REPORT
 

@@ -14,7 +14,8 @@ from mlops.connections import database_url
 from mlops.errors import StoreNotMigrated, StoreUnreachable
 from mlops.settings import artifact_root, store_conn_id
 from mlops.store.artifacts import Artifacts
-from mlops.store.connect import Store, Transaction
+from mlops.store.connect import Store
+from mlops.store.transaction import Transaction
 
 
 @contextmanager

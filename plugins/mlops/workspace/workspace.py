@@ -17,8 +17,9 @@ from mlops.lineage.events.origin import Origin
 from mlops.lineage.events.run import GovernedRuns
 from mlops.spec.load import Include, Spec
 from mlops.store.artifacts import Artifacts
-from mlops.store.connect import Store, Transaction
+from mlops.store.connect import Store
 from mlops.store.tables import SpecRow
+from mlops.store.transaction import Transaction
 from mlops.warehouse.port import Warehouse
 
 

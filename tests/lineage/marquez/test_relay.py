@@ -20,9 +20,10 @@ from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.compare import compare_outbox
 from mlops.lineage.marquez.delivery_worker import start
 from mlops.lineage.marquez.relay import Delivery, deliver, waiting
-from mlops.store.connect import Store, Transaction
+from mlops.store.connect import Store
 from mlops.store.migrate import upgrade
 from mlops.store.tables import CaseRow, LedgerRow, LineageDeliveryRow, LineageEventRow
+from mlops.store.transaction import Transaction
 from mlops.warehouse.records import Address
 from tests.lineage.faulty import FaultyServer, Mode
 

@@ -10,8 +10,9 @@ from mlops.cli.doctor.findings import Check, CheckResult, Finding, Passed, of_er
 from mlops.connections import database_url
 from mlops.errors import StoreError
 from mlops.settings import store_conn_id
-from mlops.store.connect import Store, Transaction
+from mlops.store.connect import Store
 from mlops.store.tables import SCHEMA
+from mlops.store.transaction import Transaction
 
 # Of Airflow's own tables; three of them together stand in its metadata database only.
 _AIRFLOW_TABLES = ("dag_run", "task_instance", "serialized_dag")

@@ -14,8 +14,9 @@ from mlops.digests import digest_json
 from mlops.lineage.events import facets
 from mlops.lineage.events.run import without_entry
 from mlops.lineage.marquez.client import Marquez
-from mlops.store.connect import Store, Transaction
+from mlops.store.connect import Store
 from mlops.store.tables import LedgerRow, LineageEventRow
+from mlops.store.transaction import Transaction
 
 COMPLETE = "COMPLETE"
 PAGE = 500

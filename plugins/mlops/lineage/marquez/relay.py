@@ -16,8 +16,9 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from mlops.errors import LineageUnreachable
 from mlops.lineage.marquez.client import Marquez
-from mlops.store.connect import Store, Transaction
+from mlops.store.connect import Store
 from mlops.store.tables import LineageDeliveryRow, LineageEventRow
+from mlops.store.transaction import Transaction
 
 CHUNK = 100
 # So many refusals in a row speak of the receiver, not of the events.

@@ -16,8 +16,8 @@ from typing import Any
 from sqlalchemy import select
 
 from mlops.lineage.events import facets
-from mlops.store.connect import Transaction
 from mlops.store.tables import LineageEventRow
+from mlops.store.transaction import Transaction
 
 Place = tuple[str, str]  # namespace and name of a dataset
 Column = tuple[str, str, str]  # the same, and a column of it

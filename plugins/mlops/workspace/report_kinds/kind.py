@@ -18,8 +18,8 @@ from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.events.origin import Origin
 from mlops.registry import Registry
 from mlops.reports.html import render
-from mlops.store.connect import Transaction
 from mlops.store.tables import LedgerRow
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import MONITORING_REPORT, VALIDATION_REPORT
 
 

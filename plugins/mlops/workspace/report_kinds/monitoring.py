@@ -12,7 +12,6 @@ from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.events.origin import Origin
 from mlops.reports.context import DataWindow, MonitoringContext, WindowResult
 from mlops.reports.monitoring import monitoring_report
-from mlops.store.connect import Transaction
 from mlops.store.tables import (
     DeploymentRow,
     MonitorRow,
@@ -20,6 +19,7 @@ from mlops.store.tables import (
     ValidationRow,
     VersionRow,
 )
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import MONITORING_REPORT, LedgerAction
 from mlops.workspace.report_kinds.kind import ReportAbout, ReportKind, ledger_entry_name
 from mlops.workspace.workspace import registered_spec

@@ -25,7 +25,6 @@ from mlops.reports.context import (
 )
 from mlops.reports.validation import validation_report
 from mlops.spec.load import Spec
-from mlops.store.connect import Transaction
 from mlops.store.tables import (
     CheckRow,
     ReadingRow,
@@ -35,6 +34,7 @@ from mlops.store.tables import (
     ValidationRow,
     VersionRow,
 )
+from mlops.store.transaction import Transaction
 from mlops.vocabulary import (
     VALIDATION_REPORT,
     LedgerAction,
