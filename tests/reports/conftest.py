@@ -267,6 +267,7 @@ def validation(spec: Spec, policy: Policy, trained: Trained) -> ValidationContex
             code=(("python", "3.11.9"), ("scikit-learn", "1.9.1"), ("numpy", "2.4.6")),
             ledger_head="e1" * 32,
         ),
+        target=develop.target_name,
         label=develop.label,
         train=data_window(TRAIN, trained.train.y),
         test=data_window(TEST, test.y),
@@ -319,6 +320,8 @@ def monitoring(spec: Spec, trained: Trained, validation: ValidationContext) -> M
     now = watched(spec, trained, "2013-12", summer=0.6, arrived=0.42)
     return MonitoringContext(
         title=spec.content.title,
+        target=spec.content.develop.target_name,
+        label=spec.content.develop.label,
         model=spec.model,
         version=3,
         package_sha256="5c" * 32,

@@ -9,7 +9,8 @@ import pytest
 from mlops.core.records import Metrics, to_json
 from mlops.core.targets.binary.records import Confusion, Curve, Details, details_of
 from mlops.errors import SpecError
-from mlops.reports.phrases import flagged_of_hundred, missing_facts, verdict
+from mlops.reports.phrases import missing_facts, verdict
+from mlops.reports.targets.binary.report import flagged_of_hundred
 from mlops.reports.validation import validation_report
 
 VOID = {"meta", "br"}

@@ -8,7 +8,8 @@ from mlops.core.targets.binary.records import Confusion
 from mlops.reports import format as fmt
 from mlops.reports.card import model_card
 from mlops.reports.context import features_of, subject_of
-from mlops.reports.phrases import flagged_of_hundred, flagged_share, limitations, missing_facts
+from mlops.reports.phrases import limitations, missing_facts
+from mlops.reports.targets.binary.report import flagged_of_hundred, flagged_share
 
 GAP = "\N{NO-BREAK SPACE}"
 
@@ -35,7 +36,7 @@ def test_numbers_are_formatted_for_people():
     assert fmt.several(1, "criterion", "criteria") == "1 criterion"
     assert fmt.several(2, "criterion", "criteria") == "2 criteria"
     assert fmt.several(1_000, "row") == "1,000 rows"
-    assert fmt.metric("auc against champion") == "AUC against champion"
+    assert fmt.metric("auc") == "AUC"
     assert fmt.metric("gini") == "gini"
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlops.core.records import Metrics
-from mlops.core.targets.binary.records import positive_share
 from mlops.reports.context import FeatureView, features_of
-from mlops.reports.format import count, decimal, percent
+from mlops.reports.format import count, decimal
 from mlops.reports.markdown import bullets, plain, table
+from mlops.reports.targets.report import TargetReport, target_report
 from mlops.spec.load import Spec
 
 
@@ -23,6 +23,9 @@ def model_card(spec: Spec, metrics: Metrics) -> str:
     """
     content = spec.content
     manage, split = content.manage, content.develop.split
+    shown = target_report(content.develop.target_name)
+    labels = shown.label_sentence(metrics, content.develop.label)
+    decision = shown.decision_sentence(content.deploy)
     unstated = "None are stated, which does not permit every use."
     restrictions = bullets(manage.restrictions) or unstated
     parts = [
@@ -36,10 +39,10 @@ def model_card(spec: Spec, metrics: Metrics) -> str:
         f"Business owner: {plain(manage.business_owner)}. Developer: {plain(manage.developer)}.",
         "## Quality",
         f"Measured on {count(metrics.rows)} test rows that are later than the "
-        f"training rows ({split.test} {split.unit}(s) after {split.train}); "
-        f"{plain(content.develop.label)} is true in {percent(positive_share(metrics))} of them.",
-        _metrics(metrics),
-        f"A row is flagged where its score is {content.deploy.threshold:g} or more.",
+        f"training rows ({split.test} {split.unit}(s) after {split.train})"
+        + (f"; {plain(labels)}" if labels else "."),
+        _metrics(shown, metrics),
+        *([plain(decision)] if decision else []),
         "## Inputs",
         _features(features_of(content)),
         "## Identity",
@@ -53,18 +56,10 @@ def _limitations(found: Sequence[str]) -> list[str]:
     return [f"Limitations:\n\n{bullets(found)}"] if found else []
 
 
-def _metrics(metrics: Metrics) -> str:
+def _metrics(shown: TargetReport, metrics: Metrics) -> str:
+    known = shown.target.metrics
     return table(
-        ("AUC", "Average precision", "Log loss", "Brier score", "Calibration error"),
-        [
-            (
-                decimal(metrics["auc"], 4),
-                decimal(metrics["average_precision"], 4),
-                decimal(metrics["log_loss"], 4),
-                decimal(metrics["brier"], 4),
-                decimal(metrics["calibration_error"], 4),
-            )
-        ],
+        [metric.title for metric in known], [[decimal(metrics[metric.name], 4) for metric in known]]
     )
 
 

@@ -1,224 +1,107 @@
-"""The pictures of the validation report, each from records alone."""
+"""The pictures of the validation report that every target has, each from records alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from mlops.core.records import Evaluation, Metrics, Slice
-from mlops.core.targets.binary.records import Confusion, Curve, details_of, positive_share
+from mlops.core.records import GateResult, Metrics, Slice
+from mlops.core.targets.target import MetricInfo
 from mlops.reports.format import count, decimal
-from mlops.reports.svg import (
-    ACCENT,
-    AXIS,
-    BAD,
-    GRID,
-    INK,
-    MUTED,
-    NEUTRAL,
-    Canvas,
-    Frame,
-    Point,
-    framed,
-    round_up,
-    ticks,
-)
+from mlops.reports.svg import ACCENT, AXIS, BAD, INK, MUTED, Canvas, Frame, framed, ticks
 
-HALF = (400.0, 310.0)  # width and height of a picture that shares its line with another
 FULL = 820.0
 ROW = 24.0
-FIFTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 SLICES_SHOWN = 16
 FEATURES_SHOWN = 20
-LEAST_RECALL = 0.01
-_95_PERCENT = 1.959964
+_STEPS = 8  # of the axis of slices, at least
+
+Interval = tuple[float, float]
 
 
-def roc(evaluation: Evaluation) -> Markup | None:
-    """True against false positive rate; None if the rows have one class only."""
-    details, found = details_of(evaluation), evaluation.metrics
-    curve = details.roc
-    if not curve.x:
+def importance(losses: Sequence[tuple[str, float]], metric: MetricInfo) -> Markup | None:
+    """By how much the metric gets worse when a feature is shuffled, as bars; None without them."""
+    if not losses:
         return None
-    canvas = Canvas(*HALF, f"ROC curve; the area under it (AUC) is {decimal(found['auc'])}")
-    frame = framed(canvas, x=(0, 1), y=(0, 1))
-    points = [frame.at(x, y) for x, y in zip(curve.x, curve.y, strict=True)]
-    canvas.area([*points, frame.at(1, 0), frame.at(0, 0)])
-    frame.grid(
-        x_ticks=FIFTHS,
-        y_ticks=FIFTHS,
-        x_title="False positive rate",
-        y_title="True positive rate",
-    )
-    canvas.line(frame.at(0, 0), frame.at(1, 1), dash="4 4")
-    canvas.path(points)
-    cells = details.confusion
-    negatives = cells.false_positive + cells.true_negative
-    positives = cells.true_positive + cells.false_negative
-    at = cells.false_positive / negatives, cells.true_positive / positives
-    _operating(frame, at, cells, below=True)
-    _note(canvas, frame.at(0.97, 0.06), f"AUC {decimal(found['auc'])}")
-    return canvas.render()
-
-
-def precision_recall(evaluation: Evaluation) -> Markup | None:
-    """Precision over recall; None if the rows have one class only."""
-    details, found = details_of(evaluation), evaluation.metrics
-    curve = details.precision_recall
-    if not curve.x:
-        return None
-    canvas = Canvas(
-        *HALF,
-        "Precision over recall; the average precision is " + decimal(found["average_precision"]),
-    )
-    frame = framed(canvas, x=(0, 1), y=(0, 1))
-    # Below, a point rests on a handful of rows and jumps about.
-    drawn = [(x, y) for x, y in zip(curve.x, curve.y, strict=True) if x >= LEAST_RECALL]
-    points = [frame.at(x, y) for x, y in drawn]
-    canvas.area([(points[0][0], frame.y(0)), *points, frame.at(1, 0)])
-    frame.grid(x_ticks=FIFTHS, y_ticks=FIFTHS, x_title="Recall", y_title="Precision")
-    share = positive_share(found)
-    canvas.line(frame.at(0, share), frame.at(1, share), dash="4 4")
-    canvas.path(points)
-    cells = details.confusion
-    flagged = cells.true_positive + cells.false_positive
-    if flagged:
-        positives = cells.true_positive + cells.false_negative
-        at = cells.true_positive / positives, cells.true_positive / flagged
-        _operating(frame, at, cells, below=False)
-    words = f"Average precision {decimal(found['average_precision'])}"
-    _note(canvas, frame.at(0.97, 0.06), words)
-    return canvas.render()
-
-
-def calibration(curve: Curve, error: float) -> Markup:
-    """Share of positives over mean score, in ten bins of equal count."""
-    top = min(1.0, round_up(max((*curve.x, *curve.y, 0.1)) * 1.05))
-    canvas = Canvas(*HALF, f"Calibration curve; the mean gap is {decimal(error)}")
-    frame = framed(canvas, x=(0, top), y=(0, top))
-    places = ticks(0, top)
-    frame.grid(x_ticks=places, y_ticks=places, x_title="Mean score", y_title="Share that came true")
-    canvas.line(frame.at(0, 0), frame.at(top, top), dash="4 4")
-    points = [frame.at(x, y) for x, y in zip(curve.x, curve.y, strict=True)]
-    canvas.path(points, width=1.5)
-    for point in points:
-        canvas.dot(point)
-    _note(canvas, frame.at(top * 0.97, top * 0.06), f"Mean gap {decimal(error)}")
-    return canvas.render()
-
-
-def histogram(curve: Curve, threshold: float) -> Markup:
-    """How many rows got which score, those at or above the threshold in colour."""
-    total = sum(curve.y)
-    width = curve.x[1] - curve.x[0] if len(curve.x) > 1 else 1.0
-    top = round_up(max((*curve.y, 1.0)) * 1.08)
-    canvas = Canvas(*HALF, f"Histogram of {count(total)} scores, with the threshold {threshold:g}")
-    frame = framed(canvas, x=(0, 1), y=(0, top), left=66)
-    frame.grid(x_ticks=FIFTHS, y_ticks=ticks(0, top), x_title="Score", y_title="Rows")
-    for left, rows in zip(curve.x, curve.y, strict=True):
-        corner, foot = frame.at(left, rows), frame.at(left + width, 0)
-        fill = ACCENT if left >= threshold - 1e-9 else NEUTRAL
-        size = (foot[0] - corner[0] - 1.5, foot[1] - corner[1])
-        canvas.rect((corner[0] + 0.75, corner[1]), size, fill=fill)
-    place = frame.x(threshold)
-    canvas.line((place, frame.y.start), (place, frame.y.end), color=INK, width=1.5, dash="5 3")
-    room = threshold <= 0.6  # noqa: PLR2004 (else the words would leave the picture)
-    beside = (place + (6 if room else -6), frame.y.end + 12)
-    _note(canvas, beside, f"Threshold {threshold:g}", "start" if room else "end")
-    return canvas.render()
-
-
-def importance(falls: Sequence[tuple[str, float]]) -> Markup | None:
-    """The fall of AUC when a feature is shuffled, as bars; None without features."""
-    if not falls:
-        return None
-    shown = falls[:FEATURES_SHOWN]
+    shown = losses[:FEATURES_SHOWN]
     height = 12 + ROW * len(shown) + 40
     canvas = Canvas(FULL, height, "Permutation importance of the features, the largest first")
-    low, high = min(0.0, *(fall for _, fall in shown)), max(0.001, *(fall for _, fall in shown))
+    low, high = min(0.0, *(loss for _, loss in shown)), max(0.001, *(loss for _, loss in shown))
     frame = framed(canvas, x=(low, high), y=(0, len(shown)), left=190, right=70, bottom=40)
-    frame.grid(x_ticks=ticks(low, high, 6), x_title="Fall of AUC when the feature is shuffled")
-    for place, (name, fall) in enumerate(shown):
+    change = "Fall" if metric.more_is_better else "Rise"
+    frame.grid(
+        x_ticks=ticks(low, high, 6),
+        x_title=f"{change} of {metric.title} when the feature is shuffled",
+    )
+    for place, (name, loss) in enumerate(shown):
         middle = frame.y.end + ROW * (place + 0.5)
-        start, end = sorted((frame.x(0), frame.x(fall)))
+        start, end = sorted((frame.x(0), frame.x(loss)))
         canvas.rect((start, middle - 7), (max(end - start, 1.0), 14), fill=ACCENT, radius=1.5)
         canvas.text((frame.x.start - 10, middle + 4), name, color=INK, anchor="end")
-        canvas.text((max(end, frame.x(0)) + 8, middle + 4), decimal(fall), halo=True)
+        canvas.text((max(end, frame.x(0)) + 8, middle + 4), decimal(loss), halo=True)
     canvas.line(frame.at(0, 0), (frame.x(0), frame.y.end))
     return canvas.render()
 
 
 def slices(
-    column: str, found: Sequence[Slice], whole: Metrics, bound: float | None
+    found: Sequence[Slice],
+    whole: Metrics,
+    metric: MetricInfo,
+    *,
+    interval: Callable[[Metrics], Interval | None],
+    gate: GateResult | None = None,
 ) -> Markup | None:
-    """AUC of each value of one column, with its 95 % interval; None if none of them has an AUC."""
-    shown = [item for item in found if item.metrics["auc"] is not None][:SLICES_SHOWN]
-    if not shown or whole["auc"] is None:
+    """A metric of each value of one column, with its interval; None if it is defined for none.
+
+    :param found: of one column.
+    :param whole: the metrics of all rows.
+    :param gate: what the slices were held against.
+    """
+    known = [(item, item.metrics[metric.name]) for item in found]
+    shown = [(item, value) for item, value in known if value is not None][:SLICES_SHOWN]
+    overall = whole[metric.name]
+    if not shown or overall is None:
         return None
-    spans = [(item, _interval(item.metrics)) for item in shown]
-    low = min([whole["auc"], *([bound] if bound else []), *(span[0] for _, span in spans)])
-    high = max([whole["auc"], *(span[1] for _, span in spans)])
-    low, high = math.floor(low * 20) / 20, math.ceil(high * 20) / 20
-    canvas = Canvas(FULL, 30 + ROW * len(shown) + 40, f"AUC by {column}, with 95 % intervals")
+    spans = [interval(item.metrics) for item, _ in shown]
+    bound = None if gate is None else gate.limit
+    ends = [end for span in spans if span for end in span]
+    low, high = _axis([overall, *([] if bound is None else [bound]), *ends, *(v for _, v in shown)])
+    title = f"{metric.title} by {found[0].column}"
+    if ends:
+        title += ", with its 95 % interval"
+    canvas = Canvas(FULL, 30 + ROW * len(shown) + 40, title)
     frame = framed(canvas, x=(low, high), y=(0, len(shown)), left=190, right=90, top=30, bottom=40)
-    frame.grid(x_ticks=ticks(low, high, 6), x_title=f"AUC by {column}, with its 95 % interval")
-    above = bound is None or whole["auc"] >= bound
-    _upright(frame, whole["auc"], f"all rows {decimal(whole['auc'])}", (AXIS, MUTED), right=above)
+    frame.grid(x_ticks=ticks(low, high, 6), x_title=title)
+    above = bound is None or overall >= bound
+    _upright(frame, overall, f"all rows {decimal(overall)}", (AXIS, MUTED), right=above)
     if bound is not None:
         _upright(frame, bound, f"bound {bound:g}", (BAD, BAD), right=not above)
-    for place, (item, span) in enumerate(spans):
+    for place, ((item, value), span) in enumerate(zip(shown, spans, strict=True)):
         middle = frame.y.end + ROW * (place + 0.5)
-        auc = item.metrics["auc"] or 0.0
-        color = BAD if bound is not None and auc < bound else ACCENT
-        canvas.line((frame.x(span[0]), middle), (frame.x(span[1]), middle), color=color, width=2)
-        canvas.dot((frame.x(auc), middle), radius=4.5, fill=color)
+        color = BAD if gate is not None and _missed(gate, value) else ACCENT
+        if span:
+            ends_at = [(frame.x(end), middle) for end in span]
+            canvas.line(ends_at[0], ends_at[1], color=color, width=2)
+        canvas.dot((frame.x(value), middle), radius=4.5, fill=color)
         canvas.text((frame.x.start - 10, middle + 4), item.value, color=INK, anchor="end")
         rows = f"{count(item.metrics.rows)} rows"
         canvas.text((FULL - 4, middle + 4), rows, size=11, anchor="end")
     return canvas.render()
 
 
-def squares(filled: int, words: str, *, color: str = ACCENT) -> Markup:
-    """One hundred squares, ``filled`` of them in colour: a share as a count of cases."""
-    size, gap = 11.0, 2.5
-    side = 10 * (size + gap) - gap
-    canvas = Canvas(side, side, words)
-    for place in range(100):
-        row, column = divmod(place, 10)
-        corner = (column * (size + gap), row * (size + gap))
-        fill = color if place < filled else GRID
-        canvas.rect(corner, (size, size), fill=fill, radius=1.5)
-    return canvas.render()
+def _axis(values: Sequence[float]) -> tuple[float, float]:
+    """Round ends around all values."""
+    low, high = min(values), max(values)
+    room = (high - low) or abs(high) or 1.0
+    places = ticks(low - room / _STEPS, high + room / _STEPS, _STEPS)
+    step = places[1] - places[0] if len(places) > 1 else room
+    return math.floor(low / step) * step, math.ceil(high / step) * step
 
 
-def auc_interval(metrics: Metrics) -> tuple[float, float] | None:
-    """A 95 % interval of AUC, within 0 and 1; None without an AUC.
-
-    Standard error of Hanley and McNeil 1982 (Radiology 143), which takes rows as independent; in
-    data where days differ from one another, the truth is wider.
-    """
-    return None if metrics["auc"] is None else _interval(metrics)
-
-
-def _interval(metrics: Metrics) -> tuple[float, float]:
-    auc, positives = metrics["auc"] or 0.0, metrics["positives"] or 0
-    negatives = metrics.rows - positives
-    q1, q2 = auc / (2.0 - auc), 2.0 * auc * auc / (1.0 + auc)
-    spread = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
-    error = math.sqrt(max(spread, 0.0) / max(positives * negatives, 1))
-    return max(0.0, auc - _95_PERCENT * error), min(1.0, auc + _95_PERCENT * error)
-
-
-def _operating(frame: Frame, at: Point, cells: Confusion, *, below: bool) -> None:
-    """Mark where the threshold in force puts the model on its curve, beside the curve."""
-    x, y = frame.at(*at)
-    frame.canvas.dot((x, y), radius=5, fill=INK)
-    right = at[0] <= 0.6  # noqa: PLR2004 (else the words would leave the picture)
-    place = (x + (10 if right else -10), y + (18 if below else -9))
-    words, anchor = f"threshold {cells.threshold:g}", "start" if right else "end"
-    frame.canvas.text(place, words, color=INK, anchor=anchor, halo=True)
+def _missed(gate: GateResult, value: float) -> bool:
+    return value < gate.limit if gate.direction == "at_least" else value > gate.limit
 
 
 def _upright(
@@ -229,8 +112,3 @@ def _upright(
     frame.canvas.line((place, frame.y.start), (place, frame.y.end), color=color, dash="4 3")
     at = (place + (-2 if right else 2), frame.y.end - 8)
     frame.canvas.text(at, words, color=colors[1], size=11, anchor=anchor)
-
-
-def _note(canvas: Canvas, at: Point, words: str, anchor: str = "end") -> None:
-    """What a picture comes to, in a few words inside it."""
-    canvas.text(at, words, color=INK, bold=True, anchor=anchor, halo=True)

@@ -103,6 +103,7 @@ class DataWindow:
 class ValidationContext:
     """Everything that the validation report shows.
 
+    :ivar target: name of the target: what kind of label is predicted.
     :ivar label: name of the label's column.
     :ivar noun: what a row is, in the plural: ``flights``.
     :ivar sql: each query by the name of its file.
@@ -115,6 +116,7 @@ class ValidationContext:
 
     subject: Subject
     identity: Identity
+    target: str
     label: str
     train: DataWindow
     test: DataWindow
@@ -170,6 +172,8 @@ class Action:
 class MonitoringContext:
     """Everything that the monitoring report shows of one version in one window.
 
+    :ivar target: name of the target: what kind of label is predicted.
+    :ivar label: name of the label's column.
     :ivar drift_statistic: the name of the statistic by which drift is measured.
     :ivar reference: the training window, which drift is measured against.
     :ivar validated: the metrics of the validation, for comparison.
@@ -180,6 +184,8 @@ class MonitoringContext:
     """
 
     title: str
+    target: str
+    label: str
     model: str
     version: int
     package_sha256: str

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
 
 from mlops.core.drift.psi import PSI
-from mlops.core.records import FeatureDrift, Metrics, MonitorResult
+from mlops.core.records import FeatureDrift, MonitorResult
 from mlops.core.targets.binary.records import positive_share
-from mlops.reports.context import DataWindow, SeatView
+from mlops.reports.context import SeatView
 
 EARLIER_NAMES: Mapping[tuple[type, str], str] = {
     (SeatView, "people"): "required",
@@ -26,10 +27,24 @@ EARLIER_NAMES: Mapping[tuple[type, str], str] = {
     (MonitorResult, "rows_gone"): "rows_missing",
 }
 
-# What was an attribute once, computed from the records of today.
-EARLIER_VALUES: Mapping[tuple[type, str], tuple[str, Callable[[Any], Any]]] = {
-    (Metrics, "positive_share"): ("positives / rows", positive_share),
-    (DataWindow, "label_share"): ("labels.label_share", lambda w: w.labels.get("label_share")),
+# What was an attribute of a class once, computed from the records of today.
+EARLIER_VALUES: dict[tuple[str, str], tuple[str, Callable[[Any], Any]]] = {
+    ("Metrics", "positive_share"): ("positives / rows", positive_share),
+    ("DataWindow", "label_share"): ("labels.label_share", lambda w: w.labels.get("label_share")),
+    ("SliceView", "rows"): ("slices", lambda v: tuple(zip(v.slices, v.intervals, strict=True))),
+    **{
+        ("ValidationView", name): (f"target.{name}", attrgetter(f"target.{name}"))
+        for name in (
+            "auc_interval",
+            "flagged_share",
+            "precision",
+            "recall",
+            "roc",
+            "precision_recall",
+            "calibration",
+            "histogram",
+        )
+    },
 }
 
 
@@ -49,7 +64,7 @@ class TemplateEnvironment(Environment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """``item.name``."""
-        if (found := EARLIER_VALUES.get((type(obj), attribute))) is not None:
+        if (found := EARLIER_VALUES.get((type(obj).__name__, attribute))) is not None:
             self.renamed[attribute] = found[0]
             return found[1](obj)
         return super().getattr(obj, self._current_name(obj, attribute))

@@ -6,15 +6,13 @@ measured, which bytes, and where the whole report is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from urllib.parse import quote
 
-from mlops.core.records import GateResult, Slice
-from mlops.core.targets.binary.records import details_of
 from mlops.reports import phrases
 from mlops.reports.context import EvidenceContext, ValidationContext
-from mlops.reports.format import bound, count, decimal, metric, minute, percent, short
+from mlops.reports.format import bound, count, decimal, gate_title, minute, short
 from mlops.reports.markdown import bullets, plain, table
+from mlops.reports.targets.report import target_report
 
 LONGEST = 4_000  # characters: what a person reads before answering
 SLICES_SHOWN = 3
@@ -52,8 +50,8 @@ def _parts(context: EvidenceContext, items: int) -> list[str]:
         f"Tier of risk: **{plain(subject.tier or 'none holds')}**, since "
         f"{_short(subject.tier_reason or 'the policy has none for this model')}. "
         f"Owner {plain(subject.business_owner)}, developer {plain(subject.developer)}.",
-        _gates(report.gates, items),
-        _quality(report),
+        _gates(report, items),
+        plain(target_report(report.target).summary(report)),
         _candidates(report, items),
         _slices(report),
         _identity(report),
@@ -82,13 +80,13 @@ def _limitations(report: ValidationContext, items: int) -> list[str]:
     return [f"Limitations:\n\n{lines}{_rest(len(found) - items)}"]
 
 
-def _gates(gates: Sequence[GateResult], items: int) -> str:
+def _gates(report: ValidationContext, items: int) -> str:
     """The criteria, those that were missed first."""
-    ranked = sorted(gates, key=lambda gate: gate.passed)
+    ranked = sorted(report.gates, key=lambda gate: gate.passed)
     shown = ranked[: items + 2]
     rows = [
         (
-            _cut_text(metric(gate.name)),
+            _cut_text(gate_title(gate, report.target)),
             bound(gate.bound),
             phrases.gate_measured(gate),
             "✓ passed" if gate.passed else "✕ not passed",
@@ -99,57 +97,40 @@ def _gates(gates: Sequence[GateResult], items: int) -> str:
     return table(head, rows) + _rest(len(ranked) - len(shown))
 
 
-def _quality(report: ValidationContext) -> str:
-    found, confusion = report.evaluation, details_of(report.evaluation).confusion
-    text = (
-        f"Measured on {count(found.metrics.rows)} {plain(report.noun)} of "
-        f"{report.test.period.words()}: AUC {decimal(found.metrics['auc'])}, calibration error "
-        f"{decimal(found.metrics['calibration_error'])}."
-    )
-    shares = phrases.flagged_of_hundred(confusion)
-    if shares is None:
-        return text
-    label = plain(report.label)
-    return (
-        f"{text} At the threshold {confusion.threshold:g}, "
-        f"{percent(phrases.flagged_share(confusion))} are flagged: of 100 flagged, {shares[0]} "
-        f"were {label}; of 100 that were {label}, {shares[1]} had been flagged."
-    )
-
-
 def _candidates(report: ValidationContext, items: int) -> str:
     ranked = sorted(report.candidates, key=lambda candidate: not candidate.chosen)
-    shown = ranked[: items + 1]
+    shown, metrics = ranked[: items + 1], target_report(report.target).shown_metrics
     rows = [
         (
             _cut_text(candidate.name) + (", chosen" if candidate.chosen else ""),
-            decimal(candidate.metrics["auc"]),
-            decimal(candidate.metrics["log_loss"]),
-            decimal(candidate.metrics["calibration_error"]),
+            *(decimal(candidate.metrics[metric.name]) for metric in metrics),
         )
         for candidate in shown
     ]
-    head = ("Candidate", "AUC", "Log loss", "Calibration error")
+    head = ("Candidate", *(metric.title for metric in metrics))
     return table(head, rows) + _rest(len(ranked) - len(shown))
 
 
 def _slices(report: ValidationContext) -> str:
-    """The groups for which the model ranks worst, among those that are not tiny."""
+    """The groups for which the model does worst, among those that are not tiny."""
     least = max(1, report.evaluation.metrics.rows // 100)
-    known: list[tuple[float, Slice]] = [
-        (item.metrics["auc"], item)
+    metric = target_report(report.target).main_metric
+    known = [
+        (value, item)
         for item in report.evaluation.slices
-        if item.metrics["auc"] is not None and item.metrics.rows >= least
+        if (value := item.metrics[metric.name]) is not None and item.metrics.rows >= least
     ]
     if not known:
         return "Groups were not compared."
-    known.sort(key=lambda pair: (pair[0], pair[1].column, pair[1].value))
+    sign = 1.0 if metric.more_is_better else -1.0
+    known.sort(key=lambda pair: (sign * pair[0], pair[1].column, pair[1].value))
     worst = [
-        f"{_short(item.column)} {_short(item.value)} {decimal(auc)} "
+        f"{_short(item.column)} {_short(item.value)} {decimal(value)} "
         f"({count(item.metrics.rows)} {plain(report.noun)})"
-        for auc, item in known[:SLICES_SHOWN]
+        for value, item in known[:SLICES_SHOWN]
     ]
-    return "Lowest AUC by group: " + "; ".join(worst) + "."
+    extreme = "Lowest" if metric.more_is_better else "Highest"
+    return f"{extreme} {metric.title} by group: " + "; ".join(worst) + "."
 
 
 def _identity(report: ValidationContext) -> str:

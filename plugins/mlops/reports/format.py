@@ -6,17 +6,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from jinja2 import pass_context
+from jinja2.runtime import Context
+
 from mlops.core.drift.statistic import statistic_description, statistic_title
+from mlops.core.records import GateResult
+from mlops.core.targets.selection import metric_info
+from mlops.core.targets.target import TARGETS
+from mlops.errors import ExtensionError
+from mlops.spec.extensions import DEFAULT_TARGET
 
 NOT_MEASURED = "not measured"
 GAP = "\N{NO-BREAK SPACE}"  # between a number and its unit
-METRICS = {
-    "auc": "AUC",
-    "average_precision": "Average precision",
-    "log_loss": "Log loss",
-    "brier": "Brier score",
-    "calibration_error": "Calibration error",
-}
 _SHORT = 12
 
 
@@ -75,10 +76,36 @@ def short(digest: str) -> str:
     return digest[:_SHORT]
 
 
-def metric(name: str) -> str:
-    """A metric, or a gate that begins with one, as people call it: ``AUC by origin``."""
+def metric(name: str, target: str = DEFAULT_TARGET) -> str:
+    """A metric of a target as people call it: ``Brier score``; its name if it is not known here."""
+    try:
+        return metric_info(TARGETS.get(target), name).title
+    except ExtensionError:
+        return name
+
+
+def gate_title(gate: GateResult, target: str = DEFAULT_TARGET) -> str:
+    """A gate as people call it: ``AUC by origin``."""
+    if gate.metric is None:
+        return gate.name
+    return gate.name.replace(gate.metric, metric(gate.metric, target), 1)
+
+
+@pass_context
+def _metric(context: Context, name: str, target: str = "") -> str:
+    """Of a gate by its name as well: templates of before have no other filter for it."""
     first, gap, rest = name.partition(" ")
-    return METRICS.get(first, first) + gap + rest
+    return metric(first, target or _target(context)) + gap + rest
+
+
+@pass_context
+def _gate_title(context: Context, gate: GateResult, target: str = "") -> str:
+    return gate_title(gate, target or _target(context))
+
+
+def _target(context: Context) -> str:
+    """The target of the report that is rendered."""
+    return getattr(context.get("report"), "target", DEFAULT_TARGET)
 
 
 def bound(text: str) -> str:
@@ -106,7 +133,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "seconds": seconds,
     "short": short,
     "several": several,
-    "metric": metric,
+    "metric": _metric,
+    "gate_title": _gate_title,
     "bound": bound,
     "statistic": statistic_title,
     "statistic_description": statistic_description,

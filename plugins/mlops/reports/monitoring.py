@@ -11,10 +11,10 @@ from markupsafe import Markup
 from mlops.core.records import FeatureDrift, State
 from mlops.reports import monitor_charts as charts
 from mlops.reports import phrases
-from mlops.reports.charts import auc_interval
 from mlops.reports.context import Action, MonitoringContext, WindowResult
 from mlops.reports.format import amount, decimal, metric
 from mlops.reports.html import render
+from mlops.reports.targets.report import Interval, target_report
 
 TEMPLATE = "monitoring.html.j2"
 WINDOWS_SHOWN = 12
@@ -39,6 +39,14 @@ class HeatMap:
 
 
 @dataclass(frozen=True)
+class Figures:
+    """What describes the labelled rows of each window; a window without labels has no cells."""
+
+    titles: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class MonitoringView:
     """What the template adds to the context: sentences and pictures made from it."""
 
@@ -47,6 +55,8 @@ class MonitoringView:
     reasons: tuple[str, ...]
     labels: str
     windows: tuple[WindowResult, ...]
+    figures: Figures
+    intervals: bool
     drift: tuple[tuple[FeatureDrift, Markup], ...]
     drifting: int
     drift_sentence: str
@@ -107,6 +117,8 @@ def _view(context: MonitoringContext) -> MonitoringView:
         ),
         labels=phrases.labels_sentence(context),
         windows=windows,
+        figures=_figures(windows, context),
+        intervals=any(_interval(window, context) for window in windows),
         drift=tuple(
             (
                 item,
@@ -147,30 +159,53 @@ def _kpi(windows: Sequence[WindowResult], context: MonitoringContext) -> Markup 
     return charts.trend(points, [target], title=kpi.unit, digits=1)
 
 
+def _figures(windows: Sequence[WindowResult], context: MonitoringContext) -> Figures:
+    shown, watched = target_report(context.target), context.result.performance.metric
+    others = [metric for metric in shown.shown_metrics if metric.name != watched]
+    measured = [window.result.performance.metrics for window in windows]
+    example = next((metrics for metrics in measured if metrics is not None), None)
+    titles = [title for title, _ in shown.figures(example, context.label)] if example else []
+    return Figures(
+        titles=(*titles, *(metric.title for metric in others)),
+        cells=tuple(
+            ()
+            if metrics is None
+            else (
+                *(text for _, text in shown.figures(metrics, context.label)),
+                *(decimal(metrics[metric.name]) for metric in others),
+            )
+            for metrics in measured
+        ),
+    )
+
+
+def _interval(window: WindowResult, context: MonitoringContext) -> Interval | None:
+    found = window.result.performance
+    if found.metrics is None:
+        return None
+    return target_report(context.target).interval(found.metrics, found.metric)
+
+
 def _performance(windows: Sequence[WindowResult], context: MonitoringContext) -> Markup | None:
     name = context.result.performance.metric
-    points = []
-    for window in windows:
-        found = window.result.performance
-        interval = auc_interval(found.metrics) if found.metrics and name == "auc" else None
-        points.append(
-            charts.TrendPoint(
-                label=charts.axis_label(window.period),
-                value=found.measured,
-                state=found.state,
-                interval=interval,
-                partial=found.labels < found.rows,
-            )
+    points = [
+        charts.TrendPoint(
+            label=charts.axis_label(window.period),
+            value=window.result.performance.measured,
+            state=window.result.performance.state,
+            interval=_interval(window, context),
+            partial=window.result.performance.labels < window.result.performance.rows,
         )
+        for window in windows
+    ]
     levels = []
     validated = context.validated[name] if context.validated else None
     if validated is not None:
-        words_ = f"at validation {decimal(validated)}"
-        levels.append(charts.Level(validated, words_, firm=False))
+        levels.append(charts.Level(validated, f"at validation {decimal(validated)}", firm=False))
     if context.performance_bound is not None:
         bound = context.performance_bound
         levels.append(charts.Level(bound, f"bound {bound:g}", firm=True))
-    return charts.trend(points, levels, title=metric(name))
+    return charts.trend(points, levels, title=metric(name, context.target))
 
 
 def _heat(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from mlops.core.acceptance.judge import all_passed as gates_passed
 from mlops.core.checks import all_passed as checks_passed
 from mlops.core.records import GateResult
-from mlops.core.targets.binary.records import Confusion
 from mlops.reports.context import MonitoringContext, ValidationContext
-from mlops.reports.format import count, decimal, metric, percent, several
+from mlops.reports.format import count, decimal, gate_title, percent, several
+from mlops.reports.targets.report import target_report
 from mlops.spec.model import DEFAULT_FORMAT
 
 SEASONS = 360  # days: a test window shorter than this has not seen every season
@@ -26,7 +26,7 @@ def verdict(context: ValidationContext) -> str:
     if not gates:
         return "No criterion was registered before training, so no verdict is possible."
     if missed:
-        names = ", ".join(metric(gate.name) for gate in missed)
+        names = ", ".join(gate_title(gate, context.target) for gate in missed)
         were = "was" if len(missed) == 1 else "were"
         text = (
             f"{len(missed)} of {several(gates, 'criterion', 'criteria')} {were} not met: {names}."
@@ -38,27 +38,6 @@ def verdict(context: ValidationContext) -> str:
     if broken:
         text += f" {len(broken)} of {several(len(context.checks), 'data check')} did not pass."
     return text
-
-
-def flagged_of_hundred(cells: Confusion) -> tuple[int, int] | None:
-    """Of a hundred flagged rows how many came true; of a hundred true ones how many were flagged.
-
-    None if nothing was flagged, or nothing was true.
-    """
-    flagged = cells.true_positive + cells.false_positive
-    positives = cells.true_positive + cells.false_negative
-    if not flagged or not positives:
-        return None
-    return (
-        round(100 * cells.true_positive / flagged),
-        round(100 * cells.true_positive / positives),
-    )
-
-
-def flagged_share(cells: Confusion) -> float:
-    """Share of all rows at or above the threshold."""
-    rows = cells.true_positive + cells.false_positive + cells.true_negative + cells.false_negative
-    return (cells.true_positive + cells.false_positive) / rows if rows else 0.0
 
 
 def limitations(context: ValidationContext) -> tuple[str, ...]:
@@ -99,6 +78,8 @@ def missing_facts(context: ValidationContext) -> tuple[str, ...]:
     nameless = [feature.name for feature in context.features if not feature.means]
     rival = context.champion_version
     no_rival = "none is live." if rival is None else f"version {rival} was not measured."
+    shown = target_report(context.target)
+    undefined = [m.title for m in shown.target.metrics if found.metrics[m.name] is None]
     gaps = (
         (not subject.restrictions, "Restrictions of use: the spec states none."),
         (subject.tier is None, "The tier of risk: the policy has none that holds for this model."),
@@ -114,13 +95,10 @@ def missing_facts(context: ValidationContext) -> tuple[str, ...]:
         (not context.sql, "The text of the queries."),
         (not context.tables, "The tables behind the queries."),
         (
-            context.train.labels.get("label_share") is None,
-            "The share of true labels in the training rows.",
+            shown.label_text(context.train.labels) is None,
+            "What is known of the labels of the training rows.",
         ),
-        (
-            found.metrics["auc"] is None,
-            "AUC, average precision: the test rows have one class only.",
-        ),
+        (bool(undefined), f"{', '.join(undefined)}: {shown.target.undefined}."),
         (not found.importance, "The importance of the features: it was not measured."),
         (not found.slices, "Quality for groups: the spec names no slices."),
         (context.champion is None, f"A comparison with the live version: {no_rival}"),

@@ -5,57 +5,67 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
-from mlops.core.records import CandidateResult, Check, GateResult, Metrics, Slice
-from mlops.core.targets.binary.records import Details, details_of
-from mlops.core.targets.binary.target import BINARY
+from mlops.core.records import CandidateResult, Check, GateResult, Slice
 from mlops.core.targets.selection import metric_info
+from mlops.core.targets.target import MetricInfo, Target
 from mlops.reports import charts, phrases
 from mlops.reports.context import FeatureView, ValidationContext
+from mlops.reports.format import count, decimal
 from mlops.reports.html import render
+from mlops.reports.targets.report import Interval, TargetReport, target_report
 
 TEMPLATE = "validation.html.j2"
 
 
 @dataclass(frozen=True)
 class SliceView:
-    """One column's slices: the picture, and the table with each value's 95 % interval of AUC."""
+    """One column's slices: the picture, and a table of their figures.
+
+    :ivar intervals: of the main metric, for each slice; None for one without.
+    :ivar cells: the table, a row for each slice, below ``titles``.
+    """
 
     column: str
     picture: Markup | None
-    rows: tuple[tuple[Slice, tuple[float, float] | None], ...]
+    titles: tuple[str, ...]
+    slices: tuple[Slice, ...]
+    intervals: tuple[Interval | None, ...]
+    cells: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
-class OfHundred:
-    """A share as a count of a hundred cases, with its picture."""
+class Tile:
+    """A number in large letters, and what it is."""
 
-    count: int
-    picture: Markup
+    value: str
+    words: str
 
 
 @dataclass(frozen=True)
 class ValidationView:
-    """What the template adds to the context: sentences and pictures made from it."""
+    """What the template adds to the context: sentences and pictures made from it.
+
+    :ivar target: what the target adds.
+    :ivar quality: the section on quality, as the target shows it.
+    :ivar labels: what is known of the labels in training and in testing.
+    """
 
     passed: bool
     verdict: str
-    details: Details
+    tiles: tuple[Tile, ...]
     failed_checks: tuple[Check, ...]
     general_checks: tuple[Check, ...]
     feature_checks: tuple[tuple[FeatureView, tuple[Check, ...]], ...]
+    metrics: tuple[MetricInfo, ...]
     candidates: tuple[CandidateResult, ...]
     gates: tuple[tuple[GateResult, str], ...]
-    auc_interval: tuple[float, float] | None
-    flagged_share: float
-    precision: OfHundred | None
-    recall: OfHundred | None
-    roc: Markup | None
-    precision_recall: Markup | None
-    calibration: Markup
-    histogram: Markup
+    labels: tuple[str | None, str | None]
+    target: Any
+    quality: Markup
     importance: Markup | None
     slices: tuple[SliceView, ...]
     limitations: tuple[str, ...]
@@ -69,86 +79,106 @@ def validation_report(context: ValidationContext, templates: Path) -> str:
     :returns: the same text for the same context and templates.
     :raises SpecError: a template is broken.
     """
-    return render(templates, TEMPLATE, report=context, view=_view(context))
+    return render(templates, TEMPLATE, report=context, view=_view(context, templates))
 
 
-def _view(context: ValidationContext) -> ValidationView:
-    found, details = context.evaluation, details_of(context.evaluation)
+def _view(context: ValidationContext, templates: Path) -> ValidationView:
+    found, shown = context.evaluation, target_report(context.target)
     names = {feature.name for feature in context.features}
     by_feature = {
         feature: tuple(check for check in context.checks if check.subject == feature.name)
         for feature in context.features
     }
-    precision, recall = _of_hundred(context)
+    target_view = shown.view(context)
+    quality = render(
+        templates, shown.template_name, shown.template, report=context, view=target_view
+    )
     return ValidationView(
         passed=phrases.passed(context),
         verdict=phrases.verdict(context),
-        details=details,
+        tiles=_tiles(context, shown),
         failed_checks=tuple(check for check in context.checks if not check.passed),
         general_checks=tuple(check for check in context.checks if check.subject not in names),
         feature_checks=tuple(by_feature.items()),
-        candidates=_ranked(context),
+        metrics=shown.target.metrics,
+        candidates=_ranked(context, shown.target),
         gates=tuple((gate, phrases.gate_measured(gate)) for gate in context.gates),
-        auc_interval=charts.auc_interval(found.metrics),
-        flagged_share=phrases.flagged_share(details.confusion),
-        precision=precision,
-        recall=recall,
-        roc=charts.roc(found),
-        precision_recall=charts.precision_recall(found),
-        calibration=charts.calibration(
-            details.calibration, found.metrics["calibration_error"] or 0.0
+        labels=(shown.label_text(context.train.labels), shown.label_text(context.test.labels)),
+        target=target_view,
+        # Safe: a template was rendered, with autoescape on.
+        quality=Markup(quality),  # noqa: S704
+        importance=charts.importance(found.importance, shown.main_metric),
+        slices=tuple(
+            _slice_view(context, shown, tuple(group))
+            for _, group in groupby(found.slices, key=lambda item: item.column)
         ),
-        histogram=charts.histogram(details.score_histogram, details.confusion.threshold),
-        importance=charts.importance(found.importance),
-        slices=_slices(context),
         limitations=phrases.limitations(context),
         missing_facts=phrases.missing_facts(context),
     )
 
 
-def _of_hundred(context: ValidationContext) -> tuple[OfHundred | None, OfHundred | None]:
-    counts = phrases.flagged_of_hundred(details_of(context.evaluation).confusion)
-    if counts is None:
-        return None, None
-    right, caught = counts
-    return (
-        OfHundred(right, charts.squares(right, f"{right} of 100 flagged {context.noun}")),
-        OfHundred(caught, charts.squares(caught, f"{caught} of 100 true {context.noun}")),
-    )
+def _tiles(context: ValidationContext, shown: TargetReport) -> tuple[Tile, ...]:
+    """The metrics with their intervals, the rows, and what describes them."""
+    found = context.evaluation.metrics
+    tiles = []
+    for metric in shown.shown_metrics:
+        words, interval = metric.title, shown.interval(found, metric.name)
+        if interval is not None:
+            words += f" ({decimal(interval[0], 2)} to {decimal(interval[1], 2)})"
+        tiles.append(Tile(decimal(found[metric.name]), words))
+    tiles.append(Tile(count(found.rows), f"test {context.noun}, {context.test.period.words()}"))
+    labels = shown.label_text(context.test.labels)
+    return (*tiles, Tile(labels, f"of them {context.label}")) if labels else tuple(tiles)
 
 
-def _ranked(context: ValidationContext) -> tuple[CandidateResult, ...]:
+def _ranked(context: ValidationContext, target: Target) -> tuple[CandidateResult, ...]:
     """The chosen candidate first, then the others by the metric that chose it."""
-    sign = -1.0 if metric_info(BINARY, context.select_by).more_is_better else 1.0
+    sign = -1.0 if metric_info(target, context.select_by).more_is_better else 1.0
 
     def order(candidate: CandidateResult) -> tuple[bool, bool, float, str]:
-        value = _metric(candidate.metrics, context.select_by)
+        value = candidate.metrics[context.select_by]
         return not candidate.chosen, value is None, sign * (value or 0.0), candidate.name
 
     return tuple(sorted(context.candidates, key=order))
 
 
-def _metric(metrics: Metrics, name: str) -> float | None:
-    return metrics[name]
-
-
-def _slices(context: ValidationContext) -> tuple[SliceView, ...]:
-    found = context.evaluation
-    views = []
-    for column, group in groupby(found.slices, key=lambda item: item.column):
-        items = tuple(group)
-        bound = _lower_bound(context.gates, "auc", column)
-        views.append(
-            SliceView(
-                column=column,
-                picture=charts.slices(column, items, found.metrics, bound),
-                rows=tuple((item, charts.auc_interval(item.metrics)) for item in items),
+def _slice_view(
+    context: ValidationContext, shown: TargetReport, items: tuple[Slice, ...]
+) -> SliceView:
+    main, label = shown.main_metric, context.label
+    intervals = tuple(shown.interval(item.metrics, main.name) for item in items)
+    titles = [title for title, _ in shown.figures(items[0].metrics, label)]
+    return SliceView(
+        column=items[0].column,
+        picture=charts.slices(
+            items,
+            context.evaluation.metrics,
+            main,
+            interval=lambda metrics: shown.interval(metrics, main.name),
+            gate=_gate_of(context.gates, main.name, items[0].column),
+        ),
+        titles=(
+            *titles,
+            *(metric.title for metric in shown.shown_metrics),
+            *([f"95 % interval of {main.title}"] if any(intervals) else []),
+        ),
+        slices=items,
+        intervals=intervals,
+        cells=tuple(
+            (
+                *(text for _, text in shown.figures(item.metrics, label)),
+                *(decimal(item.metrics[metric.name]) for metric in shown.shown_metrics),
+                *([_interval_text(interval)] if any(intervals) else []),
             )
-        )
-    return tuple(views)
+            for item, interval in zip(items, intervals, strict=True)
+        ),
+    )
 
 
-def _lower_bound(gates: tuple[GateResult, ...], metric: str, column: str) -> float | None:
-    """The lower bound that a gate sets for the slices of a column."""
-    of_slices = (gate for gate in gates if (gate.metric, gate.column) == (metric, column))
-    return next((gate.limit for gate in of_slices if gate.direction == "at_least"), None)
+def _interval_text(interval: Interval | None) -> str:
+    return "" if interval is None else f"{decimal(interval[0])} to {decimal(interval[1])}"
+
+
+def _gate_of(gates: tuple[GateResult, ...], metric: str, column: str) -> GateResult | None:
+    """The gate that the slices of a column have to pass."""
+    return next((gate for gate in gates if (gate.metric, gate.column) == (metric, column)), None)

@@ -25,7 +25,11 @@ def performance_trend(history: ModelHistory) -> Markup | None:
     shown = sorted(newest.values(), key=lambda window: window.period)[-MAX_WINDOWS:]
     if sum(window.result.performance.measured is not None for window in shown) < 2:  # noqa: PLR2004
         return None
-    return trend([_point(window) for window in shown], _levels(history), title=metric(asked.metric))
+    return trend(
+        [_point(window) for window in shown],
+        _levels(history),
+        title=metric(asked.metric, history.spec.develop.target_name),
+    )
 
 
 def _point(window: Window) -> TrendPoint:

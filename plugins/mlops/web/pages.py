@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from mlops.approvals.seat_status import SeatSummary
 from mlops.reports.format import FILTERS
+from mlops.reports.targets.report import target_metrics
 from mlops.views.history import ModelHistory
 from mlops.views.inventory import ModelSummary
 from mlops.views.versions import Version
@@ -180,7 +181,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS)
+    environment.filters.update(FILTERS, target_metrics=target_metrics)
     # Our own two files go into each page as they are, so that no open route has to serve them;
     # the policy below names their digests.
     environment.globals["style"] = Markup(_own("style.css"))  # noqa: S704

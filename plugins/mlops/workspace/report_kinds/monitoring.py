@@ -69,6 +69,8 @@ def _context(transaction: Transaction, judged: MonitorRow) -> MonitoringContext:
     deployments = transaction.find(DeploymentRow, model=version.model)
     return MonitoringContext(
         title=spec.title,
+        target=spec.develop.target_name,
+        label=spec.develop.label,
         model=version.model,
         version=version.number,
         package_sha256=version.package_digest,

@@ -92,6 +92,7 @@ def validation_context(
     return ValidationContext(
         subject=subject_of(spec.content, version.signing_policy),
         identity=_identity(transaction, version, snapshot, training),
+        target=develop.target_name,
         label=develop.label,
         train=train,
         test=test,
