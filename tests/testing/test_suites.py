@@ -114,7 +114,7 @@ def test_a_criterion_that_is_wrong_fails_its_suite() -> None:
         "test_it_measures_the_same_when_it_is_run_again",
         "test_it_leaves_the_evidence_as_it_is",
         "test_the_limit_does_not_change_what_is_measured",
-        "test_rows_that_tell_nothing_give_a_reason_and_no_error",
+        "test_rows_that_show_nothing_give_a_reason_and_no_error",
     }
 
 

@@ -146,10 +146,10 @@ def _kpi(workspace: Workspace, spec: Spec, window: Period, pairs: ScoresWithLabe
     """The KPI's value; None if the window has none yet."""
     kpi = spec.content.manage.kpi
     if kpi.sql is None:
-        flagged = pairs.score >= spec.content.deploy.threshold
-        among = pairs.label if kpi.measure == "recall" else flagged
-        right = int((flagged & pairs.label).sum())
-        return 100.0 * right / int(among.sum()) if among.any() else None
+        assert kpi.measure is not None  # noqa: S101 (a spec gives one of the two)
+        return target_of(spec.content).kpi(
+            kpi.measure, pairs.label, pairs.score, spec.content.deploy
+        )
     text = workspace.warehouse.dialect.render(
         spec.sql[kpi.sql],
         {"window_start": window.start, "window_end": window.end, "as_of": now()},

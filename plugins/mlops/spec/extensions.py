@@ -48,6 +48,7 @@ TARGETS: Registry[Any] = Registry(
         "predict",
         "require_scores",
         "measure",
+        "kpi",
         "describe_rows",
         "details",
     ),

@@ -180,6 +180,9 @@ class Target(Protocol):
         :raises PredictionError: as :meth:`require_scores`.
         """
 
+    def kpi(self, measure: str, labels: Labels, scores: Floats, deploy: Deploy) -> float | None:
+        """The business result of some rows, by one of ``kpi_measures``; None if undefined."""
+
     def describe_rows(self, metrics: Metrics) -> str:
         """The rows behind the metrics, in words; equal for two models only on the same rows."""
 

@@ -102,6 +102,13 @@ class BinaryTarget:
 
         return measure(labels, scores)
 
+    def kpi(self, measure: str, labels: Labels, scores: Floats, deploy: Deploy) -> float | None:
+        """Recall or precision at the threshold, in percent."""
+        flagged = scores >= deploy.threshold
+        among = labels if measure == "recall" else flagged
+        right = int((flagged & labels).sum())
+        return 100.0 * right / int(among.sum()) if among.any() else None
+
     def describe_rows(self, metrics: Metrics) -> str:
         """Rows, and how many of them are true."""
         return f"{metrics.rows:,} with {metrics['positives']:,} positives"
