@@ -30,6 +30,7 @@ def first_spec(folder: Path, database: str, *more: str) -> Answer:
     return mlops("init", folder, *NAMES, *more, AIRFLOW_CONN_WAREHOUSE="postgres" + database[10:])
 
 
+@pytest.mark.airflow
 def test_a_new_folder_is_sound_at_once(tmp_path: Path) -> None:
     answer = mlops("init", tmp_path)
     assert answer.code == 0, answer.err
@@ -64,6 +65,7 @@ def test_the_first_spec_comes_from_the_columns_of_a_table(tmp_path: Path, databa
             connection.execute(sql)
 
 
+@pytest.mark.airflow
 def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
     policy = tmp_path / "include" / "policies" / "standard.yml"
     policy.parent.mkdir(parents=True)

@@ -27,7 +27,7 @@ def scaled_logistic_regression(
 ) -> Pipeline:
     """Logistic regression over scaled numbers and one column for each category.
 
-    A missing number becomes the median of training, with a column that marks it as missing;
+    A missing number becomes the median of training, with a column that says that it was missing;
     a missing category is a category of its own; a category that training did not see is none of
     them, so that its coefficient is zero.
 
