@@ -3,8 +3,9 @@
 A label of two values is scored by probabilities and judged by AUC; an amount is not. What
 differs between the two belongs to a target, and nothing else asks which one a model has. A target
 is an object that keeps to :class:`Target`, registered under the name that a spec gives as
-``develop.target``; ``binary`` is the first one. ``docs/extend/target.md`` adds one from outside the
-package; :mod:`mlops.testing.target` holds the tests that every target has to pass.
+``develop.target``; ``binary`` is the first one. How it is shown is
+the matter of :mod:`mlops.reports.targets.report`. The tables of predictions and the join of labels
+to them still hold one score, its decision by a threshold, and labels that are true or false.
 
 Specs are read where DAGs are built, and they ask a target for its metrics: what a target imports at
 its top has to be light, and the rest is imported inside of its functions.
