@@ -525,6 +525,23 @@ def test_a_window_is_measured_anew_when_more_labels_have_arrived(small: Life) ->
     assert labels == [(str(first.labels),), (str(second.labels),)]
 
 
+@pytest.mark.parametrize("place", ["profile,numeric,score,offset_squares", "kpi"])
+@pytest.mark.parametrize(("factor", "is_same"), [(1 + 1e-10, True), (1 + 1e-5, False)])
+def test_a_window_is_not_measured_anew_when_its_rows_are_added_up_in_another_order(
+    small: Life, place: str, factor: float, is_same: bool
+) -> None:
+    """The plan of a query may change, and with it the last digit of a sum of fractions."""
+    small.publish(DAY)
+    first, _ = verdict(small)
+    small.run(
+        f"UPDATE mlops.measurement SET content = jsonb_set(content, '{{{place}}}',"
+        f" to_jsonb((content #>> '{{{place}}}')::float8 * {factor!r}::float8))"
+    )
+    again = measure(small.workspace, model="late", window=DAY)
+    assert (again.measurement == first.measurement) is is_same
+    assert small.value("SELECT count(*) FROM mlops.measurement") == (1 if is_same else 2)
+
+
 NO_LABELS = "UPDATE flights SET actual_arrival = NULL, scheduled_arrival = '2199-01-01'"
 ALL = "DELETE FROM ml.late_predictions"
 SOME = f"{ALL} WHERE flight_id % 3 = 0"

@@ -28,8 +28,11 @@ FORMAT = 1
 # Squares of values beyond this, up or down, near the end of float8: no sums are kept of them.
 LARGEST_SUMMED = 1e100
 
-# Float addition depends on the order of the rows, and parallel workers come in any order. Sums
-# keep this many leading bits (eight decimal digits), so that a second run finds the same.
+# Whole numbers below 2**53 are added exactly, in any order of the rows. The sum of other numbers
+# depends on it in its last bits, and parallel workers come in any order. Sums keep this many
+# leading bits (eight decimal digits), which hides that for nearly all of them: one that is near
+# the middle between two steps may be rounded up or down. So a second look at the same rows is
+# recognised by :meth:`Profile.agrees_with`, and by no digest of the sums alone.
 SUM_BITS = 26
 _SMALLEST_EXPONENT = -1000
 
@@ -43,8 +46,8 @@ class NumericProfile:
     :param min: smallest value, None when all are missing.
     :param max: largest value, None when all are missing.
     :param offset_sum: sum of ``x - centre``, with eight significant digits of its scale; None when
-        a value is beyond 1e100, up or down. Not compared by ``==``: its last digit depends on
-        the order of the rows.
+        a value is beyond 1e100, up or down. Not compared by ``==``: its last digit may depend
+        on the order of the rows.
     :param offset_squares: sum of ``(x - centre)**2``, likewise.
     :param edges: ascending, ``k`` of them.
     :param bin_counts: ``k + 1`` counts that add up to ``count - nulls``.
@@ -87,6 +90,26 @@ class NumericProfile:
             return None
         shift = self.offset_sum / self.values
         return math.sqrt(max(self.offset_squares / self.values - shift * shift, 0.0))
+
+    def agrees_with(self, other: NumericProfile) -> bool:
+        """Whether both may be of the same rows: equal, and the sums but for their last digit."""
+        if self != other:
+            return False
+        ours, theirs = self._sums(), other._sums()
+        if ours is None or theirs is None:
+            return ours is theirs
+        squares = max(ours[1], theirs[1])
+        scales = math.sqrt(self.values) * math.sqrt(squares), squares
+        return all(
+            # At least two steps of the rounding.
+            abs(mine - its) <= math.ldexp(scale, 2 - SUM_BITS)
+            for mine, its, scale in zip(ours, theirs, scales, strict=True)
+        )
+
+    def _sums(self) -> tuple[float, float] | None:
+        if self.offset_sum is None or self.offset_squares is None:
+            return None
+        return self.offset_sum, self.offset_squares
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; infinities are written as text."""
@@ -153,6 +176,12 @@ class Profile:
         """For each text feature the rows of categories that the reference does not know."""
         return {name: profile.other for name, profile in self.categories.items()}
 
+    def agrees_with(self, other: Profile) -> bool:
+        """Whether both may be of the same rows, however the database ordered them."""
+        return self == other and all(
+            profile.agrees_with(other.numeric[name]) for name, profile in self.numeric.items()
+        )
+
     def with_columns_of(self, other: Profile) -> Profile:
         """These rows, with the features of another profile beside them, such as the score's."""
         return Profile(
@@ -217,7 +246,9 @@ def within_reach(low: float, high: float) -> bool:
 
 
 def steady_sums(values: int, total: float, squares: float) -> tuple[float | None, float | None]:
-    """Sums about the centre, rounded so that the order of addition no longer shows.
+    """Sums about the centre, rounded so that the order of addition hardly shows.
+
+    Whole numbers about a whole centre have exact sums, so that the same rows give the same.
 
     :param values: how many values were added.
     :param total: sum of ``x - centre``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mlops.core.period import Period
@@ -86,18 +87,37 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
 
 
 def _digest(known: list[MeasurementRow], batch: BatchRow, content: dict[str, Any]) -> str:
-    """The identity of what was measured: of the last measurement where that found the same.
+    """The identity of what was measured: that of the last measurement if nothing changed since.
 
     Labels that went and came back give what an earlier measurement found; it is a new one, or the
     verdict on the broken labels would be the newest for ever.
     """
     last = max(known, key=lambda row: row.id, default=None)
-    if last is not None and last.content == content:
+    if last is not None and _agree(last.content, content):
         return last.digest
     digest = digest_json([batch.id, content])
     if last is not None and any(row.digest == digest for row in known):
         return digest_json([batch.id, content, last.digest])
     return digest
+
+
+def _agree(last: dict[str, Any], content: dict[str, Any]) -> bool:
+    """Whether two measurements found the same, but for the order in which rows were added up.
+
+    The plan of a query changes with the statistics of a table, and the last digit of a sum with it.
+    """
+    # What the database adds up; all else is counted, or computed here in the order of the keys.
+    sums = {"profile": None, "kpi": None}
+    if {**last, **sums} != {**content, **sums} or not _same_kpi(last["kpi"], content["kpi"]):
+        return False
+    before, after = (Profile.from_json(found["profile"]) for found in (last, content))
+    return before.agrees_with(after)
+
+
+def _same_kpi(last: float | None, kpi: float | None) -> bool:
+    if last is None or kpi is None:
+        return last is kpi
+    return math.isclose(last, kpi, rel_tol=1e-9)
 
 
 def _batch(transaction: Transaction, model: str, window: Period) -> BatchRow:

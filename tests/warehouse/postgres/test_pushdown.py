@@ -221,6 +221,40 @@ def test_parallel_workers_and_one_process_find_the_same(points_url, points):
     assert len(texts) == 1
 
 
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    whole=st.lists(st.integers(-2_000, 2_000), min_size=20, max_size=50),
+    tenths=st.lists(st.integers(-(2**30), 2**30), min_size=1, max_size=50),
+    times=st.integers(1, 4),
+    random=st.randoms(),
+)
+def test_the_order_of_rows_does_not_show_in_sums(points_url, points, whole, tenths, times, random):
+    """Whole numbers of every type are added exactly; of others the last digit may differ."""
+    size = max(len(whole), len(tenths))
+    rows = [
+        (tenths[i % len(tenths)] / 10, float(whole[i % len(whole)]), whole[i % len(whole)])
+        for i in range(size * times)
+    ]
+    edges = {
+        "x": reference_edges(np.array([x for x, _, _ in rows])),
+        "s": (-2e3, 7.0, 2e3),
+        "n": (-2e3, 7.0, 2e3),
+    }
+    found = []
+    for _ in range(2):
+        random.shuffle(rows)
+        fill(points, [(x, s, n, None, None, None) for x, s, n in rows])
+        found.append(profile_rows(points_url, "SELECT * FROM points", edges=edges, categories={}))
+    first, second = found
+    assert first.agrees_with(second)
+    counted = in_memory(points_url, "SELECT * FROM points", edges, {})
+    for name in ("s", "n"):
+        written = {str(one.numeric[name].to_json()) for one in (first, second, counted)}
+        assert len(written) == 1, name
+
+
 def test_a_column_of_another_kind_is_refused(points_url):
     query = "SELECT 'a' AS x, 1.5::float8 AS t, now() AS w"
     with pytest.raises(DataRefused, match=r"x cannot be profiled.*found text"):

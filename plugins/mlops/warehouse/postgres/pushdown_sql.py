@@ -45,7 +45,7 @@ class NumericColumn:
 
     :param pg_type: its type, as Postgres spells it.
     :param has_nan: NaN was seen in it, so NaN is to be left out.
-    :param guarded: leave values out of the sums that would overflow.
+    :param guarded: leave values out of the sums whose squares a float8 cannot hold.
     """
 
     name: str
@@ -72,23 +72,31 @@ class NumericColumn:
     def expressions(self) -> list[str]:
         """The column's part of the select list."""
         value = self.value
-        summed = value if self.pg_type == "double precision" else f"{value}::float8"
-        if self.guarded:
-            summed = f"CASE WHEN abs({summed}) <= 1e100::float8 THEN {summed} END"
         counts = [*self._low(value), *self._high(value)]
         return [
             f"ARRAY[{', '.join(counts)}]::bigint[]",
             f"count({value})",
             f"min({value})::float8",
             f"max({value})::float8",
-            f"avg({summed})",
-            f"var_pop({summed})",
+            *self._sums(value),
         ]
+
+    def _sums(self, value: str) -> tuple[str, str]:
+        """The sums about the centre; whole numbers are added exactly, in any order."""
+        summed = value if self.pg_type == "double precision" else f"{value}::float8"
+        if self.guarded:
+            summed = f"CASE WHEN abs({summed}) <= 1e100::float8 THEN {summed} END"
+        offset = f"({summed} - '{centre_of(self.edges)!r}'::float8)"
+        square = f"{offset} * {offset}"
+        if self.guarded:
+            # A product that is too small for a float8 is an error, as one that is too large.
+            square = f"CASE WHEN abs({offset}) >= 1e-150::float8 THEN {square} ELSE 0 END"
+        return f"sum({offset})", f"sum({square})"
 
     def read(self, rows: int, found: Sequence[Any]) -> NumericProfile:
         """The profile from the values of :attr:`expressions`."""
-        counts, values, low, high, mean, variance = found
-        total, squares = self._sums(values, mean, variance)
+        counts, values, low, high, added, squared = found
+        total, squares = steady_sums(values, added or 0.0, squared or 0.0)
         summed = values > 0 and within_reach(low, high)
         below = self._below(counts, values)
         ends = [0, *below, values]
@@ -102,14 +110,6 @@ class NumericColumn:
             edges=self.edges,
             bin_counts=tuple(b - a for a, b in pairwise(ends)),
         )
-
-    def _sums(
-        self, values: int, mean: float | None, variance: float | None
-    ) -> tuple[float | None, float | None]:
-        if mean is None or variance is None:
-            return steady_sums(0, 0.0, 0.0)
-        shift = mean - centre_of(self.edges)
-        return steady_sums(values, values * shift, values * (variance + shift * shift))
 
     @property
     def _middle(self) -> int:
