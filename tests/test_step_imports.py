@@ -42,14 +42,36 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_step_loads_no_library_that_it_does_not_use(step: str) -> None:
+# One process loads what all steps share, and forks one for each step.
+LOAD = """
+import importlib, json, os, sys
+importlib.import_module("mlops.workspace.workspace")
+for step in sys.argv[1:]:
+    child = os.fork()
+    if child == 0:
+        importlib.import_module(step)
+        print(json.dumps([step, list(sys.modules)]), flush=True)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0, step
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, set[str]]:
+    """First names of the modules that are loaded once each step is imported."""
     done = subprocess.run(
-        [sys.executable, "-c", f"import json, sys, {step}\nprint(json.dumps(list(sys.modules)))"],
+        [sys.executable, "-c", LOAD, *STEPS],
         env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(PLUGINS)},
         capture_output=True,
         text=True,
         check=True,
     )
-    loaded = {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
-    assert loaded & STEPS[step] == set()
+    lines = (json.loads(line) for line in done.stdout.splitlines())
+    return {step: {name.partition(".")[0] for name in names} for step, names in lines}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_loads_no_library_that_it_does_not_use(
+    step: str, loaded: dict[str, set[str]]
+) -> None:
+    assert loaded[step] & STEPS[step] == set()
