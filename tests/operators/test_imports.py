@@ -28,7 +28,7 @@ def test_every_operator_of_the_registry_is_imported_from_one_place() -> None:
     expected = {
         name: item for name, item in of_the_library.items() if "sensors" not in item.__module__
     }
-    assert len(expected) == 20
+    assert "TrainOperator" in expected
     assert {name: getattr(operators, name) for name in operators.__all__} == expected
     assert set(operators.__all__) <= set(dir(operators))
 
