@@ -29,7 +29,8 @@ GOLDEN_ROWS = 40
 def package(workspace: Workspace, *, training_id: str, champion: int) -> Packaged:
     """Build the model package and give it a version number.
 
-    The same training gives the same bytes and so the same version, however often it is run.
+    A training that was packaged already keeps its version: run again, also with a later release of
+    this library, whose model card may be worded otherwise, the recorded version is returned.
 
     :param champion: the version that validation compared with; 0 for none.
     """
@@ -38,6 +39,29 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
         snapshot = transaction.get(SnapshotRow, training.snapshot_id)
         validation = transaction.get(ValidationRow, training_id, champion)
     spec = workspace.spec(training.spec_digest)
+    with workspace.store.transaction() as transaction:
+        known = transaction.find(VersionRow, training_id=training_id, champion=champion)
+    if known:
+        row = known[0]
+        workspace.emit(version_packaged(workspace.origin, row, training, snapshot, spec))
+    else:
+        row = _build(workspace, spec, snapshot, training, validation)
+    return Packaged(
+        model=row.model,
+        version=row.number,
+        package_digest=row.package_digest,
+        tier=row.tier,
+    )
+
+
+def _build(
+    workspace: Workspace,
+    spec: Spec,
+    snapshot: SnapshotRow,
+    training: TrainingRow,
+    validation: ValidationRow,
+) -> VersionRow:
+    """Write the package, and record it as a version."""
     policy = workspace.include.policy(spec.content.deploy.policy)
     tier = tier_of(spec.content, policy)
     built = build(_parts(workspace, spec, snapshot, training, validation))
@@ -48,8 +72,8 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
             model=spec.model,
             number=number,
             package_digest=built.digest,
-            training_id=training_id,
-            champion=champion,
+            training_id=training.id,
+            champion=validation.champion,
             spec_digest=spec.digest,
             snapshot_id=snapshot.id,
             criteria_digest=training.criteria_digest,
@@ -68,7 +92,7 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
             subject=version_subject(spec.model, number),
             payload={
                 "package": built.digest,
-                "training": training_id,
+                "training": training.id,
                 "spec": spec.digest,
                 "snapshot": snapshot.id,
                 "criteria": training.criteria_digest,
@@ -81,7 +105,7 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
                 version_packaged(workspace.origin, row, training, snapshot, spec)
             ),
         )
-    return Packaged(model=spec.model, version=number, package_digest=built.digest, tier=tier.name)
+    return row
 
 
 def _number(transaction: Transaction, model: str, digest: str) -> int:
