@@ -25,6 +25,8 @@ from mlops.warehouse.postgres.session import (
 )
 from mlops.warehouse.records import ShardTarget
 
+# Whether an earlier cut had shards beyond the last one.
+_BEYOND = "SELECT EXISTS (SELECT FROM {predictions} WHERE batch = %s AND shard >= %s)"
 # Rows of a shard, and of those that an earlier cut had beyond the last one.
 _DELETE = "DELETE FROM {predictions} WHERE batch = %s AND (shard = %s OR shard >= %s)"
 _DELETE_TAKEN = """\
@@ -102,6 +104,10 @@ def replacing_shard(
         # Two tries of one shard go one after the other: neither sees rows that the other has not
         # committed, so both would write the same keys.
         advisory_lock(connection, f"mlops.shard.{target.batch}.{target.shard}")
+        if taking_over is not None or _was_cut_finer(connection, names, target):
+            # The batch is cut anew: its shards delete and take the same rows, and would wait for
+            # one another's. So they go one after the other, from their first row on.
+            advisory_lock(connection, f"mlops.batch.{target.batch}")
         connection.execute(
             sql.SQL(_DELETE).format(predictions=names.predictions),
             [target.batch, target.shard, target.shards],
@@ -112,10 +118,16 @@ def replacing_shard(
             yield ShardWriter(copy, target)
 
 
+def _was_cut_finer(connection: Connection, names: Names, target: ShardTarget) -> bool:
+    """Whether an earlier cut of the batch left rows beyond the last shard of this one."""
+    found = connection.execute(
+        sql.SQL(_BEYOND).format(predictions=names.predictions), [target.batch, target.shards]
+    ).fetchone()
+    return bool(found and found[0])
+
+
 def _take_over(connection: Connection, names: Names, target: ShardTarget, keys: str) -> None:
     """Delete the shard's keys from the shards that have them."""
-    # Shards that take rows from one another would wait for one another.
-    advisory_lock(connection, f"mlops.batch.{target.batch}")
     connection.execute(READ_SETTINGS)
     taken = sql.SQL(_DELETE_TAKEN).format(
         predictions=names.predictions,
