@@ -4,7 +4,7 @@
 # make test-all  the same, and the tests with both auth managers; what .ci/run runs
 # Each sets itself up.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status marquez quick quick-tests test test-all lint types unit unit-in-order system system-gates system-rest system-fab bench check requirements clean
+.PHONY: help install demo up down status marquez quick quick-tests test test-all lint types unit unit-shuffled system system-gates system-rest system-fab bench check requirements clean
 .ONESHELL:
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -22,7 +22,7 @@ help:
 	@echo "make down     stop it"
 	@echo "make quick    lint, types and the tests that need neither Postgres nor Airflow"
 	@echo "make test     lint, types and the tests"
-	@echo "make test-all the same, with both of Airflow's auth managers and in two orders"
+	@echo "make test-all the same, with both of Airflow's auth managers, the quick tests also in a shuffled order"
 	@echo "make bench    measure data movement, artifacts and DAG parsing against peers and limits"
 	@echo "make check    read all specs, policies and SQL"
 
@@ -57,7 +57,7 @@ check: $(STAMP)
 
 test: lint types unit system
 
-test-all: lint types unit unit-in-order system system-fab
+test-all: lint types unit quick-tests system system-fab
 
 # Side by side: types take one core, once, and the tests take both.
 quick: $(STAMP)
@@ -73,12 +73,12 @@ types: $(STAMP)
 quick-tests: $(STAMP)
 	$(BIN)/pytest -q --quick --numprocesses=2 --randomly-seed=$(SEED)
 
-# No test depends on another one that ran before it: the order is shuffled by the seed.
 unit: $(STAMP)
-	$(BIN)/pytest -q -m "not system" --randomly-seed=$(SEED)
-
-unit-in-order: $(STAMP)
 	$(BIN)/pytest -q -m "not system" -p no:randomly
+
+# No test depends on another one that ran before it: the seed shuffles the order.
+unit-shuffled: $(STAMP)
+	$(BIN)/pytest -q -m "not system" --randomly-seed=$(SEED)
 
 # They wait for Airflow most of the time, so two platforms side by side take little more than one.
 # A real scheduler and a real browser on a busy machine may miss a deadline once: such a test is
