@@ -38,9 +38,8 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
         training = transaction.get(TrainingRow, training_id)
         snapshot = transaction.get(SnapshotRow, training.snapshot_id)
         validation = transaction.get(ValidationRow, training_id, champion)
-    spec = workspace.spec(training.spec_digest)
-    with workspace.store.transaction() as transaction:
         known = transaction.find(VersionRow, training_id=training_id, champion=champion)
+    spec = workspace.spec(training.spec_digest)
     if known:
         row = known[0]
         workspace.emit(version_packaged(workspace.origin, row, training, snapshot, spec))
