@@ -29,8 +29,9 @@ GOLDEN_ROWS = 40
 def package(workspace: Workspace, *, training_id: str, champion: int) -> Packaged:
     """Build the model package and give it a version number.
 
-    A training that was packaged already keeps its version: run again, also with a later release of
-    this library, whose model card may be worded otherwise, the recorded version is returned.
+    A training that was packaged already keeps its version. The step builds the package again, which
+    brings back a file that was lost. A later release of this library may word the model card
+    otherwise; the recorded version then stays, provided that its package is whole.
 
     :param champion: the version that validation compared with; 0 for none.
     """
@@ -40,11 +41,14 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
         validation = transaction.get(ValidationRow, training_id, champion)
         known = transaction.find(VersionRow, training_id=training_id, champion=champion)
     spec = workspace.spec(training.spec_digest)
-    if known:
+    built = build(_parts(workspace, spec, snapshot, training, validation))
+    if known and known[0].package_digest != built.digest:
         row = known[0]
+        workspace.artifacts.read(row.package_digest)
         workspace.emit(version_packaged(workspace.origin, row, training, snapshot, spec))
     else:
-        row = _build(workspace, spec, snapshot, training, validation)
+        workspace.artifacts.put_bytes(built.data)
+        row = _record(workspace, spec, snapshot, training, validation, built.digest)
     return Packaged(
         model=row.model,
         version=row.number,
@@ -53,24 +57,23 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
     )
 
 
-def _build(
+def _record(
     workspace: Workspace,
     spec: Spec,
     snapshot: SnapshotRow,
     training: TrainingRow,
     validation: ValidationRow,
+    digest: str,
 ) -> VersionRow:
-    """Write the package, and record it as a version."""
+    """Record the package as a version."""
     policy = workspace.include.policy(spec.content.deploy.policy)
     tier = tier_of(spec.content, policy)
-    built = build(_parts(workspace, spec, snapshot, training, validation))
-    workspace.artifacts.put_bytes(built.data)
     with workspace.store.transaction() as transaction:
-        number = _number(transaction, spec.model, built.digest)
+        number = _number(transaction, spec.model, digest)
         row = VersionRow(
             model=spec.model,
             number=number,
-            package_digest=built.digest,
+            package_digest=digest,
             training_id=training.id,
             champion=validation.champion,
             spec_digest=spec.digest,
@@ -90,7 +93,7 @@ def _build(
             action=LedgerAction.VERSION_PACKAGED,
             subject=version_subject(spec.model, number),
             payload={
-                "package": built.digest,
+                "package": digest,
                 "training": training.id,
                 "spec": spec.digest,
                 "snapshot": snapshot.id,
