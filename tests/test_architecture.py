@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from tests.fixtures.airflow import Run
@@ -17,32 +20,10 @@ PROJECT = Path(__file__).parents[1]
 PLUGINS = PROJECT / "plugins"
 PACKAGE = PLUGINS / "mlops"
 
-ABOVE_THE_LINE = (
-    ("plugin", "mlops_plugin", "provider_info", "__main__", "preload"),
-    ("lifecycle",),
-    ("operators", "sensors", "api_server", "web", "cli", "frames"),
-    ("connections",),
-    ("settings",),
-)
-BELOW_THE_LINE = (
-    ("testing",),
-    ("views",),
-    ("flow",),
-    ("approvals",),
-    ("workspace",),
-    ("reports",),
-    ("lineage",),
-    ("warehouse",),
-    ("store",),
-    ("core",),
-    ("spec",),
-    ("vocabulary",),
-    ("digests", "installation", "extensions", "postgres_url", "registry"),
-    ("errors",),
-)
-LAYERS = (*ABOVE_THE_LINE, *BELOW_THE_LINE)
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-FOLDERS_BELOW = [name for names in BELOW_THE_LINE for name in names if "." not in name]
+CONTRACTS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]
+LAYERS = [layer.split(" : ") for layer in CONTRACTS["contracts"][0]["layers"]]
+LINE = LAYERS.index(["settings"]) + 1
+BELOW_THE_LINE = [name for layer in LAYERS[LINE:] for name in layer]
 
 # What costs a second to import has no place where DAGs are built: it is imported in the task.
 HEAVY = (
@@ -75,124 +56,68 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-def level(module: str) -> int:
-    """How far down a module lies: 0 is the top."""
-    first = module.partition(".")[0]
-    return LEVEL.get(module, LEVEL.get(first, -1))
-
-
-def imports(file: Path) -> Iterator[tuple[int, str]]:
-    """Line and full name of everything that a file imports, in functions as well."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}:{node.lineno}: a relative import"
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
-
-
-def ours(imported: str) -> str | None:
-    """The module of ours that an import names, without its first name; none for others'."""
-    if imported.partition(".")[0] != "mlops":
-        return None
-    name = imported.partition(".")[2]
-    return name if name in MODULES else name.rpartition(".")[0]
-
-
-def upward(module: str, file: Path) -> list[str]:
-    """Each import of ``file``, taken as the file of ``module``, that goes up."""
-    return [
-        f"{file.name}:{line}: {module} imports {target}"
-        for line, imported in imports(file)
-        if (target := ours(imported)) and level(target) < level(module)
-    ]
-
-
-def test_every_module_has_a_layer() -> None:
-    assert len(MODULES) > 50
-    assert [name for name in MODULES if name and level(name) < 0] == []
-
-
 def test_the_page_shows_the_layers_that_are_enforced() -> None:
     page = (PROJECT / "docs" / "architecture.md").read_text()
     (drawn,) = re.findall(r"^plugins/mlops/\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     above, below = drawn.split("  ───", 1)
-    assert tuple(layers_drawn(above)) == ABOVE_THE_LINE
-    assert tuple(layers_drawn(below)) == BELOW_THE_LINE
+    assert list(layers_drawn(above)) == LAYERS[:LINE]
+    assert list(layers_drawn(below)) == LAYERS[LINE:]
 
 
-def layers_drawn(text: str) -> Iterator[tuple[str, ...]]:
+def layers_drawn(text: str) -> Iterator[list[str]]:
     """The names at the beginning of each line of the page's list."""
     for line in text.splitlines():
         if found := re.match(r"  ((?:\w+(?:/|\.py) ?)+)", line):
-            yield tuple(re.findall(r"(\w+)(?:/|\.py)", found[1]))
+            yield re.findall(r"(\w+)(?:/|\.py)", found[1])
 
 
-def test_imports_go_down_only() -> None:
-    assert [line for name, file in MODULES.items() for line in upward(name, file)] == []
-
-
-def circle(graph: Mapping[str, Collection[str]]) -> list[str]:
-    """Modules whose imports lead into a circle; none where there is no circle."""
-    left = {name: set(targets) - {name} for name, targets in graph.items()}
-    while free := [name for name, targets in left.items() if not targets & set(left)]:
-        for name in free:
-            del left[name]
-    return sorted(left)
-
-
-def test_no_imports_go_round_in_a_circle() -> None:
-    """Nor do those for types alone, or inside of functions: they hide a circle."""
-    assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
-    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
-    graph = {
-        name: {target for _, imported in imports(file) if (target := ours(imported)) is not None}
-        for name, file in MODULES.items()
-    }
-    assert circle(graph) == []
-
-
-def test_an_import_that_goes_up_is_found(tmp_path: Path) -> None:
-    file = tmp_path / "drift.py"
-    file.write_text(
-        "from mlops.spec.model import Gate\n"
-        "from mlops.store import ledger\n"
-        "def later():\n"
-        "    import mlops.flow.train\n"
-        "    from mlops import settings\n"
-        "    from mlops.errors import MlopsError\n"
+def test_the_line_of_the_page_is_the_one_that_no_import_of_airflow_passes() -> None:
+    (contract,) = (
+        it for it in CONTRACTS["contracts"] if it.get("forbidden_modules") == ["airflow"]
     )
-    assert upward("core.drift", file) == [
-        "drift.py:2: core.drift imports store.ledger",
-        "drift.py:4: core.drift imports flow.train",
-        "drift.py:5: core.drift imports settings",
-    ]
-    assert upward("spec.load", file)[0] == "drift.py:2: spec.load imports store.ledger"
-    file.write_text("from mlops.digests import digest_json\nfrom mlops.core import acceptance\n")
-    assert upward("spec.load", file) == ["drift.py:2: spec.load imports core.acceptance"]
+    assert contract["source_modules"] == [f"mlops.{name}" for name in BELOW_THE_LINE]
 
 
-def test_the_package_below_the_line_knows_nothing_of_airflow() -> None:
-    found = [
-        f"{file.relative_to(PROJECT)}:{line}: {imported}"
-        for name, file in MODULES.items()
-        if level(name) > level("settings")
-        for line, imported in imports(file)
-        if imported.partition(".")[0] == "airflow"
-    ]
-    assert found == []
+def lint_imports(package: Path) -> subprocess.CompletedProcess[str]:
+    """The contracts of ``pyproject.toml`` on the package in a folder."""
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [program, "--no-cache", PROJECT / "pyproject.toml"],
+        env={"PYTHONPATH": str(package.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
-def test_no_folder_of_ours_imports_what_is_not_of_the_package() -> None:
-    """The library stands without the demo, the benchmarks and the tests."""
-    beside = {"demo", "bench", "tests"}
-    found = [
-        f"{file.relative_to(PROJECT)}:{line}: {imported}"
-        for file in MODULES.values()
-        for line, imported in imports(file)
-        if imported.partition(".")[0] in beside
-    ]
-    assert found == []
+def test_the_imports_keep_the_contracts() -> None:
+    done = lint_imports(PACKAGE)
+    assert done.returncode == 0, done.stdout
+    assert f"{len(CONTRACTS['contracts'])} kept, 0 broken" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "broken"),
+    [
+        ("core/drift/statistic.py", "from mlops.store import ledger", "Imports go down only"),
+        ("core/drift/statistic.py", "def late():\n    import mlops.flow.train", "Imports go down"),
+        ("flow/load_version.py", "import mlops.flow.package", "No imports go round in a circle"),
+        ("errors.py", "import airflow.sdk", "Below settings, nothing knows of Airflow"),
+        ("plugin.py", "import demo.life", "The library needs neither"),
+        ("another.py", "", "Imports go down only"),
+    ],
+)
+def test_an_import_that_breaks_a_contract_is_found(
+    tmp_path: Path, module: str, line: str, broken: str
+) -> None:
+    """A module without a layer as well."""
+    copy = tmp_path / "mlops"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    with (copy / module).open("a") as file:
+        file.write(f"\n{line}\n")
+    done = lint_imports(copy)
+    assert done.returncode == 1
+    assert re.search(rf"^{broken}.* BROKEN$", done.stdout, re.MULTILINE)
 
 
 LOADED = "import json, sys\nprint(json.dumps(sorted({n.partition('.')[0] for n in sys.modules})))"
@@ -201,11 +126,13 @@ LOADED = "import json, sys\nprint(json.dumps(sorted({n.partition('.')[0] for n i
 def test_importing_all_below_the_line_loads_no_airflow() -> None:
     """What is imported by way of others counts as well; the lowest module that does it is named."""
     names = sorted(
-        (name for name in MODULES if level(name) > LEVEL["settings"]), key=level, reverse=True
+        (name for name in MODULES if name.partition(".")[0] in BELOW_THE_LINE),
+        key=lambda name: BELOW_THE_LINE.index(name.partition(".")[0]),
+        reverse=True,
     )
     # Alembic runs this one by itself, inside a migration.
     names.remove("store.migrations.env")
-    assert {name.partition(".")[0] for name in names} == set(FOLDERS_BELOW)
+    assert {name.partition(".")[0] for name in names} == set(BELOW_THE_LINE)
     code = (
         "import importlib, sys\n"
         f"for name in {names}:\n"
