@@ -125,6 +125,14 @@ class Kpi(Section):
     ``:as_of`` and returns one row with the column ``value``; or, where the share of right
     decisions is the result, ``measure``: of the rows that came true the percentage that had been
     flagged (``recall``), or of the flagged rows the percentage that came true (``precision``).
+
+    :ivar name: what the reports call it.
+    :ivar sql: SQL file that computes it from your tables.
+    :ivar measure: what is computed from labels and decisions, where no ``sql`` is given.
+    :ivar unit: the unit of the value, as reports print it.
+    :ivar target: the value to reach.
+    :ivar better: on which side of the target a value is good.
+    :ivar sentence: how a person would say it; the names in braces are filled in.
     """
 
     name: Text
@@ -133,10 +141,7 @@ class Kpi(Section):
     unit: Text
     target: float
     better: Literal["higher", "lower"] = "higher"
-    sentence: Text = Field(
-        default="{name}: {value} {unit} in {period}, target {target}",
-        description="How a person would say it; the names in braces are filled in.",
-    )
+    sentence: Text = "{name}: {value} {unit} in {period}, target {target}"
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Kpi:
@@ -146,7 +151,22 @@ class Kpi(Section):
 
 
 class Manage(Section):
-    """Why the model exists, who answers for it, how much harm it could do."""
+    """Why the model exists, who answers for it, how much harm it could do.
+
+    :ivar decision: the decision that the score is used for.
+    :ivar use: who reads the score, when, and what they do with it.
+    :ivar restrictions: what the model must not be used for, a sentence each.
+    :ivar limitations: what its developer knows it cannot do, a sentence each; approvers read it.
+    :ivar business_owner: user id of the person who answers for the use of the model.
+    :ivar developer: user id of the person who developed it; that person can never sign.
+    :ivar exposure: how much harm a wrong score can do; the tiers of the policy go by it.
+    :ivar purpose: a word such as ``credit``; the tiers of the policy go by it.
+    :ivar kpi: the business result that the model is there for.
+    :ivar value_per_period: what one period of good decisions is worth, in words, for the report.
+    :ivar review_months: months from packaging to the next review, of which ``mlops_governance``
+        reminds.
+    :ivar runbook: what the person on call does when something is wrong.
+    """
 
     decision: Text
     use: Text
@@ -163,7 +183,14 @@ class Manage(Section):
 
 
 class NumericFeature(Section):
-    """A number (or a boolean, read as 0 and 1)."""
+    """A number (or a boolean, read as 0 and 1).
+
+    :ivar kind: ``numeric``, which is the default.
+    :ivar min: the smallest value that is allowed.
+    :ivar max: the largest value that is allowed.
+    :ivar max_null_share: the share of rows that may have no value.
+    :ivar means: what the column is, for reports.
+    """
 
     kind: Literal["numeric"] = "numeric"
     min: float | None = None
@@ -179,7 +206,14 @@ class NumericFeature(Section):
 
 
 class CategoricalFeature(Section):
-    """A name out of a list that training learns."""
+    """A name out of a list that training learns.
+
+    :ivar kind: ``categorical``.
+    :ivar max_null_share: the share of rows that may have no value.
+    :ivar max_unseen_share: the share of rows to score that may have a value which training did not
+        see.
+    :ivar means: what the column is, for reports.
+    """
 
     kind: Literal["categorical"]
     max_null_share: Share = 0.0
@@ -204,13 +238,16 @@ Feature = Annotated[
 
 
 class Contract(Section):
-    """What the rows must be like before anything is learnt from them, or scored."""
+    """What the rows must be like before anything is learnt from them, or scored.
+
+    :ivar min_rows: fewer rows than this are not trained on.
+    :ivar label_share: the lowest and the highest share of true labels.
+    :ivar max_age_days: the newest row may be this much older than the window's end.
+    """
 
     min_rows: Annotated[int, Field(ge=1)] = 1_000
     label_share: tuple[Share, Share] = (0.001, 0.999)
-    max_age_days: float | None = Field(
-        default=None, description="The newest row may be this much older than the window's end."
-    )
+    max_age_days: float | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Contract:
@@ -220,7 +257,12 @@ class Contract(Section):
 
 
 class Split(Section):
-    """Training periods, then test periods; the last one ends at the run's clock."""
+    """Training periods, then test periods; the last one ends at the run's clock.
+
+    :ivar unit: the length of one period.
+    :ivar train: how many periods are trained on.
+    :ivar test: how many periods after those are tested on.
+    """
 
     unit: PeriodUnit = "month"
     train: Periods
@@ -228,7 +270,14 @@ class Split(Section):
 
 
 class Candidate(Section):
-    """One technique to try: an estimator class by its dotted name, or a factory function."""
+    """One technique to try: an estimator class by its dotted name, or a factory function.
+
+    :ivar name: its name in reports and in the ledger.
+    :ivar estimator: dotted name of an estimator class, as scikit-learn has them.
+    :ivar factory: dotted name of a function that returns an estimator, in place of ``estimator``.
+    :ivar format: the model format in which the fitted estimator is packaged.
+    :ivar params: arguments of the class or of the function.
+    """
 
     name: Name
     estimator: DottedName | None = None
@@ -236,7 +285,6 @@ class Candidate(Section):
     format: ItemName = Field(
         default=DEFAULT_FORMAT,
         exclude_if=lambda name: name == DEFAULT_FORMAT,
-        description="The model format in which the fitted estimator is packaged.",
     )
     params: dict[str, Any] = Field(default_factory=dict)
 
@@ -278,6 +326,15 @@ class Gate(Section):
     bound. With ``against: champion``, the metric is the difference to the live version on the
     same rows, where more is better for ``auc`` and ``average_precision`` only. With ``kind``, a
     criterion that was added from outside measures what its ``params`` ask for.
+
+    :ivar kind: a criterion that was added from outside, by its name, in place of ``metric``.
+    :ivar metric: a metric of the target.
+    :ivar params: what a criterion of that ``kind`` asks for.
+    :ivar at_least: the measured value must not be lower.
+    :ivar at_most: the measured value must not be higher.
+    :ivar slice: a categorical feature; each of its values must reach the bound.
+    :ivar against: ``champion``: measure the difference to the live version.
+    :ivar min_rows: values of the slice with fewer test rows are not judged.
     """
 
     kind: ItemName | None = Field(default=None, exclude_if=_not_given)
@@ -336,7 +393,25 @@ class Gate(Section):
 
 
 class Develop(Section):
-    """From the customer's tables to a fitted model."""
+    """From the customer's tables to a fitted model.
+
+    :ivar features_sql: SQL file of key, time and features, as known at the moment of the decision.
+    :ivar outcomes_sql: SQL file of key and label, as known by ``:as_of``.
+    :ivar key: the column that identifies a row; none of the names that the predictions use
+        themselves.
+    :ivar time: the column of the time that a row belongs to.
+    :ivar label: the column to be predicted.
+    :ivar target: the kind of label; without it ``binary``, true or false.
+    :ivar features: the columns that the model is given, by name.
+    :ivar contract: what the rows must be like.
+    :ivar split: which periods are trained on, and which are tested on.
+    :ivar seed: the seed of all randomness.
+    :ivar candidates: the techniques to try; all of them are recorded.
+    :ivar select_by: the metric by which the best candidate is chosen.
+    :ivar slices: categorical features whose values reports look at one by one.
+    :ivar gates: the acceptance criteria, registered before training.
+    :ivar trusted_types: types that a package may hold beyond the curated list; approvers see them.
+    """
 
     features_sql: SqlFile
     outcomes_sql: SqlFile
@@ -404,7 +479,20 @@ class Develop(Section):
 
 
 class Deploy(Section):
-    """Who signs, and how the live version scores."""
+    """Who signs, and how the live version scores.
+
+    :ivar policy: name of the policy, a file of ``include/policies/``.
+    :ivar schedule: when ``<model>_score`` runs, as cron or as a word of Airflow's; without it, on
+        demand.
+    :ivar window: the length of the period that one batch scores.
+    :ivar shards: in how many parallel parts a batch is scored.
+    :ivar threshold: scores from here on make the decision true.
+    :ivar output_schema: the schema of the predictions in the warehouse.
+    :ivar scoring_sql: SQL file that scoring reads in place of ``features_sql``.
+    :ivar rule_sql: what scores where the policy falls back to a rule: key, time and a score from 0
+        to 1.
+    :ivar min_rows: a window with fewer rows is not scored.
+    """
 
     policy: Name = "standard"
     schedule: Schedule | None = None
@@ -413,11 +501,7 @@ class Deploy(Section):
     threshold: Share = 0.5
     output_schema: OutputSchema = "ml"
     scoring_sql: SqlFile | None = None
-    rule_sql: SqlFile | None = Field(
-        default=None,
-        exclude_if=_not_given,
-        description="What scores where the policy falls back to a rule: key, time and a score.",
-    )
+    rule_sql: SqlFile | None = Field(default=None, exclude_if=_not_given)
     min_rows: Annotated[int, Field(ge=1)] = 1
 
 
@@ -431,6 +515,11 @@ class Drift(Section):
 
     Without ``statistic`` it is ``psi``, the population stability index. The bounds have the unit
     of the statistic, so another one needs bounds of its own.
+
+    :ivar statistic: name of the drift statistic; without it ``psi``.
+    :ivar warn: from here on a feature's change is a warning.
+    :ivar alarm: from here on a feature's change is an alarm.
+    :ivar min_rows: with fewer values drift is not judged.
     """
 
     statistic: Annotated[ItemName, AfterValidator(_known_statistic)] | None = Field(
@@ -455,7 +544,13 @@ class Drift(Section):
 
 
 class Performance(Section):
-    """What the live model must go on reaching, once labels have arrived."""
+    """What the live model must go on reaching, once labels have arrived.
+
+    :ivar metric: the metric that is watched.
+    :ivar at_least: the measured value must not be lower.
+    :ivar at_most: the measured value must not be higher.
+    :ivar min_labels: with fewer labels performance is not judged.
+    """
 
     metric: MetricName = Field(default="auc", validate_default=True)
     at_least: float | None = None
@@ -470,7 +565,15 @@ class Performance(Section):
 
 
 class Monitor(Section):
-    """How the live version is watched."""
+    """How the live version is watched.
+
+    :ivar schedule: when ``<model>_monitor`` runs, as cron or as a word of Airflow's; without it, on
+        demand.
+    :ivar window: the length of the monitored period: that of ``deploy``.
+    :ivar drift: which change of the data matters.
+    :ivar performance: what the live version must go on reaching.
+    :ivar retrain_on_alarm: whether an alarm starts a release, which still needs its signatures.
+    """
 
     schedule: Schedule | None = None
     window: PeriodUnit = "month"
@@ -480,11 +583,20 @@ class Monitor(Section):
 
 
 class ModelSpec(Section):
-    """One model, described once."""
+    """One model, described once.
+
+    :ivar model: name of the model, and of this file.
+    :ivar title: the question that the model answers.
+    :ivar warehouse: Airflow connection id of its data.
+    :ivar manage: why the model exists and who answers for it.
+    :ivar develop: from your tables to a fitted model.
+    :ivar deploy: who signs, and how the live version scores.
+    :ivar monitor: how the live version is watched.
+    """
 
     model: Name
     title: Text
-    warehouse: Text = Field(default="warehouse", description="Airflow connection id.")
+    warehouse: Text = "warehouse"
     manage: Manage
     develop: Develop
     deploy: Deploy = Deploy()

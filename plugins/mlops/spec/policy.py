@@ -20,6 +20,13 @@ class Seat(Section):
 
     ``users`` are the user ids of Airflow's auth manager: the user name with SimpleAuthManager,
     the number as text with FAB.
+
+    :ivar title: what reports and approval requests call the seat.
+    :ivar users: the people who may sign for it, by user id.
+    :ivar required: how many different people have to sign.
+    :ivar attests: what a signature of this seat attests.
+    :ivar valid_days: how many days a signature holds.
+    :ivar reason_needed: whether an approval needs a reason, as a rejection always does.
     """
 
     title: Text
@@ -34,6 +41,11 @@ class Tier(Section):
     """A tier of risk: which models fall into it, and which seats sign for them.
 
     A model falls into the first tier of the policy, read from the top, whose conditions all hold.
+
+    :ivar name: its name in reports.
+    :ivar exposure_at_least: the lowest ``exposure`` of a model that falls into it.
+    :ivar purposes: the ``purpose`` of a model has to be one of these; without it, any.
+    :ivar seats: names of the seats that have to sign.
     """
 
     name: Name
@@ -59,6 +71,13 @@ class Notify(Section):
 
     In the texts of ``params`` the words ``{subject}``, ``{message}`` and ``{to}`` are filled in;
     a text that is ``{to}`` alone becomes the list of addresses.
+
+    :ivar notifier: dotted name of the notifier's class.
+    :ivar params: its arguments.
+    :ivar addresses: address of each user, by user id.
+    :ivar remind_hours_before: so long before the deadline the seat's people are reminded.
+    :ivar escalate_hours_before: so long before the deadline ``escalate_to`` is informed.
+    :ivar escalate_to: user ids or addresses of those who are informed when a request still waits.
     """
 
     notifier: DottedName = "airflow.providers.smtp.notifications.smtp.SmtpNotifier"
@@ -70,7 +89,17 @@ class Notify(Section):
 
 
 class Policy(Section):
-    """A sign-off policy, one file in ``include/policies/``."""
+    """A sign-off policy, one file in ``include/policies/``.
+
+    :ivar policy: name of the policy, and of this file.
+    :ivar title: what reports call it.
+    :ivar seats: the seats, by name.
+    :ivar tiers: the tiers of risk, from the top.
+    :ivar respond_within_days: how long an approval request waits before the seat lapses.
+    :ivar fallback: what scores when the live version was stopped or its signatures no longer hold.
+    :ivar notify: how people are reminded; without it, they are not.
+    :ivar seats_shared: pairs of seats that one person may fill for the same version.
+    """
 
     policy: Name
     title: Text
@@ -81,9 +110,7 @@ class Policy(Section):
     ] = 14
     fallback: Literal["previous_version", "rule", "no_decision"] = "previous_version"
     notify: Notify | None = None
-    seats_shared: tuple[tuple[Name, Name], ...] = Field(
-        default=(), description="Pairs of seats that one person may fill for the same version."
-    )
+    seats_shared: tuple[tuple[Name, Name], ...] = ()
 
     @model_validator(mode="after")
     def _names_agree(self) -> Policy:
