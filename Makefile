@@ -4,7 +4,7 @@
 # make test-all  the same, and the tests with both auth managers; what .ci/run runs
 # Each sets itself up.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status marquez quick quick-tests test test-all lint types unit unit-shuffled system system-gates system-rest system-fab bench check requirements clean
+.PHONY: help install demo up down status marquez quick quick-tests test test-all reference lint types unit unit-shuffled system system-gates system-rest system-fab bench check requirements clean
 .ONESHELL:
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -98,6 +98,10 @@ system-rest: $(STAMP)
 # The approvals once more, with FAB's users and roles in the place of the simple auth manager's.
 system-fab: $(STAMP)
 	$(SYSTEM) tests/system/governance_fab
+
+# What docs/ has of the code: its reference and the JSON Schemas.
+reference: $(STAMP)
+	@$(BIN)/python -m tests.reference
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench

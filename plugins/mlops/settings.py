@@ -18,7 +18,7 @@ SECTION = "mlops"
 
 @cache
 def include_folder() -> Path:
-    """``[mlops] include_folder``: where specs, SQL, policies and report templates lie.
+    """``[mlops] include_folder``: where specs, SQL, policies and report templates are.
 
     Default: ``include`` beside the DAGs folder.
     """
@@ -28,9 +28,9 @@ def include_folder() -> Path:
 
 @cache
 def artifact_root() -> str:
-    """``[mlops] artifact_root``: a folder or a bucket, as an object storage URL.
+    """``[mlops] artifact_root``: a folder or a bucket, as ``file://``, ``s3://`` or ``gs://``.
 
-    Default: ``file://<dags folder>/../artifacts``. All workers must reach it.
+    Default: ``artifacts`` beside the DAGs folder. All workers must reach it.
     """
     named = conf.get(SECTION, "artifact_root", fallback=None)
     return named or f"file://{Path(conf.get('core', 'dags_folder')).parent / 'artifacts'}"
@@ -38,15 +38,15 @@ def artifact_root() -> str:
 
 @cache
 def store_conn_id() -> str:
-    """``[mlops] store_conn_id``: the connection of our own tables. Default: ``mlops_store``."""
+    """``[mlops] store_conn_id``: the connection of the store. Default: ``mlops_store``."""
     return str(conf.get(SECTION, "store_conn_id", fallback="mlops_store"))
 
 
 @cache
 def lineage_namespace() -> str:
-    """``[mlops] lineage_namespace``: of our jobs in the lineage, not Airflow's. Default: ``mlops``.
+    """``[mlops] lineage_namespace``: the namespace of the governed jobs, not Airflow's.
 
-    Changed later, it makes other jobs of the same ones.
+    Default: ``mlops``. Changed later, it makes other jobs of the same ones.
     """
     return str(conf.get(SECTION, "lineage_namespace", fallback="mlops"))
 
@@ -55,7 +55,7 @@ def lineage_namespace() -> str:
 def lineage_hosts() -> Mapping[str, str]:
     """``[mlops] lineage_hosts``: JSON, for each ``host:port`` of a connection the canonical one.
 
-    For servers that have several addresses, as a pooler's; default: none.
+    Default: ``{}``. For servers that have several addresses, as a pooler's.
 
     :raises LineageError: it is something else.
     """
@@ -76,19 +76,28 @@ def lineage_hosts() -> Mapping[str, str]:
 
 @cache
 def marquez_url() -> str | None:
-    """``[mlops] marquez_url``: where lineage is delivered; default: nowhere, it is kept."""
+    """``[mlops] marquez_url``: where lineage is delivered.
+
+    Default: none. Without it, lineage is kept in the store and delivered when there is a URL.
+    """
     return conf.get(SECTION, "marquez_url", fallback=None) or None
 
 
 @cache
 def marquez_api_key() -> str | None:
-    """``[mlops] marquez_api_key``: sent as a bearer token, for a proxy before Marquez."""
+    """``[mlops] marquez_api_key``: sent as a bearer token, for a proxy before Marquez.
+
+    Default: none.
+    """
     return conf.get(SECTION, "marquez_api_key", fallback=None) or None
 
 
 @cache
 def task_role() -> str:
-    """``[mlops] task_role``: the database role of the tasks. Default: ``mlops_tasks``."""
+    """``[mlops] task_role``: the database role of ``store_conn_id``.
+
+    Default: ``mlops_tasks``. It may read and add, nothing else.
+    """
     return str(conf.get(SECTION, "task_role", fallback="mlops_tasks"))
 
 
@@ -96,8 +105,8 @@ def task_role() -> str:
 def extensions() -> tuple[str, ...]:
     """``[mlops] extensions``: dotted names of modules that add something, divided by commas.
 
-    Each is imported once in a process, when something is needed that the library does not have
-    itself; see :mod:`mlops.registry`. Default: none.
+    Default: none. Each is imported once in a process, when something is needed that the library
+    does not have itself; see :mod:`mlops.registry`.
     """
     names = conf.get(SECTION, "extensions", fallback=None) or ""
     return tuple(dict.fromkeys(names.replace(",", " ").split()))

@@ -97,6 +97,6 @@ def test_what_is_missing_is_named(
 @pytest.mark.parametrize("kind", ["model", "policy"])
 def test_the_command_prints_the_published_schema(kind: str) -> None:
     published = Path(__file__).parents[2] / "docs" / "schema" / f"{kind}.json"
-    what_to_do = f"run `mlops schema {kind} > docs/schema/{kind}.json` and commit it"
+    what_to_do = "run `make reference` and commit it"
     assert mlops("schema", kind).out == published.read_text(), what_to_do
     assert json.loads(published.read_text()) == json_schema(kind)  # type: ignore[arg-type]

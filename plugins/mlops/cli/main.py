@@ -48,9 +48,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    what: str,
+    *,
+    one: str = "",
+) -> argparse.ArgumentParser:
+    """Add a command.
+
+    :param what: what it does; ``--help`` and the reference show it.
+    :param one: when it ends with exit code 1; empty for a command that finds nothing.
+    """
+    code = f"exit code 1 when {one}" if one else ""
+    return commands.add_parser(name, help=what, description=what, epilog=code)
+
+
 def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "init", help="write DAG files, a policy and the first spec of a model; overwrite nothing"
+    command = _add_command(
+        commands,
+        "init",
+        "write DAG files, a policy and, with --model, a first spec and its SQL from the columns of "
+        "a table; overwrite nothing",
+        one="the table lacks a column that is named",
     )
     command.add_argument("folder", type=Path, help="where dags/ and include/ are")
     command.add_argument("--model", help="name of the model whose spec is written")
@@ -65,13 +85,20 @@ def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_schema(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("schema", help="print the JSON Schema of specs or of policies")
-    command.add_argument("kind", choices=["model", "policy"])
+    command = _add_command(commands, "schema", "print the JSON Schema of specs or of policies")
+    command.add_argument(
+        "kind", choices=["model", "policy"], help="the one of specs, or the one of policies"
+    )
     command.set_defaults(run=_schema)
 
 
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("check", help="read all specs, policies and SQL; say every error")
+    command = _add_command(
+        commands,
+        "check",
+        "read all specs, policies and SQL and list every error; needs no database",
+        one="something is wrong",
+    )
     command.add_argument("--include", type=Path, help="default: [mlops] include_folder")
     command.add_argument(
         "--warehouse",
@@ -83,16 +110,25 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "doctor", help="check the configuration for unsafe settings and lost lineage"
+    command = _add_command(
+        commands,
+        "doctor",
+        "check the configuration for unsafe settings and lost lineage, each with its cure; change "
+        "nothing",
+        one="something is unsafe or loses lineage",
     )
     command.add_argument("--json", action="store_true", help="for a program")
     command.set_defaults(run=_doctor)
 
 
 def _add_db(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    group = commands.add_parser("db", help="our own tables").add_subparsers(required=True)
-    command = group.add_parser("upgrade", help="make or upgrade schema mlops; safe to run twice")
+    group = commands.add_parser("db", help="the tables of the store").add_subparsers(required=True)
+    command = _add_command(
+        group,
+        "upgrade",
+        "make or upgrade schema mlops; safe to run twice",
+        one="an administrator must grant something first, which it names",
+    )
     _add_url(command, "of a role that may create schema mlops")
     command.add_argument("--task-role", help="default: [mlops] task_role")
     command.set_defaults(run=_upgrade)
@@ -102,7 +138,12 @@ def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     group = commands.add_parser("ledger", help="the hash-chained ledger").add_subparsers(
         required=True
     )
-    command = group.add_parser("verify", help="walk the chain; name the first broken entry")
+    command = _add_command(
+        group,
+        "verify",
+        "walk the hash chain; name the first broken entry",
+        one="the chain is broken, or the entry of --head is missing",
+    )
     command.add_argument(
         "--head",
         type=_noted,
@@ -114,8 +155,13 @@ def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser("status", help="which version was live, signed by whom")
-    command.add_argument("model")
+    command = _add_command(
+        commands,
+        "status",
+        "show which version was live, trained on what, signed by whom",
+        one="nothing was live",
+    )
+    command.add_argument("model", help="name of the model")
     command.add_argument("--as-of", type=_moment, help="a date, as 2026-03-14; default: now")
     _add_url(command, "of the store")
     command.set_defaults(run=_status)
@@ -125,18 +171,28 @@ def _add_signoff(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     group = commands.add_parser(
         "signoff", help="approval requests that wait for people"
     ).add_subparsers(required=True)
-    command = group.add_parser("status", help="what waits for whom, since when")
+    command = _add_command(group, "status", "show what waits for whom, since when")
     _add_url(command, "of the store")
     command.set_defaults(run=_signoff)
 
 
 def _add_people(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     group = commands.add_parser("people", help="who holds which seat").add_subparsers(required=True)
-    leaving = group.add_parser("leaving", help="models that a person would leave unsignable")
-    leaving.add_argument("user")
-    reassign = group.add_parser("reassign", help="hand all seats of one person to another")
-    reassign.add_argument("user")
-    reassign.add_argument("successor")
+    leaving = _add_command(
+        group,
+        "leaving",
+        "show the seats that could not be signed without a person",
+        one="there are such seats",
+    )
+    leaving.add_argument("user", help="user id of the person")
+    reassign = _add_command(
+        group,
+        "reassign",
+        "hand all seats of one person to another, in the policy files and in the ledger",
+        one="nothing could be handed over",
+    )
+    reassign.add_argument("user", help="user id of the person who leaves")
+    reassign.add_argument("successor", help="user id of the person who takes the seats")
     reassign.add_argument("--reason", required=True, help="it goes into the ledger")
     _add_url(reassign, "of the store")
     for command, run in ((leaving, _leaving), (reassign, _reassign)):
@@ -148,8 +204,18 @@ def _add_lineage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     group = commands.add_parser("lineage", help="the governed lineage").add_subparsers(
         required=True
     )
-    deliver = group.add_parser("deliver", help="send to Marquez what has not arrived there")
-    verify = group.add_parser("verify", help="hold outbox and Marquez against the ledger")
+    deliver = _add_command(
+        group,
+        "deliver",
+        "send to Marquez what has not arrived there",
+        one="something still waits",
+    )
+    verify = _add_command(
+        group,
+        "verify",
+        "hold outbox and Marquez against the ledger, run by run",
+        one="something is missing, changed or too much, which it names",
+    )
     for command, run in ((deliver, _deliver), (verify, _verify_lineage)):
         _add_url(command, "of the store")
         _add_marquez(command)
@@ -157,12 +223,17 @@ def _add_lineage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_trace(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "trace", help="everything that a column, a load, a version or a batch has reached"
+    command = _add_command(
+        commands,
+        "trace",
+        "show everything that a table, a column, a load, a version or a batch has reached, or came "
+        "from",
+        one="nothing is known of it",
     )
     command.add_argument(
         "about",
-        help="public.flights, public.flights.dep_delay, flight_delay/v3, flight_delay/2013-07/v3",
+        help="a table, column, version or batch, as public.flights, public.flights.dep_delay, "
+        "flight_delay/v3, flight_delay/2013-07/v3",
     )
     command.add_argument("--upstream", action="store_true", help="what it came from instead")
     command.add_argument("--xid", type=int, help="of a table: what saw this transaction's rows")
