@@ -32,6 +32,7 @@ def open_workspace(context: Context, *, warehouse_conn_id: str, store_conn_id: s
     from mlops.store.connect import Store
     from mlops.workspace.workspace import Workspace
 
+    configure_tables()
     return Workspace(
         store=Store(database_url(store_conn_id)),
         artifacts=Artifacts(ObjectStoragePath(artifact_root())),
@@ -41,6 +42,32 @@ def open_workspace(context: Context, *, warehouse_conn_id: str, store_conn_id: s
         job_namespace=lineage_namespace(),
         canonical=lineage_hosts(),
     )
+
+
+def configure_tables() -> None:
+    """Have SQLAlchemy work out the mappings of our tables, and of ours alone.
+
+    Before the first mapping of a process, Airflow has SQLAlchemy import the models of its whole
+    metadata database, also for mappings that are not its own. That costs a task 0.3 s and 8 MB,
+    and no task may reach that database. So Airflow's listener is away for as long as our mappings
+    are worked out, and hears of the next ones.
+    """
+    from airflow import models
+    from sqlalchemy import event
+    from sqlalchemy.orm import Mapper
+
+    from mlops.store.tables import Base
+
+    listener: Any = getattr(models, "import_all_models", None)
+    moment = "before_configured"
+    listens = listener is not None and event.contains(Mapper, moment, listener)
+    if listens:
+        event.remove(Mapper, moment, listener)
+    try:
+        Base.registry.configure()
+    finally:
+        if listens:
+            event.listen(Mapper, moment, listener, once=True)
 
 
 def server_workspace(run: RunIdentity) -> Workspace:

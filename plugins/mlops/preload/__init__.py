@@ -54,7 +54,6 @@ STEPS = (
 # What the steps import when they first need it, and what Airflow imports around a task.
 LIBRARIES = (
     "adbc_driver_postgresql.dbapi",
-    "alembic.script",
     "pandas",
     "psycopg",
     "pyarrow.compute",
@@ -97,13 +96,15 @@ def preload() -> tuple[str, ...]:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     started = time.perf_counter()
+    from mlops.connections import configure_tables
+
     # The modules stay: the collector of a task need not look at them, nor copy their pages.
     gc.disable()
     with warnings.catch_warnings():
         # skops looks into every loaded module, and Airflow's warn about each old name.
         warnings.simplefilter("ignore")
         failed = tuple(_failing())
-    _configure_tables()
+    configure_tables()
     gc.enable()
     gc.freeze()
     log.info("preloaded the steps of mlops in %.1f s", time.perf_counter() - started)
@@ -113,13 +114,6 @@ def preload() -> tuple[str, ...]:
             threading.active_count(),
         )
     return failed
-
-
-def _configure_tables() -> None:
-    """Have SQLAlchemy work out the mappings of our tables, which it does once for a process."""
-    from mlops.store.tables import Base
-
-    Base.registry.configure()
 
 
 def _failing() -> Iterator[str]:
