@@ -24,7 +24,8 @@
     ├── GateFailed             a verdict: recorded first, then raised
     ├── PredictionError        scores outside [0, 1], or not one for each row
     ├── SignOffError           who may sign, who has signed
-    │   └── NotSigned            a signature is missing, expired, revoked or of other bytes
+    │   ├── NotSigned            a signature is missing, expired, revoked or of other bytes
+    │   └── KeyUnusable          a signing key, or a file of the API server, that cannot be used
     ├── NoDecision             a stopped model: an outcome, the task is skipped
     ├── ExtensionError         what a customer added from outside cannot be used
     └── LineageError           an exchange with a lineage server failed
@@ -173,6 +174,10 @@ class SignOffError(MlopsError):
 
 class NotSigned(SignOffError):
     """A signature is missing, expired, revoked, or of other bytes."""
+
+
+class KeyUnusable(SignOffError):
+    """A signing key, or a file that only the API server may read, cannot be used."""
 
 
 class NoDecision(MlopsError):
