@@ -1,11 +1,12 @@
-"""``python -m demo life | up | load | marquez | status | down``."""
+"""``python -m demo life | up | load | marquez | status | down``, or ``mlops COMMAND …``."""
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from demo.client import AirflowClient
 from demo.contents import load_flights, make_store
@@ -95,6 +96,15 @@ def down(platform: Platform) -> int:
     return 0
 
 
+def run_mlops(platform: Platform, arguments: Sequence[str]) -> int:
+    """Run a command of ``mlops`` with the connections and the settings of the demo's Airflow."""
+    if not platform.postgres.running:
+        print("nothing is running: start it with make demo or make up", file=sys.stderr)
+        return EXIT_NOT_RUNNING
+    command = [sys.executable, "-m", "mlops", *arguments]
+    return subprocess.run(command, env=platform.environment(), check=False).returncode
+
+
 COMMANDS: Mapping[str, Callable[[Platform], int]] = {
     "life": life,
     "up": up,
@@ -111,9 +121,13 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():
         commands.add_parser(name, help=command.__doc__)
-    chosen = parser.parse_args(arguments).command
+    command_of_mlops = commands.add_parser("mlops", help=run_mlops.__doc__)
+    command_of_mlops.add_argument("arguments", nargs=argparse.REMAINDER, help="as mlops takes them")
+    chosen = parser.parse_args(arguments)
     try:
-        return COMMANDS[chosen](local_platform())
+        if chosen.command == "mlops":
+            return run_mlops(local_platform(), chosen.arguments)
+        return COMMANDS[chosen.command](local_platform())
     except (DemoError, MlopsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_REFUSED

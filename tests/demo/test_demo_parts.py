@@ -220,6 +220,8 @@ def test_the_command_line_before_anything_was_started(
     monkeypatch.setenv("MLOPS_DEMO_FOLDER", str(tmp_path / "demo"))
     assert main(["status"]) == 3
     assert "scheduler      not running" in capsys.readouterr().out
+    assert main(["mlops", "status", "flight_delay"]) == 3
+    assert capsys.readouterr().err == "nothing is running: start it with make demo or make up\n"
     assert main(["down"]) == 0
     assert not (tmp_path / "demo").exists()
     monkeypatch.setenv("MLOPS_DEMO_PORT", "no")

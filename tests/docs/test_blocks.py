@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import json
 import re
 import shlex
 import tomllib
@@ -20,6 +21,7 @@ import jsonschema
 import pytest
 import yaml
 
+from mlops.cli.init import init
 from mlops.cli.main import _parser
 from mlops.spec.schema import json_schema
 from tests.docs.blocks import PAGES, PROJECT, Block, blocks, commands, spans
@@ -27,9 +29,12 @@ from tests.reference.commands import find_commands
 from tests.reference.pages import setting_rows
 
 # What is done with a block of each language: here, in test_python.py or in test_sql.py.
-CHECKED = ("console", "ini", "python", "sh", "sql", "text", "toml", "yaml")
+CHECKED = ("console", "ini", "json", "python", "sh", "sql", "text", "toml", "yaml")
 TARGETS = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
 DISTRIBUTION = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+DEMO = set(
+    re.findall(r'^    "([a-z]+)": [a-z]+,$', (PROJECT / "demo/__main__.py").read_text(), re.M)
+)
 PACKAGE = PROJECT / "plugins" / "mlops"
 GROUPS = set(
     re.findall(r'group="(mlops\.\w+)"', "".join(f.read_text() for f in PACKAGE.rglob("*.py")))
@@ -63,6 +68,15 @@ def check_mlops(words: list[str]) -> None:
         _parser().parse_args(words)
     except SystemExit as ended:
         assert ended.code == 0, f"mlops {shlex.join(words)}"
+
+
+def check_python(words: list[str]) -> None:
+    """It runs the demo, or a command of ``mlops`` with the demo's connections."""
+    assert words[:2] == ["-m", "demo"]
+    if words[2] == "mlops":
+        check_mlops(words[3:])
+    else:
+        assert words[2:] in [[command] for command in DEMO]
 
 
 def check_make(words: list[str]) -> None:
@@ -105,6 +119,7 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     "make": check_make,
     "pip": check_pip,
     "cp": check_copy,
+    ".venv/bin/python": check_python,
     ".venv/bin/pre-commit": check_pre_commit,
     "airflow": lambda words: None,
 }
@@ -113,7 +128,7 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
 @pytest.mark.parametrize(("place", "text"), commands())
 def test_a_command_is_understood_by_what_it_calls(place: str, text: str) -> None:
     bare = re.sub(r"^(?:\w+=\S+ )*(?:python -m )?", "", text)
-    program, *words = shlex.split(bare)
+    program, *words = shlex.split(bare.partition(" > ")[0])
     assert program in CHECKS, f"{place}: no check knows {program}"
     CHECKS[program](words)
 
@@ -174,6 +189,15 @@ def test_yaml_is_of_a_spec_or_of_a_policy(block: Block) -> None:
         list(jsonschema.Draft202012Validator(schema).iter_errors(content)) for schema in schemas
     ]
     assert [] in errors, f"{block}: {errors[0]}"
+
+
+@pytest.mark.parametrize("block", blocks("json"), ids=str)
+def test_json_maps_the_schemas_that_init_writes(block: Block, tmp_path: Path) -> None:
+    assert init(tmp_path) == 0
+    (mapped,) = json.loads(block.text).values()
+    for schema, pattern in mapped.items():
+        assert (tmp_path / schema).is_file()
+        assert list((PROJECT / "demo").glob(pattern)), "where specs and policies are"
 
 
 @pytest.mark.parametrize("block", blocks("ini"), ids=str)
