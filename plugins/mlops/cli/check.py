@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from mlops.cli.init import PLACEHOLDER
 from mlops.errors import SpecError
 from mlops.flow.intake import check_sql
 from mlops.spec.load import Include, Spec, require_rule, tier_of
@@ -29,6 +30,8 @@ def check(root: Path, *, warehouse: str = "postgres") -> int:
     specs = include.spec_files()
     with warnings.catch_warnings(record=True) as deprecations:
         warnings.simplefilter("always", DeprecatedKey)
+        for file in (*include.policy_files(), *specs):
+            problems += _placeholders(file)
         for file in include.policy_files():
             _collect(problems, lambda file=file: include.policy(file.stem))  # type: ignore[misc]
         for file in specs:
@@ -44,6 +47,15 @@ def check(root: Path, *, warehouse: str = "postgres") -> int:
     if not problems:
         print(f"{len(specs)} specs, {len(include.policy_files())} policies: all sound")
     return 1 if problems else 0
+
+
+def _placeholders(file: Path) -> list[str]:
+    """What ``init`` left for a person to write, and no person has written yet."""
+    return [
+        f"{file}:{number}: found the placeholder {found[0]!r}; what to do: write your own there"
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1)
+        if (found := PLACEHOLDER.search(line))
+    ]
 
 
 def _check_spec(include: Include, file: Path, dialect: Dialect) -> None:

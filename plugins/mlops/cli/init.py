@@ -28,6 +28,18 @@ DAG_FILES = {
         "governance_dag",
     ),
 }
+# What the starter files hold for a person to replace.
+PLACEHOLDER = re.compile(r"replace-me-\d|Replace this by")
+# What the query writes for a column whose type no model reads.
+_CASTS = {
+    "numeric": "CAST({} AS float8)",
+    "character": "CAST({} AS text)",
+    "uuid": "CAST({} AS text)",
+    '"char"': "CAST({} AS text)",
+    "name": "CAST({} AS text)",
+    "timestamp without time zone": "{} AT TIME ZONE 'UTC'",
+    "date": "CAST({} AS timestamp) AT TIME ZONE 'UTC'",
+}
 _NUMERIC = re.compile(r"smallint|integer|bigint|numeric|real|double precision|boolean")
 _CATEGORICAL = re.compile(r"text|character|uuid|\"char\"|name")
 
@@ -93,11 +105,16 @@ def _model(start: Start) -> Iterator[tuple[str, str]]:
             expected="the columns that --key, --time and --label name",
         )
     features = dict(_features(start))
+    read = {column.name: _expression(column) for column in start.columns}
+    wanted = [start.key, start.time, *features]
     values = {
         **{name: getattr(start, name) for name in ("model", "warehouse", "table")},
         **{name: getattr(start, name) for name in ("key", "time", "label")},
         "features": "\n".join(f"    {name}: {text}" for name, text in features.items()),
-        "columns": ",\n    ".join([start.key, start.time, *features]),
+        "moment": read[start.time],
+        "columns": ",\n    ".join(
+            name if read[name] == name else f"{read[name]} AS {name}" for name in wanted
+        ),
     }
     yield f"include/models/{start.model}.yml", _filled("model.yml", values)
     for name in ("features.sql", "outcomes.sql"):
@@ -113,6 +130,11 @@ def _features(start: Start) -> Iterator[tuple[str, str]]:
             yield column.name, "{max_null_share: 0.1}"
         elif _CATEGORICAL.match(column.type):
             yield column.name, "{kind: categorical, max_null_share: 0.1}"
+
+
+def _expression(column: Column) -> str:
+    """The column as a type that models read."""
+    return _CASTS.get(column.type, "{}").format(column.name)
 
 
 def _filled(name: str, values: Mapping[str, str]) -> str:

@@ -96,7 +96,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = _add_command(
         commands,
         "check",
-        "read all specs, policies and SQL and list every error; needs no database",
+        "read all specs, policies and SQL and list every error and placeholder; needs no database",
         one="something is wrong",
     )
     command.add_argument("--include", type=Path, help="default: [mlops] include_folder")

@@ -3,5 +3,5 @@
 SELECT
     $columns
 FROM $table
-WHERE $time >= :window_start
-  AND $time < :window_end
+WHERE $moment >= :window_start
+  AND $moment < :window_end

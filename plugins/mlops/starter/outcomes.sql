@@ -4,6 +4,6 @@ SELECT
     $key,
     CAST($label AS boolean) AS $label
 FROM $table
-WHERE $time >= :window_start
-  AND $time < :window_end
-  AND $time < :as_of
+WHERE $moment >= :window_start
+  AND $moment < :window_end
+  AND $moment < :as_of

@@ -114,7 +114,7 @@ def test_training_twice_gives_the_same_digest():
 
 
 def test_training_in_another_process_gives_the_same_digest():
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(root / "plugins"), str(root)]),

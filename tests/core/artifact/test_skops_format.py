@@ -266,7 +266,7 @@ def test_plain_skops_reads_the_canonical_form(name):
 
 
 def test_another_process_gives_the_same_bytes():
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(root / "plugins"), str(root)]),

@@ -6,15 +6,10 @@ table that is not the demo's; then removal, which leaves an Airflow that works a
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,15 +18,17 @@ import pytest
 
 import demo.platform
 from demo.client import AirflowClient
-from demo.environment import TASK_ROLE, WAREHOUSE_DATABASE, Urls
-from demo.platform import Platform
-from demo.ports import free_port
-from demo.postgres import EmbeddedPostgres
+from demo.environment import TASK_ROLE, WAREHOUSE_DATABASE
+from tests.system.install.environment import (
+    PINS,
+    Environment,
+    InstalledPlatform,
+    company,
+    make_environment,
+)
 
 pytestmark = pytest.mark.system
 
-PROJECT = Path(__file__).parents[3]
-UV = str(Path(sys.executable).parent / "uv")
 MODEL = "credit"
 DAGS = [f"{MODEL}_{phase}" for phase in ("release", "score", "monitor", "control")]
 # The goal is 15 minutes, with what a person reads and types; alone, the machine takes about three.
@@ -50,120 +47,26 @@ FROM generate_series(1, 26000) AS n
 """
 
 
-@dataclass(frozen=True)
-class Environment:
-    """A fresh virtual environment with Airflow and the wheel."""
-
-    folder: Path
-
-    @property
-    def python(self) -> Path:
-        """Its interpreter."""
-        return self.folder / "bin" / "python"
-
-    def run(
-        self, *command: str | Path, variables: dict[str, str] | None = None, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        """One of its commands, in a folder that holds nothing of this project."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("AIRFLOW", "PYTHON", "VIRTUAL_ENV"))
-        }
-        done = subprocess.run(
-            [self.folder / "bin" / str(command[0]), *command[1:]],
-            cwd=self.folder,
-            env={**kept, **(variables or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
-
-
-class InstalledPlatform(Platform):
-    """An Airflow of the fresh environment, whose plugins folder is empty."""
-
-    environment_of: Environment
-
-    def environment(self) -> dict[str, str]:
-        """The demo's variables, with the commands of the fresh environment."""
-        found = super().environment()
-        found["AIRFLOW__MLOPS__INCLUDE_FOLDER"] = str(self.places.project / "include")
-        # As at most companies; the demo's executor is the one of mlops.preload.
-        found["AIRFLOW__CORE__EXECUTOR"] = "LocalExecutor"
-        found["PATH"] = f"{self.environment_of.folder / 'bin'}{os.pathsep}{found['PATH']}"
-        return {name: text for name, text in found.items() if not name.startswith("PYTHONPATH")}
-
-
-def uv(*arguments: str | Path) -> None:
-    """The installer; it links files from its cache, so that a second environment takes seconds."""
-    done = subprocess.run([UV, *map(str, arguments)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the source distribution, which is built from the tracked files."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "plugins", "pyproject.toml"],
-        cwd=PROJECT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in [*listed.stdout.split(), "README.md", "LICENSE"]:
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PROJECT / name, source / name)
-    uv("build", "--quiet", "--out-dir", out, source)
-    assert len(list(out.glob("*.tar.gz"))) == 1
-    (made,) = out.glob("*.whl")
-    return made
-
-
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """First Airflow alone, as it is at a company; then the wheel with pip's own rules."""
-    found = Environment(tmp_path_factory.mktemp("environment"))
-    pins = PROJECT / "requirements.txt"
+    found = make_environment(tmp_path_factory.mktemp("environment"))
     airflow = next(
-        line for line in pins.read_text().splitlines() if line.startswith("apache-airflow==")
+        line for line in PINS.read_text().splitlines() if line.startswith("apache-airflow==")
     )
-    uv("venv", "--quiet", "--python", sys.executable, "--seed", found.folder, "--clear")
-    uv("pip", "install", "--quiet", "--python", found.python, "-c", pins, airflow)
-    uv("pip", "install", "--quiet", "--python", found.python, "-c", pins, wheel)
+    found.install(airflow)
+    found.install(wheel)
     return found
 
 
 @pytest.fixture(scope="module")
 def platform(environment: Environment) -> Iterator[InstalledPlatform]:
     """A Postgres with a table of loans; Airflow is not started yet."""
-    folder = Path(tempfile.mkdtemp(prefix="mlops-install-"))
-    folder.chmod(0o711)
-    company = folder / "company"
-    (company / "plugins").mkdir(parents=True)
-    places = Urls(
-        folder=folder / "demo",
-        project=company,
-        dags=company / "dags",
-        plugins=company / "plugins",
-    )
-    postgres = EmbeddedPostgres(
-        places.folder / "postgres", settings={"fsync": "off"}, needed_bytes=0
-    )
-    made = InstalledPlatform(places, postgres, port=free_port())
-    made.environment_of = environment
-    try:
-        made.start_postgres()
-        with psycopg.connect(
-            postgres.url(WAREHOUSE_DATABASE, user=WAREHOUSE_DATABASE)
-        ) as connection:
+    with company(environment) as made:
+        url = made.postgres.url(WAREHOUSE_DATABASE, user=WAREHOUSE_DATABASE)
+        with psycopg.connect(url) as connection:
             connection.execute(TABLE)
         yield made
-    finally:
-        made.stop()
-        postgres.destroy()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_pip_finds_nothing_wrong(environment: Environment) -> None:
@@ -184,21 +87,21 @@ def test_from_the_first_command_to_a_live_model_and_away_again(
     variables = platform.environment()
     assert not any("plugins" in variables.get(name, "") for name in ("PYTHONPATH",))
     owner = platform.postgres.url(WAREHOUSE_DATABASE)
-    company = platform.places.project
+    project = platform.places.project
 
     def mlops(*arguments: str | Path, check: bool = True) -> str:
         return environment.run("mlops", *arguments, variables=variables, check=check).stdout
 
     assert "revision" in mlops("db", "upgrade", "--url", owner, "--task-role", TASK_ROLE)
     mlops(
-        "init", company, "--model", MODEL, "--table", "public.loans",
+        "init", project, "--model", MODEL, "--table", "public.loans",
         "--key", "loan_id", "--time", "opened_at", "--label", "defaulted",
     )  # fmt: skip
-    for file in [*company.glob("include/*/*.yml")]:
+    for file in [*project.glob("include/*/*.yml")]:
         text = file.read_text()
         for mark, user in {"1": "bea", "2": "lin", "3": "max", "4": "sam"}.items():
             text = text.replace(f"replace-me-{mark}", user)
-        file.write_text(text)
+        file.write_text(text.replace("Replace this by", "To be decided:"))
     mlops("check")
     platform.start()
     with AirflowClient(platform.url) as client:
