@@ -20,6 +20,7 @@ MODELS = {"sklearn", "skops", "scipy"}
 SQL = {"alembic", "sqlglot"}
 STEPS = {
     "mlops.approvals.responses": DATA | MODELS | SQL,
+    "mlops.flow.check_data": DATA | MODELS | SQL,
     "mlops.flow.check_input": MODELS,
     "mlops.flow.control": MODELS,
     "mlops.flow.deploy": MODELS,
@@ -29,6 +30,10 @@ STEPS = {
     "mlops.flow.judge": DATA | MODELS | SQL,
     "mlops.flow.measure": MODELS,
     "mlops.flow.publish": DATA | MODELS | SQL,
+    # The reports, which are loaded when one is written.
+    "mlops.workspace.report_kinds.monitoring": DATA | MODELS | SQL,
+    "mlops.workspace.report_kinds.validation": DATA | MODELS | SQL,
+    "mlops.reports.targets.binary.report": DATA | MODELS | SQL,
     # Each step maps its fact to lineage.
     "mlops.lineage.events.deploy": DATA | MODELS | SQL | {"openlineage"},
     "mlops.lineage.events.develop": DATA | MODELS | SQL | {"openlineage"},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlops.core.summary import summary_from_json
+from mlops.core.recorded_summary import summary_from_json
 from mlops.errors import (
     DataRefused,
     GateFailed,

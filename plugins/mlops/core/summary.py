@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,7 +54,7 @@ class Summariser:
             self._newest = newest
 
     def result(self) -> DataSummary:
-        """What is known; repeated keys are counted elsewhere, since that takes memory."""
+        """What is known; repeated keys are counted in the file, since that takes memory."""
         return DataSummary(
             rows=self._rows,
             columns={
@@ -116,41 +115,3 @@ def _add(column: _Column, values: pa.Array) -> None:
 
 def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
-
-
-def summary_to_json(summary: DataSummary) -> dict[str, Any]:
-    """A summary as JSON; infinite ranges become text, which JSON has no number for."""
-    return {
-        "rows": summary.rows,
-        "columns": {
-            name: {"nulls": c.nulls, "min": _finite(c.min), "max": _finite(c.max)}
-            for name, c in summary.columns.items()
-        },
-        "newest": summary.newest.isoformat() if summary.newest else None,
-        **summary.labels,
-    }
-
-
-def summary_from_json(value: dict[str, Any], *, key_duplicates: int) -> DataSummary:
-    """Read back what :func:`summary_to_json` wrote."""
-    return DataSummary(
-        rows=value["rows"],
-        columns={
-            name: ColumnSummary(nulls=c["nulls"], min=_number(c["min"]), max=_number(c["max"]))
-            for name, c in value["columns"].items()
-        },
-        key_duplicates=key_duplicates,
-        newest=datetime.fromisoformat(value["newest"]) if value["newest"] else None,
-        labels={name: item for name, item in value.items() if name not in _OWN},
-    )
-
-
-_OWN = ("rows", "columns", "newest")
-
-
-def _finite(value: float | None) -> float | str | None:
-    return str(value) if value in (float("inf"), float("-inf")) else value
-
-
-def _number(value: float | str | None) -> float | None:
-    return None if value is None else float(value)

@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mlops.core.targets.target import Target
+from mlops.core.recorded_summary import FileCounts, SideCounts
+from mlops.core.targets.target import TARGETS, Target
+from mlops.spec.model import Develop
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,6 @@ class Rows:
     label: np.ndarray
 
 
-@dataclass(frozen=True)
-class SplitLabels:
-    """The labels of a snapshot on both sides of the split.
-
-    :ivar untimed: rows without a time, which would fall into neither.
-    """
-
-    train: pa.ChunkedArray
-    test: pa.ChunkedArray
-    untimed: int
-
-
 def split_by_time(
     file: Path, *, time: str, label: str, test_start: datetime, target: Target
 ) -> tuple[Rows, Rows]:
@@ -48,23 +38,34 @@ def split_by_time(
     return _rows(train, label, target), _rows(test, label, target)
 
 
-def split_labels(file: Path, *, time: str, label: str, test_start: datetime) -> SplitLabels:
-    """The labels on both sides of the split; reads two columns."""
-    table = pq.read_table(file, columns=[time, label])
-    is_test = _from(table[time], test_start)
-    return SplitLabels(
-        train=table.filter(pc.invert(is_test))[label],
-        test=table.filter(is_test)[label],
-        untimed=table[time].null_count,
+def count_file(file: Path, develop: Develop, *, test_start: datetime) -> FileCounts:
+    """Count what only the whole file shows; reads three columns, the key's alone."""
+    duplicates = _count_duplicates(file, develop.key)
+    table = pq.read_table(file, columns=[develop.time, develop.label])
+    times, labels = table[develop.time], table[develop.label]
+    is_test = _from(times, test_start)
+    target = TARGETS.get(develop.target_name)
+    return FileCounts(
+        key_duplicates=duplicates,
+        untimed=times.null_count,
+        train=_count_side(labels.filter(pc.invert(is_test)), target),
+        test=_count_side(labels.filter(is_test), target),
     )
 
 
-def count_duplicates(file: Path, key: str) -> int:
-    """How many rows of a Parquet file repeat a key that another row has; reads one column."""
+def _count_duplicates(file: Path, key: str) -> int:
+    """How many rows repeat a key that another row has."""
     column = pq.read_table(file, columns=[key])[key]
     if isinstance(column.type, pa.BaseExtensionType):  # a uuid, of which only the bytes are counted
         column = column.cast(column.type.storage_type)
     return len(column) - int(pc.count_distinct(column, mode="all").as_py())
+
+
+def _count_side(labels: pa.ChunkedArray, target: Target) -> SideCounts:
+    counter = target.label_counter()
+    for chunk in labels.chunks:
+        counter.update(chunk)
+    return SideCounts(rows=len(labels), labels=counter.facts())
 
 
 def utc_times(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

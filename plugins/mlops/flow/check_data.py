@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mlops.core.checks import all_passed, check_contract, contract_error
+from mlops.core.recorded_summary import FileCounts, counts_from_json, summary_from_json
 from mlops.core.records import Check, to_json
-from mlops.core.summary import summary_from_json
-from mlops.core.table import SplitLabels, count_duplicates, split_labels
 from mlops.core.targets.target import Target, target_of
 from mlops.digests import digest_json
 from mlops.lineage.events.develop import snapshot_checked
 from mlops.lineage.events.run import GovernedRuns
+from mlops.spec.model import Develop
 from mlops.store.tables import CheckRow, SnapshotRow
 from mlops.vocabulary import LedgerAction, snapshot_subject
 from mlops.workspace.results import Checked
@@ -27,20 +27,17 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
         snapshot = transaction.get(SnapshotRow, snapshot_id)
     spec = workspace.spec(snapshot.spec_digest)
     develop, target = spec.content.develop, target_of(spec.content)
-    with workspace.scratch() as folder:
-        file = workspace.artifacts.fetch(snapshot.sha256, folder)
-        duplicates = count_duplicates(file, develop.key)
-        sides = split_labels(
-            file, time=develop.time, label=develop.label, test_start=snapshot.test_start
-        )
+    counts = counts_from_json(snapshot.summary)
+    if counts is None:
+        counts = _count_again(workspace, snapshot, develop)
     checks = check_contract(
-        summary_from_json(snapshot.summary, key_duplicates=duplicates),
+        summary_from_json(snapshot.summary, key_duplicates=counts.key_duplicates),
         features=develop.features,
         contract=develop.contract,
         window_end=snapshot.test_end,
         target=target,
     )
-    checks += _split_checks(sides, target, time=develop.time, label=develop.label)
+    checks += _split_checks(counts, target, time=develop.time, label=develop.label)
     record_checks(
         workspace,
         snapshot_subject(spec.model, snapshot_id),
@@ -50,20 +47,29 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
     return Checked(snapshot_id=snapshot_id, checks=len(checks))
 
 
+def _count_again(workspace: Workspace, snapshot: SnapshotRow, develop: Develop) -> FileCounts:
+    """Count in the file, for a snapshot of an earlier version, whose row has no counts."""
+    from mlops.core.table import count_file
+
+    with workspace.scratch() as folder:
+        file = workspace.artifacts.fetch(snapshot.sha256, folder)
+        return count_file(file, develop, test_start=snapshot.test_start)
+
+
 def _split_checks(
-    sides: SplitLabels, target: Target, *, time: str, label: str
+    counts: FileCounts, target: Target, *, time: str, label: str
 ) -> tuple[Check, ...]:
     """Whether the split leaves something to learn from, and something to test on."""
     return (
         Check(
             name="a time in every row",
-            passed=sides.untimed == 0,
-            found=f"{sides.untimed:,} rows without one",
+            passed=counts.untimed == 0,
+            found=f"{counts.untimed:,} rows without one",
             expected="none, since such a row falls into no period",
             subject=time,
         ),
-        *target.check_side("training", target.read_labels(sides.train), label),
-        *target.check_side("test", target.read_labels(sides.test), label),
+        *target.check_side("training", counts.train.labels, counts.train.rows, label),
+        *target.check_side("test", counts.test.labels, counts.test.rows, label),
     )
 
 

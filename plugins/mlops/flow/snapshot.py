@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.core.period import periods_before
-from mlops.core.summary import Summariser, summary_to_json
+from mlops.core.recorded_summary import summary_to_json
+from mlops.core.summary import Summariser
+from mlops.core.table import count_file
 from mlops.digests import digest_json
 from mlops.errors import NoRows
 from mlops.flow.columns import check_columns, prefix_errors
@@ -51,6 +53,7 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
         file = write_parquet(
             workspace.warehouse, query, folder / "snapshot.parquet", on_batch=summariser.update
         )
+        counts = count_file(file.path, develop, test_start=window.test_start)
         workspace.artifacts.put_file(file.path, file.sha256)
     windows = [window.start, window.test_start, window.end]
     row = SnapshotRow(
@@ -65,7 +68,7 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
         test_end=window.end,
         query=query,
         columns=[{"name": column.name, "type": column.type} for column in columns],
-        summary=summary_to_json(summariser.result()),
+        summary=summary_to_json(summariser.result(), counts),
         taken_at=now(),
     )
     _record(workspace, row, read.in_state(file.state))

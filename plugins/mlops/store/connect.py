@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -89,6 +89,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self._url = url
         self._parameters = parameters_of(url)
+        self._is_current = False
 
     @cached_property
     def engine(self) -> Engine:
@@ -114,9 +115,9 @@ class Store:
         :raises StoreConflict: another transaction was in the way; all of this one is undone.
         :raises StoreNotMigrated: the schema is missing or of another revision.
         """
-        with self._translated():
-            self._check_revision()
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with self._translated(), self.engine.connect() as connection:
+            self._require_revision(connection)
+            with Session(connection, expire_on_commit=False) as session, session.begin():
                 yield Transaction(session)
 
     @contextmanager
@@ -126,31 +127,29 @@ class Store:
         :raises StoreUnreachable, StoreNotMigrated: as for a transaction.
         """
         with self._translated():
-            self._check_revision()
             # A lock of the connection, not of a transaction, which would hold back the clean-up
             # of every table for as long as the block lasts.
             engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             with engine.connect() as connection:
+                self._require_revision(connection)
                 taken = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
                 yield bool(connection.execute(taken, {"name": name}).scalar())
 
-    @cached_property
-    def _revision(self) -> str | None:
-        with self.engine.connect() as connection:
-            if not inspect(connection).has_table("alembic_version", schema=SCHEMA):
-                return None
-            return connection.execute(
-                text(f"SELECT version_num FROM {SCHEMA}.alembic_version")
-            ).scalar()
-
-    def _check_revision(self) -> None:
-        if self._revision != head_revision():
+    def _require_revision(self, connection: Connection) -> None:
+        """Look, until it is so, whether the tables are of this code's revision."""
+        if self._is_current:
+            return
+        found = _revision(connection)
+        if found != head_revision():
             raise StoreNotMigrated(
                 f"the store at {self.place}",
-                found=f"revision {self._revision}" if self._revision else "no tables of mlops",
+                found=f"revision {found}" if found else "no tables of mlops",
                 expected=f"revision {head_revision()}",
                 action="run: python -m mlops db upgrade",
             )
+        # The caller's transaction begins after this one.
+        connection.rollback()
+        self._is_current = True
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -175,6 +174,15 @@ class Store:
             raise StoreError(
                 f"the store at {self.place} refused a statement", found=_first_line(error)
             ) from error
+
+
+def _revision(connection: Connection) -> str | None:
+    """The revision of the store; None where it has no tables of ours."""
+    table = f"{SCHEMA}.alembic_version"
+    if connection.execute(text("SELECT to_regclass(:table)"), {"table": table}).scalar() is None:
+        return None
+    found: str | None = connection.execute(text(f"SELECT version_num FROM {table}")).scalar()
+    return found
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from sqlalchemy import text
 
 from mlops.connections import database_url
-from mlops.errors import StoreNotMigrated, StoreUnreachable
+from mlops.errors import StoreUnreachable
 from mlops.settings import artifact_root, store_conn_id
 from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store
@@ -27,16 +27,11 @@ def read_only_transaction() -> Iterator[Transaction]:
     :raises StoreUnreachable: no such connection in Airflow, or no answer from it.
     :raises StoreNotMigrated: the schema is missing or of another revision.
     """
-    try:
-        with _store(_url()).transaction() as transaction:
-            transaction.session.execute(
-                text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            )
-            yield transaction
-    except StoreNotMigrated:
-        # A store remembers its revision; the next page must look again.
-        _store.cache_clear()
-        raise
+    with _store(_url()).transaction() as transaction:
+        transaction.session.execute(
+            text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        )
+        yield transaction
 
 
 def report_bytes(sha256: str) -> bytes:

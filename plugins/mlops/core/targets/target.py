@@ -62,7 +62,7 @@ class LabelCounter(Protocol):
         """Add the labels of a batch."""
 
     def facts(self) -> Mapping[str, Any]:
-        """Plain JSON values; no key may be ``rows``, ``columns`` or ``newest``."""
+        """Plain JSON values; no key may be ``rows``, ``columns``, ``newest`` or ``counts``."""
 
 
 class RequireScores(Protocol):
@@ -140,10 +140,14 @@ class Target(Protocol):
     def check_labels(self, facts: Mapping[str, Any], contract: Contract) -> Iterable[Check]:
         """Check the labels of a snapshot before anything is learnt from them."""
 
-    def check_side(self, periods: str, labels: Labels, column: str) -> Iterable[Check]:
+    def check_side(
+        self, periods: str, facts: Mapping[str, Any], rows: int, column: str
+    ) -> Iterable[Check]:
         """Check whether one side of the split has something to learn from or to test on.
 
         :param periods: ``training`` or ``test``.
+        :param facts: of the side's labels, as a label counter gave them.
+        :param rows: how many rows the side has.
         :param column: the name of the label.
         """
 

@@ -8,15 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops.core.targets.binary.labels import (
-    LabelCounter,
+from mlops.core.targets.binary.label_facts import (
     check_labels,
     check_side,
     label_facts,
-    read_labels,
     remaining_facts,
-    require_label_type,
 )
+from mlops.core.targets.binary.labels import LabelCounter, read_labels, require_label_type
 from mlops.core.targets.binary.metrics import measure
 from mlops.errors import DataRefused
 from mlops.spec.model import Contract
@@ -69,7 +67,10 @@ def test_what_is_known_of_training_rows_is_all_less_the_tested_ones(train, test)
     ("labels", "passed"), [([True, False], True), ([True, True], False), ([], False)]
 )
 def test_each_side_of_the_split_needs_both_classes(labels, passed):
-    check = check_side("test", np.array(labels, dtype=bool), "late")
+    counter = LabelCounter()
+    counter.update(pa.array(labels, pa.bool_()))
+    check = check_side("test", counter.facts(), len(labels), "late")
+    assert check.found == f"{sum(labels)} of {len(labels)} rows are true"
     assert check.passed is passed
     assert check.name == "both classes in the test periods"
     assert check.subject == "late"

@@ -52,29 +52,31 @@ class BinaryTarget:
 
     def label_facts(self, metrics: Metrics) -> Mapping[str, Any]:
         """The share of true labels."""
-        from mlops.core.targets.binary import labels
+        from mlops.core.targets.binary import label_facts
 
-        return labels.label_facts(metrics)
+        return label_facts.label_facts(metrics)
 
     def remaining_facts(
         self, facts: Mapping[str, Any], rows: int, tested: Metrics
     ) -> Mapping[str, Any]:
         """The share of true labels."""
-        from mlops.core.targets.binary import labels
+        from mlops.core.targets.binary import label_facts
 
-        return labels.remaining_facts(facts, rows, tested)
+        return label_facts.remaining_facts(facts, rows, tested)
 
     def check_labels(self, facts: Mapping[str, Any], contract: Contract) -> Iterable[Check]:
         """Both classes, in a share that the contract allows."""
-        from mlops.core.targets.binary import labels
+        from mlops.core.targets.binary import label_facts
 
-        return labels.check_labels(facts, contract)
+        return label_facts.check_labels(facts, contract)
 
-    def check_side(self, periods: str, labels: Labels, column: str) -> Iterable[Check]:
+    def check_side(
+        self, periods: str, facts: Mapping[str, Any], rows: int, column: str
+    ) -> Iterable[Check]:
         """Both classes."""
-        from mlops.core.targets.binary.labels import check_side
+        from mlops.core.targets.binary import label_facts
 
-        return (check_side(periods, labels, column),)
+        return (label_facts.check_side(periods, facts, rows, column),)
 
     def predict(self, estimator: Any, matrix: Floats) -> Floats:
         """The probability of a true label."""

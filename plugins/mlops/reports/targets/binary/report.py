@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mlops.core.records import Metrics
-from mlops.core.targets.binary.labels import SHARE
+from mlops.core.targets.binary.label_facts import SHARE
 from mlops.core.targets.binary.records import Confusion, Details, details_of, positive_share
 from mlops.reports.context import ValidationContext
 from mlops.reports.format import percent
