@@ -6,6 +6,8 @@ import psycopg
 import pytest
 
 from mlops.store.migrate import upgrade
+from mlops.warehouse.postgres.predictions import ensure_tables
+from mlops.warehouse.records import PredictionTable
 from tests.docs.blocks import Block, blocks
 
 # What the guide takes to be there before its first command.
@@ -30,7 +32,12 @@ def test_sql_runs(block: Block, database: str) -> None:
         upgrade(database)
         with psycopg.connect(database) as connection:
             connection.execute(LEFT.encode())
+    if "ml.flight_delay" in block.text:
+        ensure_tables(
+            database, PredictionTable("ml", "flight_delay", "flight_id"), key_type="bigint"
+        )
     shown = block.text.replace("DATABASE warehouse", f"DATABASE {name}")
+    shown = shown.replace("mlops_tasks", "docs_tasks")  # other tests have a role of that name
     with psycopg.connect(database) as connection:
         connection.execute(BEFORE.encode())
         connection.execute(shown.encode())

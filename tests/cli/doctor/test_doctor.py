@@ -253,6 +253,7 @@ def test_no_base_url(examined: Examined) -> None:
         ("/srv/artifacts", "LocalExecutor;team_a=CeleryExecutor", "CeleryExecutor"),
         ("file:///srv/artifacts", "my.company.EdgeExecutor:edge", "EdgeExecutor"),
         ("file:///srv/artifacts", "LocalExecutor", None),
+        ("file:///srv/artifacts", "mlops.preload.local.PreloadedLocalExecutor", None),
         ("s3://models/mlops", "CeleryExecutor", None),
     ],
 )

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from mlops.cli.doctor.findings import Check, CheckResult, Finding, Passed
 
 # They run every task on the machine of the scheduler.
-_ON_ONE_MACHINE = {"LocalExecutor", "SequentialExecutor"}
+_ON_ONE_MACHINE = {"LocalExecutor", "PreloadedLocalExecutor", "SequentialExecutor"}
 
 
 def everybody_admin() -> Iterator[CheckResult]:
