@@ -72,6 +72,11 @@ _OPTIONS: dict[str, tuple[str, str, bool]] = {
         "mlops_tasks",
         False,
     ),
+    "approval_keys": (
+        "Fingerprints of the keys whose approvals count, divided by commas. Default: none.",
+        "2f0c77a1b9de…",
+        False,
+    ),
     "extensions": (
         "Dotted names of modules that add model formats and other items, divided by commas.",
         "company.models",

@@ -102,6 +102,17 @@ def task_role() -> str:
 
 
 @cache
+def approval_keys() -> frozenset[str]:
+    """``[mlops] approval_keys``: fingerprints of the keys whose approvals count, with commas.
+
+    Default: none. The ledger registers keys; only those that are pinned here are trusted. Set it
+    for the API server, for the tasks and for the commands.
+    """
+    text = conf.get(SECTION, "approval_keys", fallback=None) or ""
+    return frozenset(text.replace(",", " ").split())
+
+
+@cache
 def extensions() -> tuple[str, ...]:
     """``[mlops] extensions``: dotted names of modules that add something, divided by commas.
 

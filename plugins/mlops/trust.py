@@ -38,6 +38,10 @@ class Signer(Protocol):
     def fingerprint(self) -> str:
         """SHA-256 of the public key, in hexadecimal digits."""
 
+    @property
+    def public_key(self) -> bytes:
+        """The public key itself."""
+
     def sign(self, message: bytes) -> bytes:
         """The signature of a message."""
 

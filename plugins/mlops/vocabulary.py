@@ -33,6 +33,10 @@ class LedgerAction(StrEnum):
     RESPONSE_READ = "signature.read"
     SEATS_REASSIGNED = "seats.reassigned"
 
+    KEY_REGISTERED = "key.registered"
+    KEY_ROTATED = "key.rotated"
+    KEY_REVOKED = "key.revoked"
+
     VERSION_DEPLOYED = "version.deployed"
     VERSION_CONFIRMED = "version.confirmed"
     VERSION_ROLLED_BACK = "version.rolled_back"
@@ -84,6 +88,11 @@ def batch_subject(model: str, window: str, number: int, *, by_rule: bool) -> str
 def case_subject(model: str, number: int, cause: str) -> str:
     """A case about a version: ``flight_delay/v3/drift``."""
     return f"{version_subject(model, number)}/{cause}"
+
+
+def key_subject(fingerprint: str) -> str:
+    """A key that signs approvals: ``key/2f0c77a1b9de``."""
+    return f"key/{fingerprint[:_DIGEST_CHARACTERS]}"
 
 
 def run_subject(dag_id: str, run_id: str) -> str:

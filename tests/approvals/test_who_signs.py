@@ -105,9 +105,9 @@ def test_one_person_fills_one_seat_also_by_answers_that_arrive_at_once(life_of: 
     life = life_of("late")
     version = two_seats(life)
     with psycopg.connect(life.database) as held, ThreadPoolExecutor(2) as pool:
-        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        waiting = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
         works = [asked(life, version, seat, "bea") for seat in ("owner", "risk")]
-        held.execute("SELECT pg_advisory_xact_lock(%s)", [ledger.LOCK])
+        held.execute(ledger.LOCK.text)
         done = [pool.submit(work) for work in works]
         while held.execute(waiting).fetchone() != (2,):
             assert not any(one.done() for one in done)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -46,11 +46,12 @@ def rights(url: str, role: str) -> dict[str, set[str]]:
         " unnest(ARRAY['SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER'])"
         " AS p(name)"
         " WHERE n.nspname = 'mlops' AND c.relkind = 'r'"
-        " AND has_table_privilege(%s, c.oid, p.name)"
+        " AND (has_table_privilege(%(role)s, c.oid, p.name)"
+        " OR (p.name = 'INSERT' AND has_any_column_privilege(%(role)s, c.oid, 'INSERT')))"
     )
     found: dict[str, set[str]] = {}
     with psycopg.connect(url) as connection:
-        for table, right in connection.execute(query, [role]).fetchall():
+        for table, right in connection.execute(query, {"role": role}).fetchall():
             found.setdefault(table, set()).add(right)
     return found
 
@@ -114,6 +115,7 @@ def test_the_tasks_may_read_and_add_and_nothing_else(
         assert rights(database, TASKS) == {
             **{table: {"SELECT", "INSERT"} for table in TABLES},
             "alembic_version": {"SELECT"},
+            "ledger_guard": {"SELECT"},
         }
     refused = pytest.raises(psycopg.errors.InsufficientPrivilege)
     with psycopg.connect(as_role(postgres, database, TASKS)) as connection, refused:
@@ -232,6 +234,10 @@ def test_the_names_of_the_migrations_say_which_is_the_last_one() -> None:
         assert Path(revision.path).name.startswith(f"{revision.revision}_")
 
 
+# In the place of the lock that a later revision brings.
+NO_LOCK = "CREATE FUNCTION mlops.lock_ledger() RETURNS void LANGUAGE sql AS 'SELECT'"
+
+
 def at_revision(url: str, revision: str) -> None:
     """A store as an earlier version of the library made it."""
     with Store(url).engine.begin() as connection:
@@ -241,12 +247,13 @@ def at_revision(url: str, revision: str) -> None:
         command.upgrade(config, revision)
 
 
-def test_a_store_of_revision_0002_is_upgraded_with_what_it_holds(
-    postgres: EmbeddedPostgres, database: str
+@pytest.mark.parametrize("revision", ["0002", "0003"])
+def test_a_store_of_an_earlier_revision_is_upgraded_with_what_it_holds(
+    postgres: EmbeddedPostgres, database: str, revision: str
 ) -> None:
     """Entries without a fact, and notices, stay as they are; the tasks keep what they may do."""
     postgres.ensure_role(TASKS)
-    at_revision(database, "0002")
+    at_revision(database, revision)
     with psycopg.connect(database) as connection:
         name = sql.Identifier(TASKS)
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA mlops TO {}").format(name))
@@ -256,6 +263,7 @@ def test_a_store_of_revision_0002_is_upgraded_with_what_it_holds(
         connection.execute("REVOKE INSERT ON mlops.alembic_version FROM mlops_tasks")
     notice = {"subject": "g", "kind": "read", "told": [], "text": "Approve", "told_at": AT}
     with Store(database).engine.begin() as connection:
+        connection.exec_driver_sql(NO_LOCK)
         connection.execute(insert(NoticeRow), [notice])
         fact = fact_digests.reference(NoticeRow.__table__, notice)
         for action, payload in (
@@ -265,10 +273,12 @@ def test_a_store_of_revision_0002_is_upgraded_with_what_it_holds(
         ):
             ledger.append(connection, actor="bea", action=action, subject="s", payload=payload)
         before = list(ledger.entries(connection))
+        connection.exec_driver_sql("DROP FUNCTION mlops.lock_ledger()")
     assert upgrade(database) == head_revision()
     assert rights(database, TASKS) == {
         **{table: {"SELECT", "INSERT"} for table in TABLES},
         "alembic_version": {"SELECT"},
+        "ledger_guard": {"SELECT"},
     }
     with Store(database).engine.connect() as connection:
         assert ledger.verify(connection) == (3, None)
@@ -287,3 +297,52 @@ def test_the_newer_tables_take_inserts_only(database: str, table: str, statement
         connection.rollback()
     verb = statement.partition(" ")[0]
     assert str(raised.value).startswith(f"the table {table} is append-only: {verb} is refused")
+
+
+ENTRY = {"actor": "bea", "action": "signature.given", "subject": "late/v1", "payload": {}}
+
+
+def append_as(postgres: EmbeddedPostgres, url: str, role: str, **changed: Any) -> None:
+    """Append an entry as a role does."""
+    with Store(as_role(postgres, url, role)).transaction() as transaction:
+        transaction.note(**{**ENTRY, **changed})
+
+
+def test_only_the_role_of_the_api_server_appends_approvals(
+    postgres: EmbeddedPostgres, database: str
+) -> None:
+    for role in (TASKS, "mlops_api"):
+        postgres.ensure_role(role)
+    upgrade(database, task_role=TASKS)
+    append_as(postgres, database, TASKS)
+    for _ in range(2):
+        upgrade(database, task_role=TASKS, api_role="mlops_api")
+    append_as(postgres, database, "mlops_api")
+    append_as(postgres, database, TASKS, action="signature.refused")
+    for role in (TASKS, "postgres"):
+        with pytest.raises(StoreError, match=f"role {role} may not append signature.given"):
+            append_as(postgres, database, role)
+    with psycopg.connect(database) as connection:
+        found = connection.execute("SELECT api_roles FROM mlops.ledger_guard").fetchall()
+    assert found == [(["mlops_api"],)]
+    assert rights(database, "mlops_api") == rights(database, TASKS)
+
+
+@pytest.mark.parametrize("role", [TASKS, "mlops_api"])
+def test_no_role_but_the_owners_registers_a_key(
+    postgres: EmbeddedPostgres, database: str, role: str
+) -> None:
+    for name in (TASKS, "mlops_api"):
+        postgres.ensure_role(name)
+    upgrade(database, task_role=TASKS, api_role="mlops_api")
+    with pytest.raises(StoreError, match="keys are for the owner of the ledger"):
+        append_as(postgres, database, role, action="key.registered")
+    append_as(postgres, database, "postgres", action="key.registered")
+
+
+def test_tasks_and_api_server_cannot_share_a_role(
+    postgres: EmbeddedPostgres, database: str
+) -> None:
+    postgres.ensure_role(TASKS)
+    with pytest.raises(StoreError, match="found the role of the tasks"):
+        upgrade(database, task_role=TASKS, api_role=TASKS)

@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import BigInteger, Boolean, DateTime, Text, inspect
 from sqlalchemy.dialects.postgresql import JSON
 
+from mlops.errors import StoreConflict
 from mlops.store import ledger
 from mlops.store.connect import Store
 from mlops.store.migrate import upgrade
@@ -48,9 +49,10 @@ def tasks(postgres: EmbeddedPostgres, owner: str) -> str:
 
 
 def refusal(url: str, statement: str) -> str:
-    """What the database says when it refuses a statement for want of a right."""
+    """The message with which the database refuses a statement, for want of a right or a fit."""
+    refused = (psycopg.errors.InsufficientPrivilege, psycopg.errors.CheckViolation)
     with psycopg.connect(url) as connection:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege) as raised:
+        with pytest.raises(refused) as raised:
             connection.execute(statement)
         connection.rollback()
     return str(raised.value)
@@ -167,21 +169,100 @@ def test_the_tasks_can_change_no_fact(tasks: str, table: str) -> None:
         assert "permission denied for table" in refusal(tasks, statement)
 
 
-def test_an_entry_that_the_tasks_forge_is_found(tasks: str) -> None:
-    """They may add rows, and so also rows that no step wrote."""
-    with Store(tasks).engine.connect() as connection:
+FORGED = (
+    "INSERT INTO mlops.ledger (seq, at, actor, action, subject, payload, prev_digest, digest)"
+    " SELECT seq + {}, now(), 'bea', 'version.signed', 'churn/v1', '{{}}', {}, repeat('0', 64)"
+    " FROM mlops.ledger ORDER BY seq DESC LIMIT 1"
+)
+
+
+def test_an_entry_that_a_hand_adds_is_found(owner: str) -> None:
+    """The owner may add rows, and so also rows that no step wrote."""
+    with Store(owner).engine.connect() as connection:
         count, broken = ledger.verify(connection)
-        connection.exec_driver_sql(
-            "INSERT INTO mlops.ledger (seq, at, actor, action, subject, payload, prev_digest,"
-            " digest) SELECT max(seq) + 1, now(), 'bea', 'version.signed', 'churn/v1', '{}',"
-            " repeat('0', 64), repeat('0', 64) FROM mlops.ledger"
-        )
+        connection.exec_driver_sql(FORGED.format(1, "repeat('0', 64)"))
         holding, found = ledger.verify(connection)
         connection.rollback()
     assert broken is None
     assert holding == count
     assert found is not None
     assert found.seq == count + 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        (FORGED.format(2, "digest"), "does not follow entry"),
+        (FORGED.format(1_000_000, "digest"), "does not follow entry"),
+        (FORGED.format(0, "digest"), "does not follow entry"),
+        (FORGED.format(1, "repeat('0', 64)"), "does not follow entry"),
+        (FORGED.format(1, "digest"), "does not have the digest of its content"),
+        (FORGED.format(1, "digest").replace("version.signed", "key.registered"), "keys are for"),
+        ("UPDATE mlops.ledger_guard SET api_roles = '[]'", "permission denied"),
+        ("INSERT INTO mlops.ledger_guard VALUES (2, '[]')", "permission denied"),
+        ("SELECT * FROM mlops.ledger_guard FOR UPDATE", "permission denied"),
+    ],
+)
+def test_the_tasks_can_neither_break_the_chain_nor_register_a_key(
+    tasks: str, statement: str, why: str
+) -> None:
+    assert why in refusal(tasks, statement)
+    with Store(tasks).transaction() as transaction:
+        transaction.note(actor="bea", action="a.b", subject="c", payload={})
+        assert ledger.verify(transaction.session.connection())[1] is None
+
+
+@pytest.mark.parametrize("number", ["1000000", "DEFAULT"])
+def test_the_tasks_cannot_choose_a_number_that_the_database_gives(tasks: str, number: str) -> None:
+    statement = (
+        "INSERT INTO mlops.deployment (id, key, model, version, action, package_digest, reason,"
+        " actor, run, valid_from) {} VALUES ({}, 'k', 'churn', 1, 'deploy', '', '', '', '{{}}',"
+        " now())"
+    )
+    for how in ("OVERRIDING SYSTEM VALUE", "OVERRIDING USER VALUE"):
+        assert "permission denied" in refusal(tasks, statement.format(how, number))
+
+
+TEXTS = (
+    "", "a", '"', "\\", "/", "\n\r\t\b\f", "\x01\x1f\x7f", "é“”", "\U0001f600", "\u2028", "</a>"
+)  # fmt: skip
+
+
+def test_the_database_and_the_library_take_the_same_digest(tasks: str) -> None:
+    """The trigger computes it in SQL, over the same canonical JSON."""
+    with Store(tasks).transaction() as transaction:
+        for value in TEXTS:
+            transaction.note(actor=value, action=f"a.{value}", subject=value, payload={"v": value})
+        assert ledger.verify(transaction.session.connection())[1] is None
+
+
+def test_a_role_without_a_grant_cannot_hold_up_the_ledger(
+    postgres: EmbeddedPostgres, tasks: str, module_database: str
+) -> None:
+    postgres.ensure_role("outsider")
+    outside = postgres.url(module_database.rpartition("/")[2], user="outsider")
+    assert "permission denied" in refusal(outside, "SELECT mlops.lock_ledger()")
+    with psycopg.connect(module_database) as connection:
+        connection.execute("GRANT USAGE ON SCHEMA mlops TO outsider")
+    assert "permission denied" in refusal(outside, "SELECT mlops.lock_ledger()")
+
+
+def test_a_task_that_keeps_the_lock_is_named_after_a_bounded_wait(
+    tasks: str, module_database: str
+) -> None:
+    with psycopg.connect(module_database) as connection:
+        connection.execute("ALTER FUNCTION mlops.lock_ledger() SET lock_timeout = '200ms'")
+    with psycopg.connect(tasks, application_name="a notebook") as holder:
+        holder.execute("SELECT mlops.lock_ledger()")
+        pid = holder.info.backend_pid
+        with pytest.raises(StoreConflict) as raised, Store(tasks).transaction() as transaction:
+            transaction.note(actor="bea", action="a.b", subject="c", payload={})
+        holder.rollback()
+    assert raised.value.retryable
+    assert f"process {pid} of role mlops_tasks (a notebook)" in str(raised.value)
+    assert "pg_terminate_backend" in str(raised.value)
+    with Store(tasks).transaction() as transaction:
+        transaction.note(actor="bea", action="a.b", subject="c", payload={})
 
 
 def test_the_tasks_can_write_facts_and_their_entries(tasks: str) -> None:

@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_db(commands)
     _add_ledger(commands)
+    _add_keys(commands)
     _add_status(commands)
     _add_signoff(commands)
     _add_people(commands)
@@ -131,6 +132,10 @@ def _add_db(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     _add_url(command, "of a role that may create schema mlops")
     command.add_argument("--task-role", help="default: [mlops] task_role")
+    command.add_argument(
+        "--api-role",
+        help="role of the API server, which alone may append approvals from then on",
+    )
     command.set_defaults(run=_upgrade)
 
 
@@ -152,6 +157,41 @@ def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     _add_url(command, "of the store")
     command.set_defaults(run=_verify)
+
+
+def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = commands.add_parser(
+        "keys", help="the keys with which the API server signs approvals"
+    ).add_subparsers(required=True)
+    create = _add_command(
+        group,
+        "create",
+        "make a key file that only its owner can read, and register its public key in the ledger",
+        one="the file is there already, or the role does not own the ledger",
+    )
+    create.add_argument("file", type=Path, help="the file to make, as /etc/mlops/approvals.pem")
+    create.add_argument(
+        "--replaces", type=Path, metavar="FILE", help="the key file whose place it takes"
+    )
+    shown = _add_command(group, "list", "show the keys that the ledger knows, and which are pinned")
+    revoke = _add_command(
+        group,
+        "revoke",
+        "record that approvals by a key no longer count",
+        one="the ledger does not know the key",
+    )
+    revoke.add_argument("fingerprint", help="of the key, as keys list shows it")
+    revoke.add_argument("--reason", required=True, help="it goes into the ledger")
+    revoke.add_argument(
+        "--through",
+        type=int,
+        default=0,
+        metavar="SEQ",
+        help="the last ledger entry up to which its approvals go on counting; default: none",
+    )
+    for command, run in ((create, _create_key), (shown, _list_keys), (revoke, _revoke_key)):
+        _add_url(command, "of the role that owns schema mlops")
+        command.set_defaults(run=run)
 
 
 def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -315,8 +355,11 @@ def _upgrade(options: argparse.Namespace) -> int:
     role = options.task_role or _task_role()
     # Where Airflow was imported, Alembic would log each of its steps.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    revision = upgrade(options.url or _store_url(), task_role=role)
+    api_role = options.api_role
+    revision = upgrade(options.url or _store_url(), task_role=role, api_role=api_role)
     print(f"schema mlops is at revision {revision}; role {role} may read and add, nothing else")
+    if api_role is not None:
+        print(f"role {api_role} of the API server may append approvals, and {role} may not")
     return 0
 
 
@@ -324,6 +367,30 @@ def _verify(options: argparse.Namespace) -> int:
     from mlops.cli.ledger import verify
 
     return verify(options.url or _store_url(), options.head)
+
+
+def _create_key(options: argparse.Namespace) -> int:
+    from mlops.cli.keys import create
+
+    return create(options.url or _store_url(), options.file, replaces=options.replaces)
+
+
+def _list_keys(options: argparse.Namespace) -> int:
+    from mlops.cli.keys import show
+    from mlops.settings import approval_keys
+
+    return show(options.url or _store_url(), approval_keys())
+
+
+def _revoke_key(options: argparse.Namespace) -> int:
+    from mlops.cli.keys import revoke
+
+    return revoke(
+        options.url or _store_url(),
+        options.fingerprint,
+        reason=options.reason,
+        through=options.through,
+    )
 
 
 def _status(options: argparse.Namespace) -> int:

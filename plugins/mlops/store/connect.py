@@ -29,6 +29,21 @@ _CONFLICTS = {
     "40001": "changes that another transaction made at the same time",
     "40P01": "a deadlock: two transactions that waited for one another",
 }
+_LOCK_NOT_AVAILABLE = "55P03"
+# Sessions of this database that hold a lock of ours and wait for none. The guard's row is locked
+# by the owner's function, so a table lock of this kind is held by each one that called it.
+_HOLDERS = """
+    SELECT 'process ' || a.pid || ' of role ' || a.usename
+        || CASE WHEN a.application_name > '' THEN ' (' || a.application_name || ')' ELSE '' END
+    FROM pg_stat_activity AS a
+    WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND EXISTS (
+        SELECT FROM pg_locks AS l WHERE l.pid = a.pid AND l.granted AND (
+            l.locktype = 'advisory'
+            OR l.relation = to_regclass('mlops.ledger_guard') AND l.mode = 'RowShareLock'
+        )
+    ) AND NOT EXISTS (SELECT FROM pg_locks AS l WHERE l.pid = a.pid AND NOT l.granted)
+    ORDER BY a.pid
+"""
 
 
 def make_engine(url: str, *, settings: str = "") -> Engine:
@@ -156,7 +171,10 @@ class Store:
         try:
             yield
         except OperationalError as error:
-            conflict = _CONFLICTS.get(getattr(error.orig, "sqlstate", None) or "")
+            state = getattr(error.orig, "sqlstate", None) or ""
+            if state == _LOCK_NOT_AVAILABLE:
+                raise self._waited_too_long(error) from error
+            conflict = _CONFLICTS.get(state)
             if conflict is not None:
                 raise StoreConflict(
                     f"a transaction of the store at {self.place} was undone",
@@ -174,6 +192,19 @@ class Store:
             raise StoreError(
                 f"the store at {self.place} refused a statement", found=_first_line(error)
             ) from error
+
+    def _waited_too_long(self, error: OperationalError) -> StoreConflict:
+        """The error of a wait for a lock, with the sessions that may hold it."""
+        with self.engine.connect() as connection:
+            holders = connection.execute(text(_HOLDERS)).scalars().all()
+        return StoreConflict(
+            f"a transaction of the store at {self.place} was undone",
+            found=f"a lock that is held by {', '.join(holders) or 'a session that has ended'} "
+            f"({_first_line(error)})",
+            expected="a turn of its own",
+            action="try again; nothing of it was kept. A session that keeps the lock can be ended "
+            "by an administrator: SELECT pg_terminate_backend(<process>)",
+        )
 
 
 def _revision(connection: Connection) -> str | None:

@@ -32,9 +32,10 @@ from mlops.store.tables import LedgerRow
 
 GENESIS = "0" * 64
 BATCH = 5_000
-# Appends are serialised by this advisory lock until the fact's transaction ends, so that the
-# order of the chain is the order in which facts became visible. The number is 'mlops' in ASCII.
-LOCK = int.from_bytes(b"mlops", "big")
+# Appends are serialised until the fact's transaction ends, so that the order of the chain is the
+# order in which facts became visible. The lock is on a row that only the owner can lock; the
+# function does it for those who may call it, and waits a bounded time.
+LOCK = text("SELECT mlops.lock_ledger()")
 _ledger = LedgerRow.__table__
 COVERS = "covers"
 _TABLE = LedgerRow.__tablename__
@@ -120,7 +121,7 @@ def append(
     :param subject: what it is about: ``flight_delay/v3``.
     :param later: values of columns that the ledger got after revision 0002.
     """
-    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    session.execute(LOCK)
     head = session.execute(
         select(_ledger.c.seq, _ledger.c.digest).order_by(_ledger.c.seq.desc()).limit(1)
     ).first()

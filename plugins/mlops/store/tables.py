@@ -408,8 +408,21 @@ class LineageDeliveryRow(Base):
     __table_args__ = (Index(None, "destination", "seq", "position"),)
 
 
-# Rows that are not facts: the events that describe them, and what was delivered where.
-NOT_FACTS = frozenset({"ledger", "lineage_event", "lineage_delivery"})
+# Rows that are not facts: the events that describe them, what was delivered where, and settings.
+NOT_FACTS = frozenset({"ledger", "ledger_guard", "lineage_event", "lineage_delivery"})
+
+
+class LedgerGuardRow(Base):
+    """The one row that each writer of the ledger locks, and what the database asks of entries.
+
+    ``api_roles``: the database roles of API servers, which alone may append approvals; while it is
+    empty, each role that may append may append them. Only the owner can change or lock the row;
+    the others call ``mlops.lock_ledger()``, for which they need a grant.
+    """
+
+    __tablename__ = "ledger_guard"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    api_roles: Mapped[list[Any]]
 
 
 class LedgerRow(Base):

@@ -17,6 +17,9 @@ from mlops.store.tables import Base, LedgerRow
 from mlops.vocabulary import LedgerAction
 
 Row = TypeVar("Row", bound=Base)
+# Any role that may connect could take a lock of a known name and keep it. A step that has its turn
+# may load a model meanwhile.
+_LONGEST_WAIT = "120s"
 
 
 @dataclass(frozen=True)
@@ -101,9 +104,20 @@ class Transaction:
         return [payload for payload in found if "fact" not in payload]
 
     def advisory_lock(self, name: str) -> None:
-        """Wait for every other transaction that took this name; the next one waits for this."""
+        """Wait for every other transaction that took this name; the next one waits for this.
+
+        A wait that takes too long ends as a :class:`~mlops.errors.StoreConflict`.
+        """
+        before = self.session.execute(text("SELECT current_setting('lock_timeout')")).scalar_one()
+        self._limit_waiting(_LONGEST_WAIT)
         self.session.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name}
+        )
+        self._limit_waiting(before)
+
+    def _limit_waiting(self, limit: str) -> None:
+        self.session.execute(
+            text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": limit}
         )
 
     def clock(self) -> datetime:
