@@ -140,13 +140,20 @@ def score_ours(job: Job) -> Work:
     from bench import model
     from mlops.core.targets.binary.target import BINARY
     from mlops.warehouse.postgres.warehouse import PostgresWarehouse
-    from mlops.warehouse.records import PredictionTable, ShardTarget
+    from mlops.warehouse.records import Column, PredictionTable, ShardTarget
     from mlops.warehouse.score import score_shard
 
     warehouse = PostgresWarehouse(job["url"])
-    table = PredictionTable(schema="ml", model="bench", key="id")
+    table = PredictionTable("ml", "bench", "id", (Column("decision", "boolean"),))
     warehouse.ensure_tables(table, key_type="bigint")
-    target = ShardTarget(table, batch="bench/1", shard=0, shards=1, version=1, threshold=0.5)
+    target = ShardTarget(
+        table,
+        batch="bench/1",
+        shard=0,
+        shards=1,
+        version=1,
+        values=lambda scores: {"decision": scores >= 0.5},
+    )
     with psycopg.connect(job["url"]) as connection:
         connection.execute("TRUNCATE ml.bench_predictions")
     encoder, estimator, _ = model.load(job["model"])

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 
 from mlops.warehouse.postgres.warehouse import PostgresWarehouse
-from mlops.warehouse.records import PredictionTable
+from mlops.warehouse.records import Column, PredictionTable
 
-TABLE = PredictionTable(schema="ml", model="delay", key="id")
+TABLE = PredictionTable("ml", "delay", "id", (Column("decision", "boolean"),))
+
+
+def decisions(threshold: float) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """The values of the table's own column, from scores."""
+    return lambda scores: {"decision": scores >= threshold}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from mlops.errors import DataRefused, MlopsError, PredictionError, QueryError
 from mlops.warehouse.postgres.warehouse import PostgresWarehouse
 from mlops.warehouse.records import ShardTarget
 from mlops.warehouse.score import score_shard, score_stream
-from tests.warehouse.conftest import TABLE
+from tests.warehouse.conftest import TABLE, decisions
 
 ROWS = 10_000
 SQL = (
@@ -34,7 +34,9 @@ def predict(matrix: np.ndarray) -> np.ndarray:
 
 
 def score(url, encoder, *, sql=SQL, predict=predict, shard=0):
-    target = ShardTarget(table=TABLE, batch="b1", shard=shard, shards=3, version=4, threshold=0.25)
+    target = ShardTarget(
+        table=TABLE, batch="b1", shard=shard, shards=3, version=4, values=decisions(0.25)
+    )
     return score_shard(
         PostgresWarehouse(url),
         sql,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops.core.period import Period
 from mlops.core.profiles import Profile
@@ -24,6 +24,9 @@ from mlops.warehouse.profiles import window_profile
 from mlops.warehouse.records import ScoresWithLabels
 from mlops.workspace.results import Measured
 from mlops.workspace.workspace import Workspace, now
+
+if TYPE_CHECKING:
+    from mlops.core.targets.target import Labels
 
 
 def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
@@ -46,15 +49,16 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
         if not batch.by_rule:  # whose scores have no reference
             profile = profile.with_columns_of(_scores(scorer, batch))
         pairs = _pairs(workspace, spec, batch, window)
-        kpi = _kpi(workspace, spec, window, pairs)
+        labels = target_of(spec.content).read_labels(pairs.label) if len(pairs.label) else None
+        kpi = _kpi(workspace, spec, window, labels, pairs)
     content: dict[str, Any] = {
         "profile": profile.to_json(),
         "labels": len(pairs.label),
-        "metrics": _metrics(spec, pairs),
+        "metrics": _metrics(spec, labels, pairs),
         "score_histogram": list(pairs.score_histogram),
         "kpi": kpi,
         "published": batch.rows,
-        "present": sum(pairs.score_histogram),
+        "present": pairs.rows,
     }
     with workspace.store.transaction() as transaction:
         digest = _digest(transaction.find(MeasurementRow, batch=batch.id), batch, content)
@@ -77,6 +81,7 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
                 window_measured(
                     workspace.origin,
                     row,
+                    spec,
                     batch,
                     transaction.get(SnapshotRow, version.snapshot_id),
                     workspace.names.tables_of(spec.sql[spec.content.develop.outcomes_sql]),
@@ -147,29 +152,40 @@ def _scores(scorer: ModelScorer, batch: BatchRow) -> Profile:
 def _pairs(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period) -> ScoresWithLabels:
     """The batch's scores beside the labels that have arrived by now."""
     develop = spec.content.develop
+    low, high = target_of(spec.content).score_range
     outcomes = workspace.warehouse.dialect.render(
         spec.sql[develop.outcomes_sql],
         {"window_start": window.start, "window_end": window.end, "as_of": now()},
     )
     return workspace.warehouse.scores_with_labels(
-        outcomes, prediction_table(spec), batch=batch.batch, label=develop.label
+        outcomes,
+        prediction_table(spec),
+        batch=batch.batch,
+        label=develop.label,
+        score_range=None if low is None or high is None else (low, high),
     )
 
 
-def _metrics(spec: Spec, pairs: ScoresWithLabels) -> dict[str, Any] | None:
-    if not len(pairs.label):
+def _metrics(spec: Spec, labels: Labels | None, pairs: ScoresWithLabels) -> dict[str, Any] | None:
+    if labels is None:
         return None
-    return to_json(target_of(spec.content).measure(pairs.label, pairs.score))
+    return to_json(target_of(spec.content).measure(labels, pairs.score))
 
 
-def _kpi(workspace: Workspace, spec: Spec, window: Period, pairs: ScoresWithLabels) -> float | None:
+def _kpi(
+    workspace: Workspace,
+    spec: Spec,
+    window: Period,
+    labels: Labels | None,
+    pairs: ScoresWithLabels,
+) -> float | None:
     """The KPI's value; None if the window has none yet."""
     kpi = spec.content.manage.kpi
     if kpi.sql is None:
         assert kpi.measure is not None  # noqa: S101 (a spec gives one of the two)
-        return target_of(spec.content).kpi(
-            kpi.measure, pairs.label, pairs.score, spec.content.deploy
-        )
+        if labels is None:
+            return None
+        return target_of(spec.content).kpi(kpi.measure, labels, pairs.score, spec.content.deploy)
     text = workspace.warehouse.dialect.render(
         spec.sql[kpi.sql],
         {"window_start": window.start, "window_end": window.end, "as_of": now()},

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mlops.core.period import Period
+from mlops.core.targets.target import target_of
 from mlops.spec.load import Spec
-from mlops.warehouse.records import PredictionTable
+from mlops.warehouse.records import Column, PredictionTable
 
 if TYPE_CHECKING:  # a step without SQL does not load its parser
     from mlops.warehouse.dialect import Dialect, Value
@@ -18,7 +19,13 @@ SCORE = "score"
 def prediction_table(spec: Spec) -> PredictionTable:
     """Where the predictions of a spec's model are kept."""
     return PredictionTable(
-        schema=spec.content.deploy.output_schema, model=spec.model, key=spec.content.develop.key
+        schema=spec.content.deploy.output_schema,
+        model=spec.model,
+        key=spec.content.develop.key,
+        columns=tuple(
+            Column(column.name, column.type)
+            for column in target_of(spec.content).prediction_columns
+        ),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mlops.approvals.signatures import require_signed
 from mlops.core.targets.target import target_of
 from mlops.errors import NotSigned
@@ -42,6 +44,7 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
         shard_scored(workspace.origin, version, spec, read, by_rule=plan.by_rule, at=now())
     )
     scorer = scorer_of(workspace, version, by_rule=plan.by_rule)
+    target = target_of(spec.content)
     scored = score_shard(
         workspace.warehouse,
         # What is known does not depend on the cut: each shard knows what the check has counted.
@@ -52,12 +55,12 @@ def score(workspace: Workspace, *, plan: Plan, shard: Shard) -> Scored:
             shard=shard.shard,
             shards=plan.parts,
             version=plan.model_version,
-            threshold=spec.content.deploy.threshold,
+            values=partial(target.prediction_values, deploy=spec.content.deploy),
         ),
         time=spec.content.develop.time,
         encoder=scorer.encoder,
         predict=scorer.predict,
-        require_scores=target_of(spec.content).require_scores,
+        require_scores=target.require_scores,
     )
     return Scored(
         batch=plan.batch,

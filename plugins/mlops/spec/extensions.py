@@ -47,6 +47,8 @@ TARGETS: Registry[Any] = Registry(
         "check_side",
         "predict",
         "require_scores",
+        "prediction_columns",
+        "prediction_values",
         "measure",
         "kpi",
         "describe_rows",

@@ -192,6 +192,7 @@ class WarehouseBase:
         *,
         batch: str,
         label: str,
+        score_range: tuple[float, float] | None,
     ) -> ScoresWithLabels:
         """Refuse; see :meth:`mlops.warehouse.port.Warehouse.scores_with_labels`."""
         self._refuse(Capability.OUTCOMES)

@@ -175,7 +175,8 @@ class Warehouse(Protocol):
         """Make a model's tables and its view, unless they exist.
 
         :param key_type: the type of the key, as :meth:`describe` gives it.
-        :raises SpecError: a name that is too long, or that another column has.
+        :raises SpecError: a name that is too long, or that another column has, or a column of a
+            type that is not supported.
         :raises QueryError: a key type that is not supported, tables of another key, missing rights.
         :raises WarehouseUnreachable: no connection.
         """
@@ -222,11 +223,19 @@ class Warehouse(Protocol):
         ...
 
     def scores_with_labels(
-        self, outcomes: str, table: PredictionTable, *, batch: str, label: str
+        self,
+        outcomes: str,
+        table: PredictionTable,
+        *,
+        batch: str,
+        label: str,
+        score_range: tuple[float, float] | None,
     ) -> ScoresWithLabels:
         """Join a batch's scores with the outcomes that are known.
 
         :param outcomes: SQL that gives the table's key and ``label``.
+        :param score_range: the smallest and the largest possible score, between which all scores of
+            the batch are counted; None for scores without a limit.
         :raises QueryError: the outcomes do not run.
         :raises DataRefused: they have a key twice, so that its outcome is not known.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,7 +13,8 @@ if TYPE_CHECKING:  # a step that only publishes pays for none of these
 
 BATCH_ROWS = 65_536
 
-# The labels of a batch are counted in so many bins of equal width, from 0 to 1.
+# The scores of a batch are counted in so many bins of equal width, from the smallest possible score
+# to the largest.
 HISTOGRAM_BINS = 20
 
 
@@ -134,17 +135,29 @@ class QueryReading:
     dialect: str = "postgres"
 
 
+# The types that a column of predictions may have.
+PREDICTION_TYPES = ("boolean", "integer", "bigint", "double precision", "text")
+
+
 @dataclass(frozen=True)
 class PredictionTable:
     """Where the predictions of a model are kept.
 
     :ivar schema: of the model's tables and its view.
     :ivar key: name of the key column, in the features SQL and so in the tables.
+    :ivar columns: those that a row has beside its score, in this order, each of one of
+        :data:`PREDICTION_TYPES`.
     """
 
     schema: str
     model: str
     key: str
+    columns: tuple[Column, ...] = ()
+
+
+def _no_values(scores: np.ndarray) -> dict[str, np.ndarray]:  # noqa: ARG001
+    """The values of a table whose rows have their scores alone."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -154,7 +167,7 @@ class ShardTarget:
     :ivar shards: into how many the batch is cut; rows of higher ones are of an earlier cut, and are
         removed.
     :ivar version: the model's version as the rows record it.
-    :ivar threshold: scores from it on get the decision true; None writes no decision.
+    :ivar values: from scores, the values of each of the table's ``columns``, shape (rows,).
     """
 
     table: PredictionTable
@@ -162,7 +175,7 @@ class ShardTarget:
     shard: int
     shards: int
     version: int
-    threshold: float | None
+    values: Callable[[np.ndarray], Mapping[str, np.ndarray]] = _no_values
 
     @property
     def name(self) -> str:
@@ -189,11 +202,13 @@ class ScoresWithLabels:
     """The rows of a batch whose outcome is known.
 
     :ivar score: float64, shape (labels,).
-    :ivar label: bool, shape (labels,).
-    :ivar score_histogram: rows of the whole batch in :data:`HISTOGRAM_BINS` bins of equal width
-        from 0 to 1.
+    :ivar label: as the outcomes give them, none missing, shape (labels,).
+    :ivar rows: of the whole batch, with and without a label.
+    :ivar score_histogram: these rows in :data:`HISTOGRAM_BINS` bins of equal width over the range
+        of scores; empty where scores have no range.
     """
 
     score: np.ndarray
-    label: np.ndarray
+    label: pa.ChunkedArray
+    rows: int
     score_histogram: tuple[int, ...]

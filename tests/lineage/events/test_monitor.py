@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlops.lineage.events import monitor
+from mlops.spec.load import Spec
 from tests.lineage.events.conftest import EventsOf, facet, names, read, version
 from tests.lineage.events.facts import (
     MEASUREMENT,
@@ -15,11 +16,15 @@ from tests.lineage.events.facts import (
 )
 
 
-def test_a_window_is_measured_from_its_scores_and_its_outcomes(events_of: EventsOf) -> None:
+def test_a_window_is_measured_from_its_scores_and_its_outcomes(
+    events_of: EventsOf, spec: Spec
+) -> None:
     outcomes = ORIGIN.names.tables_of(
         "WITH a AS (SELECT * FROM shop_events) SELECT * FROM a JOIN sales.refunds USING (id)"
     )
-    (event,) = events_of(monitor.window_measured(ORIGIN, MEASUREMENT, batch(), SNAPSHOT, outcomes))
+    (event,) = events_of(
+        monitor.window_measured(ORIGIN, MEASUREMENT, spec, batch(), SNAPSHOT, outcomes)
+    )
     assert event["job"]["name"] == "churn.v4.measure"
     assert names(event, "inputs") == [
         "predictions/churn/versions/4",

@@ -28,11 +28,11 @@ from mlops.warehouse.postgres.predictions import (
 )
 from mlops.warehouse.postgres.shard import replacing_shard
 from mlops.warehouse.records import PredictionTable, ShardTarget
-from tests.warehouse.conftest import TABLE
+from tests.warehouse.conftest import TABLE, decisions
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-SHARD = ShardTarget(table=TABLE, batch="b1", shard=0, shards=4, version=1, threshold=0.5)
+SHARD = ShardTarget(table=TABLE, batch="b1", shard=0, shards=4, version=1, values=decisions(0.5))
 
 
 def keys(ids, *, at: datetime = START, name: str = "id") -> pa.RecordBatch:
@@ -41,12 +41,8 @@ def keys(ids, *, at: datetime = START, name: str = "id") -> pa.RecordBatch:
                            names=[name, "at"])  # fmt: skip
 
 
-def write(
-    url, ids, scores, *, batch="b1", shard=0, shards=4, version=1, threshold=0.5, taking_over=None
-) -> int:
-    target = replace(
-        SHARD, batch=batch, shard=shard, shards=shards, version=version, threshold=threshold
-    )
+def write(url, ids, scores, *, batch="b1", shard=0, shards=4, version=1, taking_over=None) -> int:
+    target = replace(SHARD, batch=batch, shard=shard, shards=shards, version=version)
     with replacing_shard(url, target, taking_over=taking_over) as writer:
         writer.write(keys(ids), np.asarray(scores, np.float64))
     return writer.rows
@@ -135,11 +131,43 @@ def test_what_is_written(predictions_url):
     ]
 
 
-def test_a_score_at_the_threshold_is_a_yes_and_no_threshold_is_no_decision(predictions_url):
+def test_tables_are_as_those_of_earlier_versions(predictions_url):
+    columns = read(
+        predictions_url,
+        "SELECT column_name, data_type, is_nullable FROM information_schema.columns"
+        " WHERE table_schema = 'ml' AND table_name = 'delay_predictions' ORDER BY ordinal_position",
+    )
+    assert columns == [
+        ("id", "bigint", "NO"),
+        ("event_time", "timestamp with time zone", "NO"),
+        ("score", "double precision", "NO"),
+        ("decision", "boolean", "YES"),
+        ("model_version", "integer", "NO"),
+        ("batch", "text", "NO"),
+        ("shard", "integer", "NO"),
+    ]
     write(predictions_url, [1, 2], [0.5, 0.4999])
-    write(predictions_url, [3], [0.5], batch="b2", threshold=None)
-    found = read(predictions_url, "SELECT decision FROM ml.delay_predictions ORDER BY id")
-    assert found == [(True,), (False,), (None,)]
+    with psycopg.connect(predictions_url) as connection:
+        digest = connection.execute(
+            "SELECT sum(hash_record_extended(ROW(id, event_time, score, decision), 0))::text"
+            " FROM ml.delay_predictions"
+        ).fetchone()
+    assert (publish(predictions_url, rows=2).content,) == digest
+
+
+def test_a_value_for_each_column_is_needed(predictions_url):
+    with (
+        pytest.raises(KeyError, match="decision"),
+        replacing_shard(predictions_url, replace(SHARD, values=lambda scores: {})) as writer,
+    ):
+        writer.write(keys([1]), np.array([0.5]))
+    with (
+        pytest.raises(QueryError, match="column decision"),
+        replacing_shard(
+            predictions_url, replace(SHARD, values=lambda scores: {"decision": scores})
+        ) as writer,
+    ):
+        writer.write(keys([1]), np.array([0.5]))
 
 
 def test_writing_a_shard_again_replaces_it_and_no_other(predictions_url):
@@ -333,7 +361,7 @@ def test_keys_of_every_type(database, key_type, values):
     assert key_type in KEY_TYPES
     table = replace(TABLE, key="Flight No")
     ensure_tables(database, table, key_type=key_type)
-    with replacing_shard(database, replace(SHARD, table=table, threshold=None)) as writer:
+    with replacing_shard(database, replace(SHARD, table=table)) as writer:
         writer.write(keys(values, name="Flight No"), np.array([0.1, 0.2]))
         writer.write(keys(values.slice(0, 0), name="Flight No"), np.array([]))
     found = read(database, 'SELECT "Flight No" FROM ml.delay_predictions ORDER BY score')

@@ -4,8 +4,8 @@ A label of two values is scored by probabilities and judged by AUC; an amount is
 differs between the two belongs to a target, and nothing else asks which one a model has. A target
 is an object that keeps to :class:`Target`, registered under the name that a spec gives as
 ``develop.target``; ``binary`` is the first one. How it is shown is
-the matter of :mod:`mlops.reports.targets.report`. The tables of predictions and the join of labels
-to them still hold one score, its decision by a threshold, and labels that are true or false.
+the matter of :mod:`mlops.reports.targets.report`. A prediction is one number, its score, and what
+the target makes of it.
 
 Specs are read where DAGs are built, and they ask a target for its metrics: what a target imports at
 its top has to be light, and the rest is imported inside of its functions.
@@ -46,6 +46,17 @@ class MetricInfo:
     name: str
     title: str
     more_is_better: bool = False
+
+
+@dataclass(frozen=True)
+class PredictionColumn:
+    """A column of the table of predictions.
+
+    :ivar type: ``boolean``, ``integer``, ``bigint``, ``double precision`` or ``text``.
+    """
+
+    name: str
+    type: str
 
 
 class Estimator(Protocol):
@@ -175,6 +186,19 @@ class Target(Protocol):
         :param name_row: the name of a row, from its place.
         :param action: what the reader can do about the row.
         :raises PredictionError: naming the first such row, or the shape if it is not (rows,).
+        """
+
+    @property
+    def prediction_columns(self) -> tuple[PredictionColumn, ...]:
+        """What predictions hold beside the score, in the order of the table; perhaps nothing.
+
+        No name may be that of a column that all predictions have, as ``score`` or ``batch``.
+        """
+
+    def prediction_values(self, scores: Floats, deploy: Deploy) -> Mapping[str, NDArray[Any]]:
+        """The values of ``prediction_columns``, as numpy arrays of shape (rows,), none missing.
+
+        Numbers of an ``integer`` or ``bigint`` are integers; a ``text`` is str or UTF-8 bytes.
         """
 
     def measure(self, labels: Labels, scores: Floats) -> Metrics:

@@ -8,7 +8,13 @@ from datetime import datetime
 from mlops.lineage.events import dataset_names, facets
 from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.events.facets import From
-from mlops.lineage.events.origin import PREDICTION, SCORE, Origin, from_columns, same_columns
+from mlops.lineage.events.origin import (
+    SCORE,
+    Origin,
+    from_columns,
+    prediction_columns,
+    same_columns,
+)
 from mlops.lineage.events.run import Facets, GovernedRuns, Port, Run
 from mlops.lineage.events.sources import columns_from, inputs_of, rows_from
 from mlops.spec.load import Spec
@@ -21,8 +27,6 @@ from mlops.store.tables import (
     ReportRow,
     VersionRow,
 )
-
-_COLUMNS = tuple(name for name, _ in PREDICTION)
 
 
 def report_written(
@@ -175,7 +179,9 @@ def batch_published(
         score_from = columns_from(origin, read).get(SCORE[0], [])
     else:
         score_from = _score_from(origin, version, spec, read)
-    made_of = facets.column_lineage(dict.fromkeys(_COLUMNS, score_from), rows_from(origin, read))
+    made_of = facets.column_lineage(
+        dict.fromkeys(_columns(spec), score_from), rows_from(origin, read)
+    )
     scoring = Run(
         job=_scoring_job(row.model, row.version, by_rule=row.by_rule),
         at=row.published_at,
@@ -195,7 +201,7 @@ def batch_shown(origin: Origin, row: BatchRow, version: VersionRow, spec: Spec) 
 
 
 def _publication(origin: Origin, row: BatchRow, version: VersionRow, spec: Spec) -> Run:
-    same = same_columns(origin.table_of_predictions(spec), _COLUMNS, "published")
+    same = same_columns(origin.table_of_predictions(spec), _columns(spec), "published")
     view = Port(
         origin.view_of_predictions(spec),
         facets={**facets.dataset_type("VIEW"), **facets.column_lineage(same)},
@@ -232,7 +238,11 @@ def _scoring_inputs(
 
 def _predictions(origin: Origin, version: VersionRow, spec: Spec) -> tuple[Dataset, Dataset]:
     """The version's own predictions, and the table of those of all versions."""
-    return origin.scores(version.model, version.number), origin.table_of_predictions(spec)
+    return origin.scores(version.number, spec), origin.table_of_predictions(spec)
+
+
+def _columns(spec: Spec) -> tuple[str, ...]:
+    return tuple(name for name, _ in prediction_columns(spec))
 
 
 def _batch(row: BatchRow) -> Facets:

@@ -10,6 +10,7 @@ from mlops.lineage.events import facets
 from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.events.origin import Origin
 from mlops.lineage.events.run import GovernedRuns, Port, Run
+from mlops.spec.load import Spec
 from mlops.store.tables import BatchRow, MeasurementRow, MonitorRow, SnapshotRow
 
 _STATUS = {"ok": "pass", "warn": "fail", "alarm": "fail", "not_enough_data": "skip"}
@@ -18,6 +19,7 @@ _STATUS = {"ok": "pass", "warn": "fail", "alarm": "fail", "not_enough_data": "sk
 def window_measured(
     origin: Origin,
     row: MeasurementRow,
+    spec: Spec,
     batch: BatchRow,
     snapshot: SnapshotRow,
     outcomes: Iterable[Dataset],
@@ -30,7 +32,7 @@ def window_measured(
             at=row.measured_at,
             inputs=(
                 Port(
-                    origin.scores(row.model, row.version),
+                    origin.scores(row.version, spec),
                     io=facets.read(kind="batch", version=batch.id, rows=batch.rows),
                 ),
                 Port(

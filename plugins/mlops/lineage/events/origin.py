@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mlops.core.targets.target import target_of
 from mlops.lineage.events import dataset_names, facets
 from mlops.lineage.events.datasets import Dataset, DatasetNames
 from mlops.lineage.events.facets import From
@@ -14,8 +15,6 @@ from mlops.spec.load import Spec
 from mlops.store.tables import SnapshotRow, TrainingRow, VersionRow
 
 SCORE = ("score", "double precision")
-# The columns of a row of predictions.
-PREDICTION = (SCORE, ("decision", "boolean"))
 
 
 @dataclass(frozen=True)
@@ -67,21 +66,23 @@ class Origin:
         """What is live."""
         return self.names.ours(dataset_names.deployment(model))
 
-    def scores(self, model: str, version: int) -> Dataset:
+    def scores(self, version: int, spec: Spec) -> Dataset:
         """The rows of the predictions table that one version made."""
-        return self.names.ours(dataset_names.scores(model, version), PREDICTION)
+        return self.names.ours(dataset_names.scores(spec.model, version), prediction_columns(spec))
 
     def table_of_predictions(self, spec: Spec) -> Dataset:
         """The predictions of all versions, in the warehouse."""
         return self.names.table(
             spec.content.deploy.output_schema,
             f"{spec.model}_predictions",
-            PREDICTION,
+            prediction_columns(spec),
         )
 
     def view_of_predictions(self, spec: Spec) -> Dataset:
         """What applications read."""
-        return self.names.table(spec.content.deploy.output_schema, spec.model, PREDICTION)
+        return self.names.table(
+            spec.content.deploy.output_schema, spec.model, prediction_columns(spec)
+        )
 
     def monitoring(self, model: str, version: int) -> Dataset:
         """The verdicts on a version."""
@@ -96,6 +97,12 @@ def model_columns(spec: Spec) -> tuple[tuple[str, str], ...]:
     """A model as columns: its features, and its score."""
     features = spec.content.develop.features
     return (*((name, feature.kind) for name, feature in features.items()), SCORE)
+
+
+def prediction_columns(spec: Spec) -> tuple[tuple[str, str], ...]:
+    """What a row of predictions holds of the model's answer."""
+    columns = target_of(spec.content).prediction_columns
+    return (SCORE, *((column.name, column.type) for column in columns))
 
 
 def same_columns(source: Dataset, columns: Sequence[str], description: str = "") -> dict[str, Any]:

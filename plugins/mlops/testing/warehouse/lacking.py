@@ -13,7 +13,7 @@ from mlops.warehouse.port import Capability, Warehouse
 from mlops.warehouse.records import PredictionTable, ShardTarget
 
 TABLE = PredictionTable(schema="ml", model="late", key="id")
-TARGET = ShardTarget(TABLE, "late/1", shard=0, shards=1, version=1, threshold=None)
+TARGET = ShardTarget(TABLE, "late/1", shard=0, shards=1, version=1)
 
 VERBS: dict[str, tuple[Capability, Callable[[Warehouse], object]]] = {
     "ensure_tables": (
@@ -36,7 +36,9 @@ VERBS: dict[str, tuple[Capability, Callable[[Warehouse], object]]] = {
     "scores_query": (Capability.PREDICTIONS, lambda it: it.scores_query(TABLE, "late/1")),
     "scores_with_labels": (
         Capability.OUTCOMES,
-        lambda it: it.scores_with_labels("SELECT 1", TABLE, batch="late/1", label="late"),
+        lambda it: it.scores_with_labels(
+            "SELECT 1", TABLE, batch="late/1", label="late", score_range=None
+        ),
     ),
     "kpi_value": (Capability.OUTCOMES, lambda it: it.kpi_value("SELECT 1", name="revenue")),
 }

@@ -22,20 +22,46 @@ from mlops.errors import (
 from mlops.testing.warehouse.rows import read
 from mlops.testing.warehouse.setting import START, Setting
 from mlops.warehouse.port import Capability, Warehouse
-from mlops.warehouse.records import PredictionTable, PublishedBatch, ShardTarget
+from mlops.warehouse.records import Column, PredictionTable, PublishedBatch, ShardTarget
 
 SCHEMA = "ml"
 DAY = timedelta(days=1)
 VIEW = (
-    *("id", "event_time", "score", "decision", "model_version", "batch"),
+    *("id", "event_time", "score", "flagged", "rank", "total", "half", "grade"),
+    *("model_version", "batch"),
     *("window_start", "window_end", "published_at"),
 )
+
+
+# A column of each type that predictions may have.
+COLUMNS = (
+    Column("flagged", "boolean"),
+    Column("rank", "integer"),
+    Column("total", "bigint"),
+    Column("half", "double precision"),
+    Column("grade", "text"),
+)
+
+
+def values(scores: np.ndarray) -> dict[str, np.ndarray]:
+    """What a target makes of scores."""
+    return {
+        "flagged": scores >= 0.5,
+        "rank": np.round(scores * 10).astype(np.int32),
+        "total": np.round(scores * 10).astype(np.int64) + 2**40,
+        "half": scores / 2,
+        "grade": np.where(scores >= 0.5, "grün", "r"),
+    }
 
 
 def keys(numbers: Sequence[int | None]) -> pa.RecordBatch:
     """Key and time of some rows."""
     times = pa.array([START] * len(numbers), pa.timestamp("us", "UTC"))
     return pa.record_batch([pa.array(numbers, pa.int64()), times], names=["id", "at"])
+
+
+def _other_grades(scores: np.ndarray) -> dict[str, np.ndarray]:
+    return {**values(scores), "grade": np.full(len(scores), "other")}
 
 
 def write(
@@ -86,12 +112,12 @@ class PredictionConformance(Setting):
     def target(self, warehouse: Warehouse, name: str) -> ShardTarget:
         """Shard 0 of 2 of a batch, in tables that exist."""
         found = ShardTarget(
-            table=PredictionTable(schema=SCHEMA, model=name, key="id"),
+            table=PredictionTable(schema=SCHEMA, model=name, key="id", columns=COLUMNS),
             batch=f"{name}/2026-01-01/v7",
             shard=0,
             shards=2,
             version=7,
-            threshold=0.5,
+            values=values,
         )
         warehouse.ensure_tables(found.table, key_type="bigint")
         return found
@@ -130,7 +156,9 @@ class PredictionConformance(Setting):
         first, second = read(
             warehouse, f"SELECT {', '.join(VIEW)} FROM {view} ORDER BY id"
         ).to_pylist()
-        assert (first["decision"], second["decision"]) == (False, True)
+        own = [column.name for column in COLUMNS]
+        assert [first[name] for name in own] == [False, 1, 2**40 + 1, 0.05, "r"]
+        assert [second[name] for name in own] == [True, 5, 2**40 + 5, 0.25, "grün"]
         assert first["event_time"] == first["window_start"] == START
         assert first["window_end"] == START + DAY
         assert first["model_version"] == 7
@@ -197,6 +225,8 @@ class PredictionConformance(Setting):
         assert publish(warehouse, target, 3).content == first, "other shards, in another order"
         write(warehouse, target, {2: 0.20000000000000004})
         assert publish(warehouse, target, 3).content != first, "one bit of one score"
+        write(warehouse, replace(target, values=_other_grades), {2: 0.2})
+        assert publish(warehouse, target, 3).content != first, "another value of one column"
 
     def test_the_latest_window_and_the_last_choice_are_shown(
         self, warehouse: Warehouse, target: ShardTarget
@@ -233,6 +263,26 @@ class PredictionConformance(Setting):
             warehouse.ensure_tables(target.table, key_type="interval")
         with pytest.raises(SpecError, match="score"):
             warehouse.ensure_tables(replace(target.table, key="score"), key_type="bigint")
+        with pytest.raises(SpecError, match="grade"):
+            warehouse.ensure_tables(replace(target.table, key="grade"), key_type="text")
+
+    def test_columns_that_a_table_cannot_have_are_refused(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        for column in (Column("batch", "text"), Column("share", "text; DROP"), COLUMNS[0]):
+            table = replace(target.table, columns=(*COLUMNS, column))
+            with pytest.raises(SpecError, match=column.name):
+                warehouse.ensure_tables(table, key_type="bigint")
+
+    def test_a_table_without_columns_of_its_own_has_scores(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        table = replace(target.table, model=f"{target.table.model}_alone", columns=())
+        alone = ShardTarget(table, target.batch, shard=0, shards=2, version=7)
+        warehouse.ensure_tables(table, key_type="bigint")
+        write(warehouse, alone, {1: 0.25})
+        publish(warehouse, alone, 1)
+        assert [row[:2] for row in shown(warehouse, alone)] == [(1, 0.25)]
 
     def test_tables_that_do_not_exist_are_named(
         self, warehouse: Warehouse, target: ShardTarget

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from psycopg import sql
 
 from mlops.errors import DataRefused, QueryError
@@ -16,18 +17,25 @@ from mlops.warehouse.records import HISTOGRAM_BINS, PredictionTable, ScoresWithL
 
 
 def scores_with_labels(
-    url: str, outcomes: str, table: PredictionTable, *, batch: str, label: str
+    url: str,
+    outcomes: str,
+    table: PredictionTable,
+    *,
+    batch: str,
+    label: str,
+    score_range: tuple[float, float] | None,
 ) -> ScoresWithLabels:
     """Join a batch's scores with the outcomes that are known.
 
     :param outcomes: SQL that gives the table's key and ``label``.
+    :param score_range: the smallest and the largest possible score, between which all scores of the
+        batch are counted; None for scores without a limit.
     :raises QueryError: the outcomes do not run.
     :raises DataRefused: they have a key twice, so that its outcome is not known.
     """
     predictions = Names.of(table).predictions
-    # By way of text, since bigint and smallint, which may be labels too, have no cast to boolean.
     joined = sql.SQL(
-        "SELECT p.score::float8, o.{label}::text NOT IN ('0', 'false'), "
+        "SELECT p.score::float8, o.{label}, "
         "p.{key} = lag(p.{key}) OVER (ORDER BY p.{key})"
         " FROM {table} AS p JOIN (\n{outcomes}\n) AS o ON o.{key} = p.{key} "
         "WHERE p.batch = {batch} AND o.{label} IS NOT NULL ORDER BY p.{key}"
@@ -39,9 +47,8 @@ def scores_with_labels(
         batch=batch,
     )
     counted = sql.SQL(
-        "SELECT greatest(0, least(floor(score * {bins})::int, {last})), count(*) FROM {table} "
-        "WHERE batch = {batch} GROUP BY 1"
-    ).format(bins=HISTOGRAM_BINS, last=HISTOGRAM_BINS - 1, table=predictions, batch=batch)
+        "SELECT {bin}, count(*) FROM {table} WHERE batch = {batch} GROUP BY 1"
+    ).format(bin=_bin_of(score_range), table=predictions, batch=batch)
     with read_only_transaction(url, what="the outcomes cannot be read") as connection:
         cursor = connection.cursor(binary=True)
         # Without parameters, so that a percent sign in the outcomes stays one.
@@ -57,8 +64,24 @@ def scores_with_labels(
         )
     return ScoresWithLabels(
         score=np.array([row[0] for row in rows], dtype=np.float64),
-        label=np.array([row[1] for row in rows], dtype=bool),
-        score_histogram=tuple(bins.get(i, 0) for i in range(HISTOGRAM_BINS)),
+        label=pa.chunked_array([pa.array([row[1] for row in rows])]),
+        rows=sum(bins.values()),
+        score_histogram=tuple(
+            bins.get(i, 0) for i in range(HISTOGRAM_BINS if score_range is not None else 0)
+        ),
+    )
+
+
+def _bin_of(score_range: tuple[float, float] | None) -> sql.Composable:
+    """The bin of a score between two limits, as SQL; 0 for all without them."""
+    if score_range is None:
+        return sql.SQL("0")
+    low, high = score_range
+    place = sql.SQL("floor((score - {low}) / {width} * {bins})::int").format(
+        low=low, width=high - low, bins=HISTOGRAM_BINS
+    )
+    return sql.SQL("greatest(0, least({place}, {last}))").format(
+        place=place, last=HISTOGRAM_BINS - 1
     )
 
 

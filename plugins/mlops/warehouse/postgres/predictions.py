@@ -32,12 +32,12 @@ from psycopg import sql
 
 from mlops.errors import QueryError, SpecError, WarehouseError
 from mlops.warehouse.postgres.session import Connection, advisory_lock, connected, translated
-from mlops.warehouse.records import PredictionTable, PublishedBatch
+from mlops.warehouse.records import PREDICTION_TYPES, PredictionTable, PublishedBatch
 
 KEY_TYPES = ("smallint", "integer", "bigint", "text", "character varying", "uuid")
 MAX_NAME_BYTES = 63
 
-COLUMNS = ("event_time", "score", "decision", "model_version", "batch", "shard")
+_BEFORE, _AFTER = ("event_time", "score"), ("model_version", "batch", "shard")
 _VIEW_COLUMNS = ("window_start", "window_end", "published_at")
 
 _TABLES = """\
@@ -45,8 +45,7 @@ CREATE TABLE IF NOT EXISTS {predictions} (
     {key} {key_type} NOT NULL,
     event_time timestamptz NOT NULL,
     score float8 NOT NULL,
-    decision boolean,
-    model_version integer NOT NULL,
+{declared}    model_version integer NOT NULL,
     batch text NOT NULL,
     shard integer NOT NULL,
     PRIMARY KEY ({key}, batch)
@@ -65,7 +64,7 @@ CREATE TABLE IF NOT EXISTS {batches} (
 CREATE INDEX IF NOT EXISTS {by_window} ON {batches} (window_end, window_start, publication);
 CREATE OR REPLACE VIEW {view} AS
 SELECT DISTINCT ON (p.{key})
-    p.{key}, p.event_time, p.score, p.decision, p.model_version, p.batch,
+    p.{key}, p.event_time, p.score, {shown}p.model_version, p.batch,
     b.window_start, b.window_end, b.published_at
 FROM {predictions} AS p
 JOIN {batches} AS b ON b.batch = p.batch
@@ -102,7 +101,7 @@ _COUNTED = """\
 SELECT
     count(*),
     count(*) FILTER (WHERE model_version <> %s),
-    coalesce(sum(hash_record_extended(ROW({key}, event_time, score, decision), 0)), 0)::text
+    coalesce(sum(hash_record_extended(ROW({key}, event_time, score{columns}), 0)), 0)::text
 FROM {predictions}
 WHERE batch = %s"""
 
@@ -146,13 +145,15 @@ def ensure_tables(url: str, table: PredictionTable, *, key_type: str) -> None:
     """Make the model's tables and its view, unless they exist.
 
     :param key_type: the key's type, as :func:`mlops.warehouse.postgres.describe.describe` gives it.
-    :raises SpecError: a name that is too long, or that another column has.
+    :raises SpecError: a name that is too long, or that another column has, or a column of a type
+        that is not supported.
     :raises QueryError: a key type that is not supported, tables of another key, missing rights.
     :raises WarehouseUnreachable: no connection.
     """
     names = Names.of(table)
     schema, key = table.schema, table.key
-    _check_key(key, key_type)
+    _check_columns(table)
+    _check_key(table, key_type)
     what = f"the tables of model {table.model} cannot be made in schema {schema}"
     with connected(url) as connection, translated(what), connection.transaction():
         advisory_lock(connection, names.lock)  # one at a time for each model
@@ -173,6 +174,13 @@ def ensure_tables(url: str, table: PredictionTable, *, key_type: str) -> None:
                 by_window=names.by_window,
                 key=sql.Identifier(key),
                 key_type=sql.SQL(key_type),
+                declared=sql.SQL("").join(
+                    sql.SQL("    {} {},\n").format(sql.Identifier(c.name), sql.SQL(c.type))
+                    for c in table.columns
+                ),
+                shown=sql.SQL("").join(
+                    sql.SQL("p.{}, ").format(sql.Identifier(c.name)) for c in table.columns
+                ),
             )
         )
 
@@ -203,9 +211,7 @@ def publish_batch(
         connection.transaction(),
     ):
         advisory_lock(connection, names.lock)  # one at a time for each model
-        content = _content(
-            connection, names, key=table.key, batch=batch, version=model_version, rows=rows
-        )
+        content = _content(connection, names, table, batch=batch, version=model_version, rows=rows)
         hidden = sql.SQL(_HIDDEN).format(batches=names.batches)
         published_at = _one(
             connection,
@@ -237,8 +243,26 @@ def _quoted(name: str) -> str:
     return sql.Identifier(name).as_string()
 
 
-def _check_key(key: str, key_type: str) -> None:
-    if key in (*COLUMNS, *_VIEW_COLUMNS):
+def columns_of(table: PredictionTable) -> tuple[str, ...]:
+    """The columns of the predictions behind their key, in the order of the table."""
+    return (*_BEFORE, *(column.name for column in table.columns), *_AFTER)
+
+
+def _check_columns(table: PredictionTable) -> None:
+    names = [*columns_of(table), *_VIEW_COLUMNS]
+    for column in table.columns:
+        if column.type not in PREDICTION_TYPES or names.count(column.name) > 1:
+            raise SpecError(
+                f"predictions cannot have the column {column.name}",
+                found=f"{column.name} {column.type}",
+                expected=f"a name of its own, and a type of {', '.join(PREDICTION_TYPES)}",
+                action="correct the columns that the model's target gives",
+            )
+
+
+def _check_key(table: PredictionTable, key_type: str) -> None:
+    key = table.key
+    if key in (*columns_of(table), *_VIEW_COLUMNS):
         raise SpecError(
             f"the key column cannot be named {key}: the predictions have a column of that name",
             action="give the key another name with AS, in the SQL and in the spec",
@@ -276,10 +300,21 @@ def _are_made(connection: Connection, names: Names) -> bool:
 
 
 def _content(
-    connection: Connection, names: Names, *, key: str, batch: str, version: int, rows: int
+    connection: Connection,
+    names: Names,
+    table: PredictionTable,
+    *,
+    batch: str,
+    version: int,
+    rows: int,
 ) -> str:
     """The digest of a batch's rows, which are all there."""
-    query = sql.SQL(_COUNTED).format(key=sql.Identifier(key), predictions=names.predictions)
+    columns = [sql.SQL(", {}").format(sql.Identifier(c.name)) for c in table.columns]
+    query = sql.SQL(_COUNTED).format(
+        key=sql.Identifier(table.key),
+        columns=sql.SQL("").join(columns),
+        predictions=names.predictions,
+    )
     found, of_others, content = connection.execute(query, [version, batch]).fetchone() or (0, 0, "")
     if found != rows or of_others:
         raise WarehouseError(

@@ -15,7 +15,7 @@ from pyarrow import types
 from mlops.errors import DataRefused
 from mlops.warehouse.postgres.copy import Copy, copying, fixed_text
 from mlops.warehouse.postgres.dialect import POSTGRES
-from mlops.warehouse.postgres.predictions import COLUMNS, Names
+from mlops.warehouse.postgres.predictions import Names, columns_of
 from mlops.warehouse.postgres.session import (
     READ_SETTINGS,
     Connection,
@@ -57,25 +57,26 @@ class ShardWriter:
         :raises DataRefused: a key or a time is missing.
         """
         key, time = _key_values(keys), _times(keys)
+        found = self._target.values(scores)
+        values = {
+            column.name: np.asarray(found[column.name]) for column in self._target.table.columns
+        }
         fields: list[tuple[str, Any]] = [
             (keys.schema.names[0], key.dtype),
             ("event_time", time.dtype),
             ("score", np.float64),
-            ("decision", np.bool_),
+            *((name, column.dtype) for name, column in values.items()),
             ("model_version", np.int32),
             ("batch", f"S{len(self._batch)}"),
             ("shard", np.int32),
         ]
-        records = np.empty(len(scores), dtype=[f for f in fields if self._has(f[0])])
+        records = np.empty(len(scores), dtype=fields)
         records[keys.schema.names[0]], records["event_time"], records["score"] = key, time, scores
-        if self._target.threshold is not None:
-            records["decision"] = scores >= self._target.threshold
+        for name, column in values.items():
+            records[name] = column
         records["model_version"], records["batch"] = self._target.version, self._batch
         records["shard"] = self._target.shard
         self.rows += self._copy.write(records)
-
-    def _has(self, column: str) -> bool:
-        return column != "decision" or self._target.threshold is not None
 
 
 @contextmanager
@@ -92,10 +93,7 @@ def replacing_shard(
     :raises WarehouseUnreachable: no connection, or one that broke.
     """
     names = Names.of(target.table)
-    columns = [
-        target.table.key,
-        *(c for c in COLUMNS if c != "decision" or target.threshold is not None),
-    ]
+    columns = [target.table.key, *columns_of(target.table)]
     with (
         connected(url) as connection,
         translated(f"{target.name} cannot be written"),

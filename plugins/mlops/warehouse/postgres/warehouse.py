@@ -166,12 +166,20 @@ class PostgresWarehouse:
         return scores_query(table, batch)
 
     def scores_with_labels(
-        self, outcomes: str, table: PredictionTable, *, batch: str, label: str
+        self,
+        outcomes: str,
+        table: PredictionTable,
+        *,
+        batch: str,
+        label: str,
+        score_range: tuple[float, float] | None,
     ) -> ScoresWithLabels:
         """See :meth:`mlops.warehouse.port.Warehouse.scores_with_labels`."""
         from mlops.warehouse.postgres.outcomes import scores_with_labels
 
-        return scores_with_labels(self.url, outcomes, table, batch=batch, label=label)
+        return scores_with_labels(
+            self.url, outcomes, table, batch=batch, label=label, score_range=score_range
+        )
 
     def kpi_value(self, sql: str, *, name: str) -> float | None:
         """See :meth:`mlops.warehouse.port.Warehouse.kpi_value`."""

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlops.core.records import Check, Metrics, to_json
-from mlops.core.targets.target import LOOK, MetricInfo
+from mlops.core.targets.target import LOOK, MetricInfo, PredictionColumn
 from mlops.spec.model import Contract, Deploy
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from mlops.core.targets.target import Floats, LabelCounter, Labels
 
@@ -31,6 +32,7 @@ class BinaryTarget:
     predicts_with = ("predict_proba",)
     score_range = (0.0, 1.0)
     undefined = "the rows have one class only"
+    prediction_columns = (PredictionColumn("decision", "boolean"),)
 
     def require_label_type(self, name: str, kind: pa.DataType) -> None:
         """A boolean, or a whole number of which 0 is false."""
@@ -97,6 +99,10 @@ class BinaryTarget:
         from mlops.core.targets.binary.scores import require_probabilities
 
         require_probabilities(scores, rows=rows, what=what, name_row=name_row, action=action)
+
+    def prediction_values(self, scores: Floats, deploy: Deploy) -> Mapping[str, NDArray[Any]]:
+        """The decision: whether the score reaches the threshold."""
+        return {"decision": scores >= deploy.threshold}
 
     def measure(self, labels: Labels, scores: Floats) -> Metrics:
         """The five metrics, the number of true labels and the mean score."""
