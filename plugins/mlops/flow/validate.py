@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlops.core.acceptance.criterion import Evidence
 from mlops.core.acceptance.judge import all_passed, gate_error, judge_gates
 from mlops.core.encode import FeatureEncoder
@@ -30,6 +32,28 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
         snapshot = transaction.get(SnapshotRow, training.snapshot_id)
     spec = workspace.spec(training.spec_digest)
     test_rows = _test_rows(workspace, spec, snapshot)
+    evidence = _measure(workspace, spec, training, test_rows)
+    champion, champion_metrics = _champion(workspace, spec, training, test_rows)
+    evidence = replace(evidence, champion=champion_metrics)
+    gates = judge_gates(spec.content.develop.gates, evidence)
+    row = ValidationRow(
+        training_id=training_id,
+        champion=champion,
+        model=spec.model,
+        evaluation=to_json(evidence.evaluation),
+        gates=[to_json(gate) for gate in gates],
+        passed=all_passed(gates),
+        champion_metrics=to_json(champion_metrics) if champion_metrics else None,
+        validated_at=now(),
+    )
+    _record(workspace, row, training, snapshot, spec)
+    if not row.passed:
+        raise gate_error(f"{spec.model}: training {training_id[:12]}", gates)
+    return Validation(training_id=training_id, champion=champion, gates=len(gates))
+
+
+def _measure(workspace: Workspace, spec: Spec, training: TrainingRow, test_rows: Rows) -> Evidence:
+    """What the gates judge of the trained model; the champion's metrics are not among it yet."""
     encoder = FeatureEncoder.from_json(training.encoder)
     estimator = load_trained(workspace, spec, training)
     target = target_of(spec.content)
@@ -46,49 +70,40 @@ def validate(workspace: Workspace, *, training_id: str) -> Validation:
         slices={name: test_rows.table[name] for name in spec.content.develop.measured_slices},
         seed=spec.content.develop.seed,
     )
-    champion, champion_metrics = _champion(workspace, spec, training, test_rows)
-    gates = judge_gates(
-        spec.content.develop.gates,
-        Evidence(
-            target=target,
-            evaluation=evaluation,
-            champion=champion_metrics,
-            rows=test_rows,
-            scores=scores,
-            predict=lambda rows: target.predict(estimator, encoder.encode_table(rows)),
-        ),
+    return Evidence(
+        target=target,
+        evaluation=evaluation,
+        champion=None,
+        rows=test_rows,
+        scores=scores,
+        predict=lambda rows: target.predict(estimator, encoder.encode_table(rows)),
     )
-    passed = all_passed(gates)
-    row = ValidationRow(
-        training_id=training_id,
-        champion=champion,
-        model=spec.model,
-        evaluation=to_json(evaluation),
-        gates=[to_json(gate) for gate in gates],
-        passed=passed,
-        champion_metrics=to_json(champion_metrics) if champion_metrics else None,
-        validated_at=now(),
-    )
+
+
+def _record(
+    workspace: Workspace,
+    row: ValidationRow,
+    training: TrainingRow,
+    snapshot: SnapshotRow,
+    spec: Spec,
+) -> None:
     with workspace.store.transaction() as transaction:
         transaction.record(
             row,
             actor=workspace.run.actor,
             action=LedgerAction.MODEL_VALIDATED,
-            subject=training_subject(spec.model, training_id),
+            subject=training_subject(spec.model, row.training_id),
             payload={
-                "training": training_id,
-                "champion": champion,
+                "training": row.training_id,
+                "champion": row.champion,
                 "criteria": spec.criteria_digest,
-                "passed": passed,
+                "passed": row.passed,
                 "gates": row.gates,
             },
             lineage=workspace.emit(
                 model_validated(workspace.origin, row, training, snapshot, spec)
             ),
         )
-    if not passed:
-        raise gate_error(f"{spec.model}: training {training_id[:12]}", gates)
-    return Validation(training_id=training_id, champion=champion, gates=len(gates))
 
 
 def _test_rows(workspace: Workspace, spec: Spec, snapshot: SnapshotRow) -> Rows:
