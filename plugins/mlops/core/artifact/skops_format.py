@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gc
 import json
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,14 +19,9 @@ from zipfile import ZipFile
 from mlops.core.artifact.audit import SCHEMA, audit
 from mlops.core.artifact.bounds import check_bounds
 from mlops.core.artifact.canonical import canonical
+from mlops.core.artifact.skops_io import skops_io
 from mlops.core.artifact.stored_zip import ZIP_ERRORS, open_stored_zip
 from mlops.errors import ArtifactRefused, TrainingError
-
-# While it is imported, skops looks for scipy's functions in every loaded module; in an Airflow
-# task this alone gives a thousand warnings about names that this library does not use.
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import skops.io
 
 WHAT = "a model file (skops)"
 
@@ -53,7 +47,7 @@ class SkopsFormat:
         :raises TrainingError: something in it cannot be written in the skops format.
         """
         try:
-            data = skops.io.dumps(estimator)
+            data = skops_io.dumps(estimator)
         except Exception as error:
             raise TrainingError(
                 f"{type(estimator).__name__} cannot be packaged",
@@ -94,7 +88,7 @@ SKOPS = SkopsFormat()
 
 def _construct(data: bytes, names: Iterable[str]) -> Any:
     try:
-        return skops.io.loads(data, trusted=sorted(names))
+        return skops_io.loads(data, trusted=sorted(names))
     except Exception as error:
         raise ArtifactRefused(
             "a model file cannot be constructed",
