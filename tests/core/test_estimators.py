@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlops.core.encode import Feature
-from mlops.core.estimator import build
+from mlops.core.estimator import build, check_parameters
 from mlops.core.estimators import scaled_logistic_regression
 from mlops.core.targets.binary.target import BINARY
 from mlops.errors import TrainingError
@@ -69,3 +69,43 @@ def test_a_spec_may_name_it() -> None:
     wrong = candidate.model_copy(update={"params": {"c": 0.1}})
     with pytest.raises(TrainingError, match="refuses its parameters"):
         build(wrong, FEATURES, seed=13, target=BINARY)
+
+
+LINE = "sklearn.linear_model.LogisticRegression"
+
+
+def test_weights_are_given_by_the_labels_of_the_fit() -> None:
+    """Their keys are text in JSON, in which a spec is kept."""
+    x, y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 0, 1])
+    for keys in (("0", "1"), ("false", "true")):
+        weights = dict(zip(keys, (1, 50), strict=True))
+        candidate = Candidate(name="line", estimator=LINE, params={"class_weight": weights})
+        model = build(candidate, FEATURES[:1], seed=1, target=BINARY).fit(x, y)
+        plain = build(Candidate(name="line", estimator=LINE), FEATURES[:1], seed=1, target=BINARY)
+        assert model.predict_proba(x)[2, 1] > 0.5 > plain.fit(x, y).predict_proba(x)[2, 1]
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"C": "much"}, "The 'C' parameter of LogisticRegression must be"),
+        ({"C": -1}, "The 'C' parameter of LogisticRegression must be"),
+        ({"c": 1}, "unexpected keyword argument 'c'"),
+    ],
+)
+def test_an_estimator_judges_its_parameters_without_rows(
+    params: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(
+        TrainingError, match=r"candidate 'line': .* refuses its parameters"
+    ) as raised:
+        check_parameters(Candidate(name="line", estimator=LINE, params=params), target=BINARY)
+    assert sentence in str(raised.value)
+
+
+def test_sound_parameters_and_factories_pass() -> None:
+    check_parameters(
+        Candidate(name="line", estimator=LINE, params={"C": 0.1, "class_weight": {"0": 1, "1": 5}}),
+        target=BINARY,
+    )
+    check_parameters(Candidate(name="made", factory=FACTORY, params={"x": 1}), target=BINARY)

@@ -338,19 +338,40 @@ def factory(name: str) -> dict[str, str]:
             ["the source of builtins.dict cannot be read", "a function in a Python file"],
         ),
         (
+            {"BoostingClassifier": "BoostingRegressor"},
+            [
+                "HistGradientBoostingRegressor without predict_proba",
+                "CalibratedClassifierCV",
+            ],
+        ),
+        (
+            {
+                ESTIMATOR: "estimator: sklearn.linear_model.LogisticRegression",
+                PARAMS: "{solver: newton-cholesky, l1_ratio: 1}",
+            },
+            ["could not be fitted", "newton-cholesky", "correct its params"],
+        ),
+    ],
+)
+def test_an_estimator_that_cannot_be_built_or_fitted_or_packaged(
+    fresh: Life, changes: dict[str, str], words: list[str]
+) -> None:
+    fresh.edit(SPEC, changes)
+    taken = check_data(fresh.workspace, snapshot_id=frozen(fresh).snapshot_id)
+    with refused(fresh, TrainingError, "candidate 'boosted_trees'", *words):
+        train(fresh.workspace, snapshot_id=taken.snapshot_id)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
             {"sklearn.ensemble.Hist": "sklearn.ensemble.Wood"},
             ["WoodGradientBoostingClassifier cannot be imported", "correct the name"],
         ),
         (
             {"max_leaf_nodes: 7": "max_leaf: 7"},
             ["refuses its parameters", "max_leaf", "correct 'params'"],
-        ),
-        (
-            {"BoostingClassifier": "BoostingRegressor"},
-            [
-                "HistGradientBoostingRegressor without predict_proba",
-                "CalibratedClassifierCV",
-            ],
         ),
         (
             {ESTIMATOR: "estimator: sklearn.ensemble", PARAMS: "{}"},
@@ -362,17 +383,17 @@ def factory(name: str) -> dict[str, str]:
         ),
         (
             {"max_leaf_nodes: 7": "max_leaf_nodes: -7"},
-            ["could not be fitted", "InvalidParameterError", "correct its params"],
+            ["refuses its parameters", "InvalidParameterError", "correct 'params'"],
         ),
     ],
 )
-def test_an_estimator_that_cannot_be_built_or_fitted_or_packaged(
+def test_an_estimator_that_is_none_or_refuses_its_parameters_stops_before_a_row_is_read(
     fresh: Life, changes: dict[str, str], words: list[str]
 ) -> None:
     fresh.edit(SPEC, changes)
-    taken = check_data(fresh.workspace, snapshot_id=frozen(fresh).snapshot_id)
+    digest = intake(fresh.workspace, model="late").spec_digest
     with refused(fresh, TrainingError, "candidate 'boosted_trees'", *words):
-        train(fresh.workspace, snapshot_id=taken.snapshot_id)
+        snapshot(fresh.workspace, spec_digest=digest, as_of=moment(AS_OF))
 
 
 def test_no_candidate_is_fitted_where_one_cannot_be_packaged(

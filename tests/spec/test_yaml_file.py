@@ -203,6 +203,39 @@ def test_an_anchor_may_be_used_again(folder: Folder) -> None:
     assert features["age"] == features["tenure"]
 
 
+def test_a_mapping_is_merged_and_goes_before_what_it_brings_in(folder: Folder) -> None:
+    merged = "age: &years {min: 0, max: 120}\n    tenure: {<<: *years, max: 9}"
+    features = folder.content({"age: {min: 0, max: 120}": merged}).develop.features
+    assert (features["tenure"].min, features["tenure"].max) == (0, 9)
+    assert features["age"].max == 120
+
+
+@pytest.mark.parametrize("written", ["1e-1", "1E-1", "+.1e0", "10e-2"])
+def test_a_number_with_an_exponent_is_a_number(folder: Folder, written: str) -> None:
+    """As YAML 1.2 has it; YAML 1.1 takes it for text."""
+    candidate = folder.content({"{C: 0.1}": f"{{C: {written}}}"}).develop.candidates[0]
+    assert candidate.params == {"C": 0.1}
+
+
+def test_parameters_may_have_numbers_and_truth_values_as_keys(folder: Folder) -> None:
+    """JSON, in which a spec is kept, has them as text; quotes make no difference to the digest."""
+    bare = {"{C: 0.1}": "{class_weight: {0: 1, 1: 5.5}, tree: [{true: 2}]}"}
+    quoted = {"{C: 0.1}": '{class_weight: {"0": 1, "1": 5.5}, tree: [{"true": 2}]}'}
+    candidate = folder.content(bare).develop.candidates[0]
+    assert candidate.params == {"class_weight": {"0": 1, "1": 5.5}, "tree": [{"true": 2}]}
+    assert folder.content(quoted).develop.candidates[0] == candidate
+
+
+def test_two_spellings_of_one_key_are_the_same_key(folder: Folder) -> None:
+    with pytest.raises(SpecError, match="the same key twice: 0"):
+        folder.content({"{C: 0.1}": '{class_weight: {0: 1, "0": 5}}'})
+
+
+def test_what_cannot_be_merged_is_refused(folder: Folder) -> None:
+    with pytest.raises(SpecError, match="'<<' takes a mapping or a list of mappings"):
+        folder.content({"age: {min: 0, max: 120}": "age: {<<: 3}"})
+
+
 def test_the_pure_python_parser_finds_the_same(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -36,28 +37,15 @@ def build(
     """
     name = technique(candidate)
     needed = ("fit", *target.predicts_with)
-    make = _import(candidate.name, name)
-    if candidate.estimator is not None and not (isinstance(make, type) and hasattr(make, "fit")):
-        # Before it is called: a spec is not a program, and os.system would take a command.
-        raise TrainingError(
-            f"candidate '{candidate.name}': {name} is not an estimator",
-            found=f"{type(make).__name__} {name}",
-            expected=f"a class with {' and '.join(needed)}, as scikit-learn's",
-            action="name a class, or write a factory and name it as 'factory'",
-        )
+    make = _class_or_factory(candidate, needed)
     try:
         if candidate.factory is not None:
             estimator = make(features=tuple(features), seed=seed, **candidate.params)
         else:
-            estimator = make(**candidate.params)
+            estimator = make(**parameters_of(candidate))
             _preset(estimator, candidate, features, seed)
     except Exception as error:  # for any error of a user's factory, the reader needs its name
-        raise TrainingError(
-            f"candidate '{candidate.name}': {name} refuses its parameters",
-            found=f"{candidate.params} ({type(error).__name__}: {error})",
-            expected="parameters that it takes",
-            action="correct 'params' of the candidate in the spec, or mend the factory",
-        ) from error
+        raise _parameters_refused(candidate, error) from error
     missing = [method for method in needed if not hasattr(estimator, method)]
     if missing:
         raise TrainingError(
@@ -68,6 +56,72 @@ def build(
             "probabilities gets them in CalibratedClassifierCV",
         )
     return estimator  # type: ignore[no-any-return]
+
+
+def check_parameters(candidate: Candidate, *, target: Target) -> None:
+    """Have an estimator's class judge its parameters, before any row is read.
+
+    Factories, and estimators that keep no constraints as scikit-learn's do, judge them when they
+    are fitted.
+
+    :raises TrainingError: as :func:`build` raises it.
+    """
+    make = _class_or_factory(candidate, ("fit", *target.predicts_with))
+    if candidate.factory is not None:
+        return
+    try:
+        estimator = make(**parameters_of(candidate))
+        judge = getattr(estimator, "_validate_params", None)
+        if judge is not None:
+            judge()
+    except Exception as error:  # an estimator of the user's own may raise anything
+        raise _parameters_refused(candidate, error) from error
+
+
+def parameters_of(candidate: Candidate) -> dict[str, Any]:
+    """The arguments of an estimator's class; ``class_weight`` by the labels as ``fit`` has them.
+
+    A spec is kept as JSON, whose keys are text: ``{0: 1, 1: 5}`` arrives with "0" and "1".
+    """
+    weights = candidate.params.get("class_weight")
+    if not isinstance(weights, dict):
+        return dict(candidate.params)
+    by_label = {_label(key): weight for key, weight in weights.items()}
+    return {**candidate.params, "class_weight": by_label}
+
+
+def _label(key: str) -> int | str:
+    """A label that was a key in YAML: true and 1 are the same label."""
+    if key in ("true", "false"):
+        return int(key == "true")
+    return int(key) if re.fullmatch(r"-?[0-9]+", key) else key
+
+
+def _class_or_factory(candidate: Candidate, needed: Sequence[str]) -> Any:
+    """What the candidate names, imported.
+
+    :raises TrainingError: it cannot be imported, or is not the class of an estimator.
+    """
+    name = technique(candidate)
+    make = _import(candidate.name, name)
+    if candidate.estimator is not None and not (isinstance(make, type) and hasattr(make, "fit")):
+        # Before it is called: a spec is not a program, and os.system would take a command.
+        raise TrainingError(
+            f"candidate '{candidate.name}': {name} is not an estimator",
+            found=f"{type(make).__name__} {name}",
+            expected=f"a class with {' and '.join(needed)}, as scikit-learn's",
+            action="name a class, or write a factory and name it as 'factory'",
+        )
+    return make
+
+
+def _parameters_refused(candidate: Candidate, error: Exception) -> TrainingError:
+    return TrainingError(
+        f"candidate '{candidate.name}': {technique(candidate)} refuses its parameters",
+        found=f"{candidate.params} ({type(error).__name__}: {error})",
+        expected="parameters that it takes",
+        action="correct 'params' of the candidate in the spec, or mend the factory",
+    )
 
 
 def _preset(estimator: Any, candidate: Candidate, features: Sequence[Feature], seed: int) -> None:

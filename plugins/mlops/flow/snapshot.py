@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops.core.estimator import check_parameters
 from mlops.core.period import periods_before
 from mlops.core.recorded_summary import summary_to_json
 from mlops.core.summary import Summariser
 from mlops.core.table import count_file
+from mlops.core.targets.target import target_of
 from mlops.digests import digest_json
 from mlops.errors import NoRows
 from mlops.flow.columns import check_columns, prefix_errors
@@ -40,6 +42,9 @@ def snapshot(workspace: Workspace, *, spec_digest: str, as_of: datetime) -> Snap
     """
     spec = workspace.spec(spec_digest)
     window = _TrainingWindow.of(spec.content.develop.split, as_of)
+    target = target_of(spec.content)
+    for candidate in spec.content.develop.candidates:
+        check_parameters(candidate, target=target)
     check_columns(workspace, spec, as_of=as_of)
     query = training_query(
         workspace.warehouse.dialect, spec, start=window.start, end=window.end, as_of=as_of

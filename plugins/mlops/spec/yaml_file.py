@@ -7,6 +7,7 @@ something is wrong.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -36,7 +37,10 @@ class _StrictLoader(_Loader):
     """YAML keeps the last of two equal keys without a word; a spec must not.
 
     Nor may a key be anything but text: YAML reads ``on``, ``no`` and ``2013`` otherwise, and a
-    column of that name would silently be called ``true``, ``false`` or ``2013``.
+    column of that name would silently be called ``true``, ``false`` or ``2013``. The parameters of
+    an estimator may have such keys, ``class_weight: {0: 1, 1: 5}``; JSON keeps them as text.
+
+    Numbers are those of YAML 1.2: ``1e-1`` is one, which YAML 1.1 takes for text.
     """
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
@@ -49,24 +53,83 @@ class _StrictLoader(_Loader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
 
-def _mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-    result: dict[Any, Any] = {}
+_MERGE = "tag:yaml.org,2002:merge"
+_FLOAT = "tag:yaml.org,2002:float"
+# The mapping in which a candidate, a criterion or a notifier has the arguments of a function.
+_PARAMETERS = "params"
+
+
+def _mapping(
+    loader: Any,
+    node: yaml.MappingNode,
+    *,
+    in_parameters: bool = False,
+) -> dict[str, Any]:
+    result: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=deep)
-        if not isinstance(key, str):
-            raise yaml.MarkedYAMLError(
-                problem=f"the key {key!r}, which YAML does not read as text; put it into quotes",
-                problem_mark=key_node.start_mark,
-            )
+        if key_node.tag == _MERGE:
+            continue
+        key = _key(loader, key_node, in_parameters=in_parameters)
         if key in result:
             raise yaml.MarkedYAMLError(
                 problem=f"{_DUPLICATE}: {key}", problem_mark=key_node.start_mark
             )
-        result[key] = loader.construct_object(value_node, deep=True)
+        result[key] = _value(loader, value_node, in_parameters=in_parameters or key == _PARAMETERS)
+    for key_node, value_node in node.value:
+        if key_node.tag == _MERGE:
+            for merged in _merged(loader, value_node, in_parameters=in_parameters):
+                # What the mapping has itself goes first, then the earlier one of a list.
+                result = {**merged, **result}
     return result
 
 
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+def _merged(loader: Any, node: yaml.Node, *, in_parameters: bool) -> Iterator[dict[str, Any]]:
+    """The mappings that ``<<`` brings in: one, or those of a list."""
+    parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    for part in parts:
+        if not isinstance(part, yaml.MappingNode):
+            raise yaml.MarkedYAMLError(
+                problem="'<<' takes a mapping or a list of mappings", problem_mark=node.start_mark
+            )
+        yield _mapping(loader, part, in_parameters=in_parameters)
+
+
+def _key(loader: Any, node: yaml.Node, *, in_parameters: bool) -> str:
+    key = loader.construct_object(node, deep=True)
+    if isinstance(key, str):
+        return key
+    if in_parameters and isinstance(key, bool | int):
+        return json.dumps(key)
+    raise yaml.MarkedYAMLError(
+        problem=f"the key {key!r}, which YAML does not read as text; put it into quotes",
+        problem_mark=node.start_mark,
+    )
+
+
+def _value(loader: Any, node: yaml.Node, *, in_parameters: bool) -> Any:
+    """A value; below the parameters, mappings may have keys that are not text."""
+    if not in_parameters or node.tag not in (_MAPPING, _SEQUENCE):
+        return loader.construct_object(node, deep=True)
+    if node in loader.recursive_objects:  # an alias within what it names
+        raise yaml.MarkedYAMLError(
+            problem="found unconstructable recursive node", problem_mark=node.start_mark
+        )
+    loader.recursive_objects[node] = None
+    if isinstance(node, yaml.MappingNode):
+        found: Any = _mapping(loader, node, in_parameters=True)
+    else:
+        found = [_value(loader, item, in_parameters=True) for item in node.value]
+    del loader.recursive_objects[node]
+    return found
+
+
+_MAPPING = yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG
+_SEQUENCE = yaml.resolver.BaseResolver.DEFAULT_SEQUENCE_TAG
+_StrictLoader.add_constructor(_MAPPING, _mapping)
+# The core schema of YAML 1.2.2, section 10.3.2.
+_StrictLoader.add_implicit_resolver(
+    _FLOAT, re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"), list("-+.0123456789")
+)
 
 
 def read_yaml(
