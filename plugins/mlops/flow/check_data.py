@@ -30,6 +30,8 @@ def check_data(workspace: Workspace, *, snapshot_id: str) -> Checked:
     counts = counts_from_json(snapshot.summary)
     if counts is None:
         counts = _count_again(workspace, snapshot, develop)
+    else:  # what was counted is what is kept: training reads these bytes
+        workspace.artifacts.verify(snapshot.sha256)
     checks = check_contract(
         summary_from_json(snapshot.summary, key_duplicates=counts.key_duplicates),
         features=develop.features,

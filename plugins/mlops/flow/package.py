@@ -44,7 +44,7 @@ def package(workspace: Workspace, *, training_id: str, champion: int) -> Package
     built = build(_parts(workspace, spec, snapshot, training, validation))
     if known and known[0].package_digest != built.digest:
         row = known[0]
-        workspace.artifacts.read(row.package_digest)
+        workspace.artifacts.verify(row.package_digest)
         workspace.emit(version_packaged(workspace.origin, row, training, snapshot, spec))
     else:
         workspace.artifacts.put_bytes(built.data)

@@ -111,7 +111,7 @@ class Artifacts:
         """
         place = self._place(digest)
         if self._is_local:
-            self._verify(digest)
+            self.verify(digest)
             return Path(place)
         copy = directory / digest
         if copy.exists() and digest_file(copy) == digest:
@@ -126,6 +126,15 @@ class Artifacts:
         finally:
             part.unlink(missing_ok=True)
         return copy
+
+    def verify(self, digest: str) -> None:
+        """Read an artifact through, without keeping its bytes in memory.
+
+        :raises ArtifactMissing, ArtifactChanged: as :meth:`read`.
+        """
+        found = self._copy_to(digest, None)
+        if found != digest:
+            raise _changed(digest, found, self.location(digest))
 
     def location(self, digest: str) -> str:
         """Where an artifact is, or would be: a path or a URL."""
@@ -169,13 +178,8 @@ class Artifacts:
     def _is_kept(self, digest: str) -> bool:
         if not self._place(digest).exists():
             return False
-        self._verify(digest)
+        self.verify(digest)
         return True
-
-    def _verify(self, digest: str) -> None:
-        found = self._copy_to(digest, None)
-        if found != digest:
-            raise _changed(digest, found, self.location(digest))
 
     def _copy_to(self, digest: str, target: IO[bytes] | None) -> str:
         """Read an artifact through; returns the digest that was found."""
