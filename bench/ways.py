@@ -150,7 +150,6 @@ def score_ours(job: Job) -> Work:
         table,
         batch="bench/1",
         shard=0,
-        shards=1,
         version=1,
         values=lambda scores: {"decision": scores >= 0.5},
     )
@@ -166,16 +165,17 @@ def score_ours(job: Job) -> Work:
         return scores
 
     def work() -> tuple[int, float]:
-        scored = score_shard(
-            warehouse,
-            all_rows(job),
-            target,
-            time="event_time",
-            encoder=encoder,
-            predict=predict,
-            require_scores=BINARY.require_scores,
-        )
-        return scored.rows, total
+        with warehouse.stream(all_rows(job)) as batches:
+            rows = score_shard(
+                warehouse,
+                batches,
+                target,
+                time="event_time",
+                encoder=encoder,
+                predict=predict,
+                require_scores=BINARY.require_scores,
+            )
+        return rows, total
 
     return work
 

@@ -93,7 +93,7 @@ def predictions(batch: str) -> pd.DataFrame:
             raise RecordMissing(f"batch {batch}", expected="an id of mlops.frames.batches(model)")
         version = transaction.get(VersionRow, (row.model, row.version))
         spec = registered_spec(transaction, version.spec_digest)
-        name = row.batch
+        name = row.stored_as
     table = prediction_table(spec)
     quoted = name.replace("'", "''")
     query = f'SELECT * FROM "{table.schema}"."{table.model}" WHERE batch = \'{quoted}\''

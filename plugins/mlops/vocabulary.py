@@ -47,6 +47,7 @@ class LedgerAction(StrEnum):
     TASK_MARKED_FAILED = "task.mark_failed"
     TASK_MARKED_SKIPPED = "task.mark_skipped"
 
+    WINDOW_PLANNED = "window.planned"
     BATCH_PUBLISHED = "batch.published"
     WINDOW_MEASURED = "window.measured"
     WINDOW_JUDGED = "window.judged"

@@ -14,11 +14,8 @@ from mlops.approvals.requests import approval_request_id, request_approval, unpr
 from mlops.approvals.responses import record_response
 from mlops.core.period import Period, parse
 from mlops.errors import NotSigned
-from mlops.flow.check_input import check_input
 from mlops.flow.control import control, record_run_start
 from mlops.flow.deploy import deploy
-from mlops.flow.publish import publish
-from mlops.flow.score import score
 from mlops.lineage.marquez.compare import compare_outbox
 from mlops.store import ledger
 from mlops.store.tables import (
@@ -133,9 +130,8 @@ def act(left: Life, action: str, **what: Any) -> int:
 
 def scored(left: Life, window: Period) -> tuple[str, bool]:
     """Score a window; its batch, and whether the rule scored it."""
-    plan = check_input(left.workspace, model=MODEL, window=window, shards=2)
-    done = [score(left.workspace, plan=plan, shard=shard) for shard in plan.shards]
-    return publish(left.workspace, plan=plan, scored=done).batch, plan.by_rule
+    _, _, published = left.publish(window)
+    return published.batch, published.batch.endswith("/rule")
 
 
 @loads_models

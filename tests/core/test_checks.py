@@ -112,20 +112,40 @@ def test_a_constant_label_is_refused_whatever_the_contract_allows(share):
     assert ("", "label has both classes") in found
 
 
-def test_a_column_without_any_value_is_refused_whatever_the_contract_allows():
-    features = {"temp": NumericFeature(max_null_share=1.0)}
-    summary = DataSummary(rows=5, columns={"temp": ColumnSummary(nulls=5)}, newest=GOOD.newest)
+@pytest.mark.parametrize(("share", "target", "broken"), [
+    (1.0, None, []),
+    (0.9, None, ["missing values"]),
+    (1.0, BINARY, ["a value to learn from"]),
+    (0.9, BINARY, ["missing values", "a value to learn from"]),
+])  # fmt: skip
+def test_a_column_without_any_value_is_scored_where_allowed_and_teaches_nothing(
+    share, target, broken
+):
+    features = {"temp": NumericFeature(max_null_share=share)}
+    summary = replace(GOOD, rows=5, columns={"temp": ColumnSummary(nulls=5)})
     found = check_contract(
-        summary, features=features, contract=CONTRACT, window_end=END, target=None, min_rows=1
+        summary, features=features, contract=CONTRACT, window_end=END, target=target, min_rows=1
     )
-    (broken,) = [item for item in found if not item.passed]
-    assert (broken.subject, broken.found, broken.expected) == ("temp", "every value", "≤ 100 %")
+    assert [item.name for item in found if not item.passed] == broken
+
+
+def test_a_window_without_rows_is_scored_where_the_spec_allows_it():
+    features = {"temp": NumericFeature(), "carrier": FEATURES["carrier"]}
+    columns = {"temp": ColumnSummary(nulls=0), "carrier": ColumnSummary(nulls=0, unseen=0)}
+    found = check_contract(
+        DataSummary(rows=0, columns=columns),
+        features=features,
+        contract=CONTRACT,
+        window_end=END,
+        target=None,
+        min_rows=0,
+    )
+    assert all_passed(found)
 
 
 def test_no_rows_at_all_fail():
     nothing = DataSummary(rows=0)
     assert ("", "enough rows") in missed(nothing)
-    assert ("", "rows are fresh") in missed(nothing)
 
 
 def test_scoring_has_no_label_and_its_own_number_of_rows():

@@ -26,8 +26,6 @@ from mlops.flow.intake import intake
 from mlops.flow.judge import judge
 from mlops.flow.measure import measure
 from mlops.flow.package import package
-from mlops.flow.publish import publish
-from mlops.flow.score import score
 from mlops.flow.snapshot import snapshot
 from mlops.flow.train import train
 from mlops.flow.validate import validate
@@ -123,16 +121,25 @@ def test_training_refuses_rows_that_changed_after_they_were_checked(fresh: Life)
         train(fresh.workspace, snapshot_id=taken.snapshot_id)
 
 
+def package_digest(life: Life) -> str:
+    """The digest of the only version's package."""
+    found: str = life.value("SELECT package_digest FROM mlops.version")
+    return found
+
+
 @pytest.mark.parametrize("step", ["score", "measure", "judge"])
 def test_a_package_that_changes_between_two_steps_is_refused_by_the_next(
     small: Life, step: str
 ) -> None:
-    plan, _, _ = small.publish(DAY)
+    small.publish(DAY)
     measured = measure(small.workspace, model="late", window=DAY).measurement
+    small.run("UPDATE flights SET distance = distance + 1")
+    plan = small.plan(DAY)
     flip_a_bit(place(small, PACKAGE))
-    with refused(small, ArtifactChanged, f"expected sha256 {plan.package_digest}"):
+    expected = package_digest(small)
+    with refused(small, ArtifactChanged, f"expected sha256 {expected}"):
         if step == "score":
-            score(small.workspace, plan=plan, shard=plan.shards[0])
+            small.score(plan, 0)
         if step == "measure":
             measure(small.workspace, model="late", window=DAY)
         if step == "judge":
@@ -252,15 +259,17 @@ def test_a_store_of_another_revision(small: Life) -> None:
 
 @pytest.mark.parametrize("step", ["snapshot", "check_input", "score", "publish", "measure"])
 def test_a_warehouse_that_is_not_reachable(small: Life, step: str) -> None:
-    plan, scored, _ = small.publish(DAY)
+    small.publish(DAY)
+    small.run("UPDATE flights SET distance = distance + 1")
+    plan = small.plan(DAY)
     lost = elsewhere(small, warehouse=PostgresWarehouse(NOWHERE))
     steps: dict[str, Callable[[], object]] = {
         "snapshot": lambda: snapshot(
             lost.workspace, spec_digest=spec(small), as_of=moment("2013-07-02")
         ),
         "check_input": lambda: lost.plan(DAY),
-        "score": lambda: score(lost.workspace, plan=plan, shard=plan.shards[0]),
-        "publish": lambda: publish(lost.workspace, plan=plan, scored=scored),
+        "score": lambda: lost.score(plan, 0),
+        "publish": lambda: lost.show(plan),
         "measure": lambda: measure(lost.workspace, model="late", window=DAY),
     }
     with refused(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,14 +20,11 @@ from mlops.flow.document import monitor_report
 from mlops.flow.intake import intake
 from mlops.flow.judge import judge
 from mlops.flow.measure import measure
-from mlops.flow.publish import publish
-from mlops.flow.score import score
 from mlops.flow.snapshot import snapshot
 from mlops.flow.train import train
 from mlops.flow.validate import validate
 from mlops.store.tables import BatchRow
 from mlops.views.inventory import summaries
-from mlops.workspace.plan import Plan, Shard
 from mlops.workspace.results import Judged, Measured
 from tests.fixtures.life import Life, moment
 from tests.fixtures.refusals import READ_AND_VERDICT, VERDICT, refused
@@ -216,8 +212,7 @@ def test_few_unseen_categories_are_scored_as_unknown_and_counted(small: Life) ->
     unseen = small.value(f"SELECT count(*) FROM flights WHERE {IN_WINDOW} AND carrier = 'ZZ'")
     assert unseen > 5
     plan, scored, published = small.publish(DAY)
-    assert plan.unseen == {"carrier": unseen}
-    assert sum(item.unseen["carrier"] for item in scored) == unseen
+    assert sum(item.rows for item in scored) == plan.rows
     with small.workspace.store.transaction() as transaction:
         assert transaction.get(BatchRow, published.batch).summary["unseen"]["carrier"] == unseen
     assert (
@@ -259,12 +254,6 @@ def odd_flight(life: Life, distance: str, day: Period = DAY) -> int:
     return found
 
 
-def shard_of(life: Life, plan: Plan, flight: int) -> Shard:
-    """The part of the window that holds a flight."""
-    at = life.value("SELECT scheduled_departure FROM flights WHERE flight_id = %s", flight)
-    return next(s for s in plan.shards if s.period.start <= at < s.period.end)
-
-
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:sklearn")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:scipy")
 def test_a_prediction_that_is_no_number_is_told_by_its_key(fresh: Life) -> None:
@@ -272,25 +261,26 @@ def test_a_prediction_that_is_no_number_is_told_by_its_key(fresh: Life) -> None:
     with_estimator(fresh, "sklearn.naive_bayes.GaussianNB")
     flight = odd_flight(fresh, "1e300")
     plan = fresh.plan(DAY)
-    shard = shard_of(fresh, plan, flight)
     with refused(
         fresh,
         PredictionError,
-        f"shard {shard.shard} of batch late/2013-07-01/v1",
+        "shard 0 of batch late/2013-07-01/v1",
         f"where flight_id is {flight}",
         "found nan, and 1 such scores among",
         "expected a number from 0 to 1 for each row",
         "look at the features of this row",
         "nothing of the shard was written",
     ):
-        score(fresh.workspace, plan=plan, shard=shard)
+        fresh.score(plan, 0)
 
 
 def test_rows_that_the_estimator_refuses_are_told_in_its_words(fresh: Life) -> None:
     with_estimator(fresh, "sklearn.linear_model.LogisticRegression")
     # The batch was published before; what stood there must stand after the refusal.
-    plan, _, _ = fresh.publish(DAY)
-    shard = shard_of(fresh, plan, odd_flight(fresh, "NULL"))
+    fresh.publish(DAY)
+    shown = fresh.rows("SELECT * FROM ml.late ORDER BY flight_id")
+    odd_flight(fresh, "NULL")
+    plan = fresh.plan(DAY)
     with refused(
         fresh,
         PredictionError,
@@ -298,7 +288,8 @@ def test_rows_that_the_estimator_refuses_are_told_in_its_words(fresh: Life) -> N
         "expected a score for every row that keeps the contract",
         "max_null_share",
     ):
-        score(fresh.workspace, plan=plan, shard=shard)
+        fresh.score(plan, 0)
+    assert fresh.rows("SELECT * FROM ml.late ORDER BY flight_id") == shown
 
 
 def test_a_champion_that_cannot_score_the_new_test_rows_has_not_lost(fresh: Life) -> None:
@@ -327,25 +318,26 @@ def test_a_champion_that_cannot_score_the_new_test_rows_has_not_lost(fresh: Life
 
 def test_a_batch_without_all_its_shards_is_not_shown(small: Life) -> None:
     plan = small.plan(DAY)
-    scored = [score(small.workspace, plan=plan, shard=shard) for shard in plan.shards]
+    small.score(plan, 1)
     with refused(
         small,
         WarehouseError,
-        "batch late/2013-07-01/v1; found no scores of shard 1; expected all 2 shards",
-        "clear the failed shards",
+        "batch late/2013-07-01/v1 is not complete",
+        f"found 0 rows, 0 of them of another version than 1; expected {plan.rows} rows",
+        "clear the task 'score'",
     ):
-        publish(small.workspace, plan=plan, scored=scored[:1])
+        small.show(plan)
     assert small.rows("SELECT * FROM ml.late") == []
 
 
 def test_a_batch_of_which_rows_are_gone_is_not_shown(small: Life) -> None:
     plan = small.plan(DAY)
-    scored = [score(small.workspace, plan=plan, shard=shard) for shard in plan.shards]
+    small.score_all(plan)
     small.run(
         "DELETE FROM ml.late_predictions"
         " WHERE flight_id = (SELECT min(flight_id) FROM ml.late_predictions)"
     )
-    rows = sum(item.rows for item in scored)
+    rows = plan.rows
     with refused(
         small,
         WarehouseError,
@@ -354,24 +346,17 @@ def test_a_batch_of_which_rows_are_gone_is_not_shown(small: Life) -> None:
         f"expected {rows} rows of version 1",
         "clear the task 'score'",
     ):
-        publish(small.workspace, plan=plan, scored=scored)
+        small.show(plan)
     assert small.rows("SELECT * FROM ml.late") == []
 
 
-def test_a_table_that_was_emptied_after_the_check_is_not_shown(small: Life) -> None:
-    """Somebody was loading it anew: each shard is written whole, and the batch is not."""
+def test_a_table_that_was_emptied_after_the_check_changes_nothing(small: Life) -> None:
+    """Somebody was loading it anew: what was read before is scored, whole."""
     plan = small.plan(DAY)
     small.run(f"DELETE FROM flights WHERE {IN_WINDOW} AND flight_id % 2 = 0")
-    scored = [score(small.workspace, plan=plan, shard=shard) for shard in plan.shards]
-    with refused(
-        small,
-        WarehouseError,
-        "batch late/2013-07-01/v1 has fewer rows than were checked",
-        f"expected the {plan.rows:,} rows that check_input found",
-        "clear the task 'check_input'",
-    ):
-        publish(small.workspace, plan=plan, scored=scored)
-    assert small.rows("SELECT * FROM ml.late") == []
+    small.score_all(plan)
+    assert small.show(plan).rows == plan.rows
+    assert small.value("SELECT count(*) FROM ml.late") == plan.rows
 
 
 # Before a verdict.
@@ -397,7 +382,7 @@ def test_a_window_that_was_not_scored_cannot_be_measured(small: Life) -> None:
         ),
         (
             "ALTER TABLE flights RENAME TO flight",
-            ["cannot be profiled", '"flights" does not exist'],
+            ["the outcomes cannot be read", '"flights" does not exist'],
         ),
     ],
 )
@@ -595,9 +580,3 @@ def test_outcomes_may_hold_a_percent_sign_and_end_with_a_semicolon(fresh: Life) 
 def test_a_verdict_needs_its_measurement(small: Life) -> None:
     with refused(small, RecordMissing, "measurement abc", "run the step before this one again"):
         judge(small.workspace, measurement="abc")
-
-
-def test_a_plan_of_a_version_that_nobody_knows(small: Life) -> None:
-    plan = replace(small.plan(DAY), version=7)
-    with refused(small, RecordMissing, "version late/7", "no such row in the store"):
-        score(small.workspace, plan=plan, shard=plan.shards[0])

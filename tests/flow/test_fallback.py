@@ -12,7 +12,6 @@ from mlops.cli.main import main
 from mlops.core.period import parse
 from mlops.errors import DataRefused, NotSigned, QueryError, SpecError
 from mlops.flow.control import control
-from mlops.flow.score import score
 from mlops.lineage.trace.graph import load
 from mlops.lineage.trace.trace import trace
 from mlops.store import ledger
@@ -71,7 +70,7 @@ def verified(life: Life) -> bool:
 def test_a_stopped_model_is_scored_by_its_rule_until_it_is_resumed(ruled_live: Life) -> None:
     act(ruled_live, "stop")
     ruled = ruled_live.window(NEXT)
-    assert (ruled.plan.batch, ruled.plan.by_rule) == ("late/2026-02-02/v1/rule", True)
+    assert ruled.plan.batch == "late/2026-02-02/v1/rule"
     found = ruled_live.rows(
         "SELECT p.model_version, p.score, p.decision, count(*) FROM ml.late AS p"
         " JOIN visits AS v USING (visit_id) WHERE batch = 'late/2026-02-02/v1/rule'"
@@ -107,7 +106,7 @@ def test_a_window_of_the_rule_is_no_verdict_on_the_model(ruled_live: Life) -> No
 
 def test_a_revoked_signature_lets_the_rule_score_and_opens_a_case(ruled_live: Life) -> None:
     act(ruled_live, "revoke", seat="owner")
-    assert ruled_live.window(NEXT).plan.by_rule
+    assert ruled_live.window(NEXT).plan.batch == "late/2026-02-02/v1/rule"
     assert ruled_live.rows('SELECT id, owner FROM mlops."case" WHERE cause = %s', "signature") == [
         ("late/v1/signature", "bea")
     ]
@@ -118,7 +117,7 @@ def test_a_plan_of_the_rule_scores_nothing_once_the_model_is_back(ruled_live: Li
     plan = ruled_live.plan(NEXT)
     act(ruled_live, "resume")
     with pytest.raises(NotSigned, match=r"a plan of the rule, .* clear the task 'check_input'"):
-        score(ruled_live.workspace, plan=plan, shard=plan.shards[0])
+        ruled_live.score(plan, 0)
     assert ruled_live.rows("SELECT count(*) FROM ml.late_predictions WHERE model_version = 0") == [
         (0,)
     ]

@@ -32,6 +32,7 @@ from mlops.store.tables import (
     VersionRow,
 )
 from mlops.views.status import status_as_of
+from mlops.warehouse.parts import read_part
 from tests.fixtures.life import counts, moment
 
 if TYPE_CHECKING:
@@ -221,26 +222,34 @@ def test_a_decision_is_a_score_at_the_threshold_or_above(lived: Lived) -> None:
 
 def test_shards_share_the_window_between_them(lived: Lived) -> None:
     found = lived.life.rows(
-        "SELECT shard, count(*), min(event_time) FROM ml.flight_delay_predictions"
-        " GROUP BY 1 ORDER BY 1"
+        "SELECT shard, count(*) FROM ml.flight_delay_predictions GROUP BY 1 ORDER BY 1"
     )
-    assert [(shard, rows) for shard, rows, _ in found] == [
-        (item.shard, item.rows) for item in lived.window.scored
-    ]
-    starts = [datetime.fromisoformat(shard.start) for shard in lived.window.plan.shards]
-    assert all(first >= start for (_, _, first), start in zip(found, starts, strict=True))
-    # Destinations that no flight of the training weeks had are scored as unknown, and counted.
-    unseen = sum(item.unseen["dest"] for item in lived.window.scored)
-    assert (
-        unseen
-        == lived.window.plan.unseen["dest"]
-        == lived.life.value(
-            f"SELECT count(*) FROM flights WHERE {OF_THE_WINDOW} AND dest NOT IN (SELECT dest"
-            " FROM flights WHERE scheduled_departure >= '2013-05-27'"
-            " AND scheduled_departure < '2013-06-24')"
-        )
+    scored = [(item.shard, item.rows) for item in lived.window.scored if item.rows]
+    assert found == scored
+    assert sum(rows for _, rows in scored) == lived.window.plan.rows
+
+
+def test_categories_that_training_did_not_see_are_counted(lived: Lived) -> None:
+    """They are scored as unknown."""
+    (summary,) = lived.life.rows("SELECT summary->'unseen'->'dest' FROM mlops.scoring_batch")
+    unseen = lived.life.value(
+        f"SELECT count(*) FROM flights WHERE {OF_THE_WINDOW} AND dest NOT IN (SELECT dest"
+        " FROM flights WHERE scheduled_departure >= '2013-05-27'"
+        " AND scheduled_departure < '2013-06-24')"
     )
+    assert summary == (unseen,)
     assert unseen > 0
+
+
+def test_the_rows_that_were_scored_are_kept_part_by_part(lived: Lived) -> None:
+    ((parts, rows),) = lived.life.rows("SELECT parts, rows FROM mlops.plan ORDER BY id LIMIT 1")
+    read = [read_part(lived.life.workspace.artifacts.read(part["sha256"])) for part in parts]
+    assert [batch.num_rows for batch in read] == [part["rows"] for part in parts]
+    assert sum(batch.num_rows for batch in read) == rows == lived.window.published.rows
+    spec = lived.life.workspace.spec(lived.release.intake.spec_digest).content.develop
+    assert read[0].schema.names == [spec.key, spec.time, *spec.features]
+    keys = [key for batch in read for key in batch.column(spec.key).to_pylist()]
+    assert keys == sorted(keys)
 
 
 def test_the_window_is_measured_against_what_came_of_it(lived: Lived) -> None:
@@ -333,8 +342,8 @@ def test_nothing_is_left_over_in_the_artifact_folder(lived: Lived) -> None:
     assert list((root / "incoming").iterdir()) == []
     kept = [file for file in (root / "sha256").rglob("*") if file.is_file()]
     assert all(digest_bytes(file.read_bytes()) == file.name for file in kept)
-    # The rows, the estimator, the package and two reports.
-    assert len(kept) == 5
+    # The rows that were trained on and those of a window, the estimator, the package, two reports.
+    assert len(kept) == 6
 
 
 def test_the_spec_of_a_run_does_not_change_with_its_file(lived: Lived) -> None:

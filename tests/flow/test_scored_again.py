@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any
@@ -11,11 +10,9 @@ import pytest
 
 from mlops.approvals.eligibility import Person
 from mlops.core.period import parse
-from mlops.errors import NotSigned
+from mlops.errors import NotSigned, RecordMissing
 from mlops.flow.control import control
 from mlops.flow.measure import measure
-from mlops.flow.publish import publish
-from mlops.flow.score import score
 from mlops.store import ledger
 from mlops.warehouse.postgres.warehouse import PostgresWarehouse
 from mlops.warehouse.records import PublishedBatch
@@ -64,8 +61,7 @@ def test_after_a_rollback_a_window_that_is_scored_again_is_shown_and_measured(
     rolled_back(life)
     assert shown(life) == [(2, "late/2026-02-01/v2")], "nothing was scored yet"
     again = life.window(DAY)
-    assert shown(life) == [(1, "late/2026-02-01/v1")]
-    assert again.plan == old.plan
+    assert shown(life) == [(1, "late/2026-02-01/v1#2")]
     assert again.published.batch == "late/2026-02-01/v1#2"
     assert again.measured.batch == again.published.batch
     rows = old.published.rows
@@ -77,7 +73,7 @@ def test_after_a_rollback_a_window_that_is_scored_again_is_shown_and_measured(
     # Whatever is cleared now, in whichever run, changes nothing.
     before = life.content()
     for window in (old, wrong, again):
-        publish(life.workspace, plan=window.plan, scored=window.scored)
+        assert life.show(window.plan) == window.published
     assert life.window(DAY).published == again.published
     assert life.content() == before
     assert verified(life)
@@ -92,7 +88,7 @@ def test_a_task_cleared_in_a_run_from_before_a_release_does_not_bring_its_versio
     go_live(life, "2026-01-06")
     life.window(DAY)
     before = life.content()
-    assert publish(life.workspace, plan=old.plan, scored=old.scored) == old.published
+    assert life.show(old.plan) == old.published
     assert life.content() == before
 
 
@@ -105,9 +101,9 @@ def test_a_plan_that_a_release_overtook_is_published_behind_the_new_versions_bat
     plan = life.plan(DAY)
     go_live(life, "2026-01-06")
     life.window(DAY)
-    scored = [score(life.workspace, plan=plan, shard=shard) for shard in plan.shards]
+    life.score_all(plan)
     for _ in range(2):
-        published = publish(life.workspace, plan=plan, scored=scored)
+        published = life.show(plan)
         assert published.batch == "late/2026-02-01/v1"
         assert shown(life) == [(2, "late/2026-02-01/v2")]
     assert measure(life.workspace, model="late", window=DAY).batch == "late/2026-02-01/v2"
@@ -143,53 +139,47 @@ def test_rows_that_were_mended_and_scored_again_are_a_fact_of_their_own(life_of:
     assert verified(life)
 
 
-@pytest.mark.parametrize("kept", [{}, {"window": "2026-02-01", "unseen": {}, "shards": 2}])
-def test_a_batch_from_before_digests_were_kept_is_taken_at_its_word(
-    life_of: LifeOf, kept: dict[str, object]
+def test_an_earlier_reading_cannot_be_published_after_a_later_one(life_of: LifeOf) -> None:
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    old = life.plan(DAY)
+    life.score_all(old)
+    life.run("UPDATE visits SET visit_id = 1000000 WHERE started = '2026-02-01T06:00:00Z'")
+    later = life.window(DAY)
+    assert later.published.batch == "late/2026-02-01/v1#2"
+    before = life.content()
+    for step in (lambda: life.score(old, 0), lambda: life.show(old)):
+        with pytest.raises(RecordMissing, match=r"v1 was overtaken; found late/2026-02-01/v1#2"):
+            step()
+    assert life.content() == before
+    assert measure(life.workspace, model="late", window=DAY).batch == later.published.batch
+
+
+def test_what_was_checked_is_what_is_scored(life_of: LifeOf) -> None:
+    """A visit that comes after the window was read waits for the next reading."""
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    plan = life.plan(DAY)
+    life.run("DELETE FROM visits WHERE started >= '2026-02-01'")
+    life.score_all(plan)
+    assert life.show(plan).rows == plan.rows > 0
+    assert life.value("SELECT count(*) FROM ml.late") == plan.rows
+    assert measure(life.workspace, model="late", window=DAY).rows == plan.rows
+
+
+def test_predictions_that_were_changed_are_written_anew_when_the_window_is_read_again(
+    life_of: LifeOf,
 ) -> None:
     life = life_of("late")
     go_live(life, "2026-01-05")
-    plan, scored, published = life.publish(DAY)
-    life.run(
-        "ALTER TABLE mlops.scoring_batch DISABLE TRIGGER USER",
-        f"UPDATE mlops.scoring_batch SET summary = '{json.dumps(kept)}'",
-    )
-    before = life.content()
-    assert publish(life.workspace, plan=plan, scored=scored) == published
-    assert life.content() == before
-
-
-def test_rows_that_an_earlier_run_wrote_last_are_those_that_are_measured(life_of: LifeOf) -> None:
-    """Both runs have one batch: of its publications the last one says what its rows are."""
-    life = life_of("late")
-    go_live(life, "2026-01-05")
-    plan = life.window(DAY).plan
-    life.run("UPDATE visits SET visit_id = 1000000 WHERE started = '2026-02-01T06:00:00Z'")
     life.window(DAY)
-    life.run("UPDATE visits SET visit_id = 1000001 WHERE started = '2026-02-01T05:00:00Z'")
-    scored = [score(life.workspace, plan=plan, shard=shard) for shard in plan.shards]
-    third = publish(life.workspace, plan=plan, scored=scored)
-    assert third.batch == "late/2026-02-01/v1#3"
-    assert measure(life.workspace, model="late", window=DAY).batch == third.batch
-    before = life.content()
-    assert publish(life.workspace, plan=plan, scored=scored) == third
-    assert life.content() == before
-
-
-def test_a_window_has_the_same_rows_however_it_is_cut(life_of: LifeOf) -> None:
-    """A visit of the morning that became known in the evening is scored in the first half."""
-    life = life_of("late")
-    life.run(
-        "ALTER TABLE visits ADD known timestamptz",
-        "UPDATE visits SET known = started + CASE"
-        " WHEN started = '2026-02-01T05:00:00Z' THEN INTERVAL '15 hours' ELSE '1 minute' END",
-    )
-    known = "  AND started < :window_end\n"
-    life.edit("sql/late/features.sql", {known: f"{known}  AND known < :as_of\n"})
-    go_live(life, "2026-01-05")
-    plan = life.plan(DAY, shards=2)
-    scored = [score(life.workspace, plan=plan, shard=shard) for shard in plan.shards]
-    assert sum(item.rows for item in scored) == plan.rows
+    right = life.rows(SHOWN)
+    life.run("UPDATE ml.late_predictions SET score = 0 WHERE visit_id % 2 = 0")
+    assert life.rows(SHOWN) != right
+    assert life.window(DAY).published.batch == "late/2026-02-01/v1#2"
+    assert life.rows(SHOWN) == right
+    batches = "SELECT DISTINCT batch FROM ml.late_predictions"
+    assert life.rows(batches) == [("late/2026-02-01/v1#2",)], "nothing is left of the first one"
 
 
 def test_a_worker_that_goes_on_after_another_version_was_published_hides_nothing(
@@ -199,7 +189,7 @@ def test_a_worker_that_goes_on_after_another_version_was_published_hides_nothing
     life = life_of("late")
     go_live(life, "2026-01-05")
     plan = life.plan(DAY)
-    scored = [score(life.workspace, plan=plan, shard=shard) for shard in plan.shards]
+    life.score_all(plan)
     go_live(life, "2026-01-06")
     with ThreadPoolExecutor(1) as workers:
 
@@ -211,7 +201,7 @@ def test_a_worker_that_goes_on_after_another_version_was_published_hides_nothing
 
         others: list[Future[Any]] = []
         slow = elsewhere(life, warehouse=SlowWarehouse(life.database))
-        publish(slow.workspace, plan=plan, scored=scored)
+        slow.show(plan)
         (other,) = others
         assert other.result()[2].batch == "late/2026-02-01/v2"
     assert shown(life) == [(2, "late/2026-02-01/v2")]
@@ -231,9 +221,65 @@ def test_a_plan_from_before_a_stop_or_a_rollback_scores_nothing(
     person = Person("ben", "ben")
     control(there, model="late", action=action, person=person, reason="wrong scores")
     with pytest.raises(NotSigned, match=r"a plan of v2, .* clear the task 'check_input'"):
-        score(life.workspace, plan=plan, shard=plan.shards[0])
+        life.score(plan, 0)
     assert life.rows("SELECT count(*) FROM ml.late_predictions") == [(0,)]
     assert life.window(DAY).plan.batch == "late/2026-02-01/v1"
+
+
+@pytest.mark.parametrize("action", ["stop", "rollback"])
+def test_a_batch_that_was_scored_before_a_stop_or_a_rollback_is_not_published(
+    life_of: LifeOf, action: str
+) -> None:
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    go_live(life, "2026-01-06")
+    plan = life.plan(DAY)
+    life.score_all(plan)
+    there = elsewhere(life, run=replace(life.workspace.run, run_id="by-hand")).workspace
+    person = Person("ben", "ben")
+    control(there, model="late", action=action, person=person, reason="wrong scores")
+    with pytest.raises(NotSigned, match=r"a plan of v2, which is not what scores now"):
+        life.show(plan)
+    assert shown(life) == []
+    assert life.value("SELECT count(*) FROM mlops.scoring_batch") == 0
+
+
+def test_a_batch_is_not_published_after_its_signature_was_revoked(life_of: LifeOf) -> None:
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    plan = life.plan(DAY)
+    life.score_all(plan)
+    there = elsewhere(life, run=replace(life.workspace.run, run_id="by-hand")).workspace
+    control(
+        there,
+        model="late",
+        action="revoke",
+        person=Person("bea", "bea"),
+        reason="not what I signed",
+        seat="owner",
+    )
+    with pytest.raises(NotSigned):
+        life.show(plan)
+    assert shown(life) == []
+
+
+def test_a_plan_of_another_run_model_or_hand_is_refused(life_of: LifeOf) -> None:
+    life = life_of("late")
+    go_live(life, "2026-01-05")
+    plan = life.plan(DAY)
+    other = elsewhere(life, run=replace(life.workspace.run, run_id="another"))
+    for step in (other.score_all, other.show):
+        with pytest.raises(RecordMissing, match=r"of another run; found late .* release-1"):
+            step(plan)
+    with pytest.raises(RecordMissing, match="no plan that the ledger records"):
+        life.show(replace(plan, plan="0" * 64))
+    life.run(
+        "ALTER TABLE mlops.plan DISABLE TRIGGER USER",
+        "UPDATE mlops.plan SET rows = rows + 1",
+    )
+    with pytest.raises(RecordMissing, match="a row that was changed"):
+        life.score(plan, 0)
+    assert life.rows("SELECT count(*) FROM ml.late_predictions") == [(0,)]
 
 
 def test_after_a_rollback_nothing_is_left_of_the_wrong_versions_window(life_of: LifeOf) -> None:
@@ -261,23 +307,8 @@ def test_a_window_is_scored_again_in_another_number_of_shards(
     for shards in (before, after):
         plan = life.plan(DAY, shards=shards)
         with ThreadPoolExecutor(workers) as pool:
-            jobs = [
-                pool.submit(score, life.workspace, plan=plan, shard=shard) for shard in plan.shards
-            ]
-        scored = [job.result() for job in jobs]
-        seen.append((publish(life.workspace, plan=plan, scored=scored), life.rows(SHOWN)))
-    assert seen[0] == seen[1]
-
-
-def test_a_row_whose_time_was_mended_is_scored_in_its_new_shard(life_of: LifeOf) -> None:
-    life = life_of("late")
-    go_live(life, "2026-01-05")
-    first = life.window(DAY)
-    life.run(
-        "UPDATE visits SET started = '2026-02-01T05:05:00Z', ended = '2026-02-01T05:10:00Z'"
-        " WHERE started = '2026-02-01T20:00:00Z'"
-    )
-    again = life.window(DAY)
-    assert again.published == replace(first.published, batch="late/2026-02-01/v1#2")
-    shards = "SELECT shard, count(*) FROM ml.late_predictions GROUP BY 1 ORDER BY 1"
-    assert life.rows(shards) == [(0, 49), (1, 47)]
+            list(pool.map(lambda shard: life.score(plan, shard), range(shards)))  # noqa: B023
+        seen.append((life.show(plan), life.rows(SHOWN)))
+    (first, rows), (second, again) = seen
+    assert second == replace(first, batch=f"{first.batch}#2")
+    assert rows == again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -40,7 +41,6 @@ from mlops.operators.release import (
 )
 from mlops.operators.scoring import CheckInputOperator, PublishOperator, ScoreOperator
 from mlops.registry import extensions_for
-from mlops.workspace.plan import Plan
 from mlops.workspace.results import Judged
 from tests.fixtures.life import PROJECT, SEATS
 
@@ -158,14 +158,10 @@ def test_an_xcom_is_a_pointer_and_a_few_numbers(step_events: dict[str, TaskRun],
     assert step_events[step].operator.multiple_outputs
 
 
-def test_a_plan_of_many_shards_is_as_small_as_one_of_a_few(step_events: dict[str, TaskRun]) -> None:
-    few = step_events["CheckInputOperator"].value
-    many = {**few, "parts": 256}
-    assert len(json.dumps(plain(Plan.from_json(many)))) < XCOM_BYTES
-    shards = Plan.from_json(many).shards
-    assert [shard.shard for shard in shards] == list(range(256))
-    assert (shards[0].start, shards[-1].end) == (few["window_start"], few["window_end"])
-    assert all(before.end == after.start for before, after in pairwise(shards))
+def test_a_plan_is_handed_on_by_its_digest(step_events: dict[str, TaskRun]) -> None:
+    value = step_events["CheckInputOperator"].value
+    assert sorted(value) == ["batch", "plan", "rows", "shards"]
+    assert re.fullmatch(r"[0-9a-f]{64}", value["plan"])
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -239,7 +235,7 @@ def test_lineage_leads_from_the_customer_s_tables_to_the_stable_view(
 
 def test_a_run_s_own_date_is_its_clock_and_its_window(step_events: dict[str, TaskRun]) -> None:
     assert step_events["SnapshotOperator"].value["test_end"] == "2013-07-01T00:00:00+00:00"
-    assert step_events["CheckInputOperator"].value["window"] == "2013-07-01"
+    assert step_events["CheckInputOperator"].value["batch"] == "late/2013-07-01/v1"
 
 
 def test_facts_name_the_task_and_who_started_its_run(

@@ -295,8 +295,7 @@ def test_what_tasks_hand_on_is_small(demo_site: Site, monitored: None) -> None:
         ).fetchall()
     assert largest[0][1] > 100
     for name, size in largest:
-        bound = 2_000 if name.endswith("_score.check_input.return_value") else 1_000
-        assert size < bound, name
+        assert size < 1_000, name
 
 
 def test_every_task_of_ours_tells_what_it_read_and_wrote(demo_site: Site, monitored: None) -> None:

@@ -78,7 +78,7 @@ def check_contract(
     if target is not None:
         checks += target.check_labels(summary.labels, contract)
     for name, feature in features.items():
-        checks += _feature(name, feature, summary)
+        checks += _feature(name, feature, summary, learning=target is not None)
     return tuple(checks)
 
 
@@ -170,18 +170,29 @@ def _times(summary: DataSummary, contract: Contract, window_end: datetime) -> It
     )
     yield Check(
         name="rows are fresh",
-        passed=age_days <= contract.max_age_days,
+        # A window may have no rows, where the spec allows it.
+        passed=not summary.rows or age_days <= contract.max_age_days,
         found=f"newest row {found}",
         expected=f"at most {contract.max_age_days:g} days before {_moment(window_end)}",
     )
 
 
-def _feature(name: str, feature: Feature, summary: DataSummary) -> Iterator[Check]:
+def _feature(
+    name: str, feature: Feature, summary: DataSummary, *, learning: bool
+) -> Iterator[Check]:
     column = summary.columns.get(name)
     if column is None:
         yield Check("column is there", passed=False, found="no", expected="yes", subject=name)
         return
     yield _nulls(name, feature, column, summary.rows)
+    if learning and column.nulls >= summary.rows:
+        yield Check(
+            name="a value to learn from",
+            passed=False,
+            found="every value is missing",
+            expected="at least one: a column without any is most often a broken join",
+            subject=name,
+        )
     if isinstance(feature, CategoricalFeature):
         if column.unseen is not None:
             yield _unseen(name, feature, column, summary.rows)
@@ -190,13 +201,11 @@ def _feature(name: str, feature: Feature, summary: DataSummary) -> Iterator[Chec
 
 
 def _nulls(name: str, feature: Feature, column: ColumnSummary, rows: int) -> Check:
-    share = column.nulls / rows if rows else 1.0
+    share = column.nulls / rows if rows else 0.0
     every = column.nulls >= rows
-    # A column without a single value teaches nothing and is most often a broken join; that a
-    # spec allows it 100 % missing values does not make it a feature.
     return Check(
         name="missing values",
-        passed=not every and share <= feature.max_null_share,
+        passed=share <= feature.max_null_share,
         found="every value" if every else percent(share),
         expected="none" if not feature.max_null_share else f"≤ {percent(feature.max_null_share)}",
         subject=name,

@@ -49,7 +49,7 @@ class Summariser:
         for name, column in self._columns.items():
             _add(column, batch.column(name))
         self._labels.update(batch.column(self._develop.label))
-        newest = _newest(batch.column(self._develop.time), self._develop.time)
+        newest = newest_time(batch.column(self._develop.time), self._develop.time)
         if newest is not None and (self._newest is None or newest > self._newest):
             self._newest = newest
 
@@ -73,7 +73,16 @@ def require_types(schema: pa.Schema, develop: Develop) -> None:
         of the target.
     """
     FeatureEncoder.fit(develop.features, schema.empty_table())
-    time, label = schema.field(develop.time), schema.field(develop.label)
+    label = schema.field(develop.label)
+    require_time(schema.field(develop.time))
+    TARGETS.get(develop.target_name).require_label_type(label.name, label.type)
+
+
+def require_time(time: pa.Field) -> None:
+    """Refuse a column that cannot be the time of a row.
+
+    :raises DataRefused: it holds neither times nor dates.
+    """
     if not (pa.types.is_timestamp(time.type) or pa.types.is_date(time.type)):
         raise DataRefused(
             f"column '{time.name}' cannot be the time of a row",
@@ -81,10 +90,13 @@ def require_types(schema: pa.Schema, develop: Develop) -> None:
             expected="timestamp with time zone, or date",
             action="cast the column in the SQL",
         )
-    TARGETS.get(develop.target_name).require_label_type(label.name, label.type)
 
 
-def _newest(column: pa.Array, name: str) -> datetime | None:
+def newest_time(column: pa.Array, name: str) -> datetime | None:
+    """The latest time of a column; None without one.
+
+    :raises DataRefused: a time is outside the calendar.
+    """
     try:
         newest: datetime | None = pc.max(utc_times(column)).as_py()
     except (ValueError, OverflowError) as error:  # Arrow's own error is a ValueError

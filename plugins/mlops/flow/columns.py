@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -72,15 +72,24 @@ def columns_of(
             expected="each column once",
             action="name the columns in the place of the star",
         )
+    with prefix_errors(f"{spec.model}: {file}"):
+        require_columns(found, needed)
+    return found
+
+
+def require_columns(found: Mapping[str, str], needed: Sequence[str]) -> None:
+    """Refuse a query that lacks a column.
+
+    :raises QueryError: it names what is missing.
+    """
     missing = [name for name in needed if name not in found]
     if missing:
         raise QueryError(
-            f"{spec.model}: {file}: the query does not return {', '.join(missing)}",
+            f"the query does not return {', '.join(missing)}",
             found=", ".join(found),
             expected=", ".join(needed),
             action="name each column with AS, as the spec names it",
         )
-    return found
 
 
 def types_of(columns: Sequence[Column]) -> dict[str, str]:

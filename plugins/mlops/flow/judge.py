@@ -107,6 +107,8 @@ def _verdict(
         sentences.insert(
             0, f"scored by the rule of v{batch.version}, so the model itself is not judged"
         )
+    if not batch.rows:
+        sentences.insert(0, "the window has no rows")
     missing = _rows_missing(measured)
     if missing:
         # What is left may be any part of the window, so every result is in doubt. Yet no

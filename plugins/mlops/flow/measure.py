@@ -12,6 +12,7 @@ from mlops.core.targets.target import target_of
 from mlops.digests import digest_json
 from mlops.errors import RecordMissing
 from mlops.flow.columns import prefix_errors
+from mlops.flow.plans import recorded_plan
 from mlops.flow.publications import publications
 from mlops.flow.queries import SCORE, prediction_table
 from mlops.flow.scorer import ModelScorer
@@ -42,10 +43,11 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
     with workspace.store.transaction() as transaction:
         batch = _batch(transaction, model, window)
         version = transaction.get(VersionRow, model, batch.version)
+        counted = _counted(transaction, batch)
     scorer = ModelScorer.load(workspace, version)
     spec = scorer.spec
     with prefix_errors(batch.id):
-        profile = scorer.profile(window)
+        profile = counted or scorer.profile(window)
         if not batch.by_rule:  # whose scores have no reference
             profile = profile.with_columns_of(_scores(scorer, batch))
         pairs = _pairs(workspace, spec, batch, window)
@@ -127,7 +129,7 @@ def _same_kpi(last: float | None, kpi: float | None) -> bool:
 
 def _batch(transaction: Transaction, model: str, window: Period) -> BatchRow:
     """The batch of a window that applications see."""
-    found = publications(transaction, model, window)
+    found = publications(transaction, model, window.start, window.end)
     if not found:
         raise RecordMissing(
             f"{model}: window {window.label()}",
@@ -138,12 +140,23 @@ def _batch(transaction: Transaction, model: str, window: Period) -> BatchRow:
     return found[-1]
 
 
+def _counted(transaction: Transaction, batch: BatchRow) -> Profile | None:
+    """The profile of the features that were scored, counted when they were read.
+
+    None for batches of earlier versions, and for the rule's, which reads no features.
+    """
+    plan = batch.summary.get("plan")
+    if plan is None or batch.by_rule:
+        return None
+    return Profile.from_json(recorded_plan(transaction, plan).profile)
+
+
 def _scores(scorer: ModelScorer, batch: BatchRow) -> Profile:
     """The batch's scores, counted on the bins of those at training."""
     warehouse = scorer.workspace.warehouse
     return window_profile(
         warehouse,
-        warehouse.scores_query(prediction_table(scorer.spec), batch.batch),
+        warehouse.scores_query(prediction_table(scorer.spec), batch.stored_as),
         scorer.reference,
         columns=(SCORE,),
     )
@@ -160,7 +173,7 @@ def _pairs(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period) ->
     return workspace.warehouse.scores_with_labels(
         outcomes,
         prediction_table(spec),
-        batch=batch.batch,
+        batch=batch.stored_as,
         label=develop.label,
         score_range=None if low is None or high is None else (low, high),
     )

@@ -2,116 +2,111 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-
-from mlops.errors import WarehouseError
-from mlops.flow.publications import chosen_last, publications, published_before
+from mlops.core.profiles import Profile
+from mlops.flow.deployments import lock_live_version
+from mlops.flow.plans import plan_of_run, plan_version, published_as, require_may_score
+from mlops.flow.publications import chosen_last, lock_window, names_before, publications
 from mlops.flow.queries import prediction_table
-from mlops.flow.source_access import record_scored
 from mlops.lineage.events.deploy import batch_published, batch_shown
 from mlops.spec.load import Spec
-from mlops.store.tables import BatchRow, VersionRow
+from mlops.store.tables import BatchRow, PlanRow, ReadingRow, VersionRow
 from mlops.store.transaction import Transaction
 from mlops.vocabulary import LedgerAction
 from mlops.warehouse.records import PublishedBatch
-from mlops.workspace.plan import Plan, Scored
 from mlops.workspace.results import Published
 from mlops.workspace.workspace import Workspace, now, registered_spec
 
 
-def publish(workspace: Workspace, *, plan: Plan, scored: Sequence[Scored]) -> Published:
-    """Count the batch's rows against its shards and make them visible in the stable view.
+def publish(workspace: Workspace, *, model: str, plan: str) -> Published:
+    """Count the batch's rows against its plan and make them visible in the stable view.
 
-    :raises WarehouseError: shards are missing, fewer rows were scored than were checked, or the
-        table holds other rows than were scored.
+    Whether the version may still run is asked in the transaction that records the publication, and
+    a stop or a rollback waits for its end, so neither comes between.
+
+    :param plan: digest of the plan that ``check_input`` recorded in this run.
+    :raises RecordMissing: it is not a plan of this run, or a later reading was published.
+    :raises NotSigned: the version was stopped or rolled back, or a signature no longer holds.
+    :raises WarehouseError: the table does not hold the rows that were checked.
     """
-    missing = sorted({shard.shard for shard in plan.shards} - {item.shard for item in scored})
-    if missing:
-        raise WarehouseError(
-            f"batch {plan.batch}",
-            found=f"no scores of shard {', '.join(map(str, missing))}",
-            expected=f"all {len(plan.shards)} shards",
-            action="clear the failed shards of the task 'score'",
-        )
-    rows = sum(item.rows for item in scored)
-    if rows < plan.rows:
-        # More is only what came late; fewer is a table that was emptied, or half loaded.
-        raise WarehouseError(
-            f"batch {plan.batch} has fewer rows than were checked",
-            found=f"{rows:,} rows scored",
-            expected=f"the {plan.rows:,} rows that check_input found",
-            action="see that the tables are whole, then clear the task 'check_input'",
-        )
-    window = plan.period
     with workspace.store.transaction() as transaction:
+        row = plan_of_run(transaction, workspace, model=model, digest=plan)
+        lock_live_version(transaction, model)
         # Which batch of a window hides the others follows from the recorded facts, so another one
         # may not come between the reading and the record.
-        transaction.advisory_lock(f"mlops.publish.{plan.model}.{plan.window}")
-        version = transaction.get(VersionRow, plan.model, plan.version)
+        lock_window(transaction, model, row.window)
+        version = plan_version(transaction, row)
         spec = registered_spec(transaction, version.spec_digest)
-        known = publications(transaction, plan.model, window)
-        # The warehouse first: published there twice is the same as once, and a batch that the
-        # store knows is then always one that applications can read.
-        written = workspace.warehouse.publish_batch(
-            prediction_table(spec),
-            batch=plan.batch,
-            model_version=plan.model_version,
-            window_start=window.start,
-            window_end=window.end,
-            rows=rows,
-            over_others=chosen_last(plan, known),
-        )
-        row = _record(transaction, workspace, plan, scored, version, spec, written, known)
-        workspace.emit(batch_shown(workspace.origin, row, version, spec))
+        batch = published_as(transaction, row)
+        if batch is None:
+            require_may_score(transaction, row)
+            batch = _publish(transaction, workspace, row, version, spec)
+        workspace.emit(batch_shown(workspace.origin, batch, version, spec))
     return Published(
-        batch=row.id,
-        model=plan.model,
-        version=plan.version,
-        window=plan.window,
-        rows=row.rows,
-        view=f"{spec.content.deploy.output_schema}.{plan.model}",
+        batch=batch.id,
+        model=model,
+        version=row.version,
+        window=row.window,
+        rows=batch.rows,
+        view=f"{spec.content.deploy.output_schema}.{model}",
     )
+
+
+def _publish(
+    transaction: Transaction,
+    workspace: Workspace,
+    plan: PlanRow,
+    version: VersionRow,
+    spec: Spec,
+) -> BatchRow:
+    known = publications(transaction, plan.model, plan.window_start, plan.window_end)
+    # The warehouse first: published there twice is the same as once, and a batch that the store
+    # knows is then always one that applications can read.
+    written = workspace.warehouse.publish_batch(
+        prediction_table(spec),
+        batch=plan.generation,
+        model_version=plan.model_version,
+        window_start=plan.window_start,
+        window_end=plan.window_end,
+        rows=plan.rows,
+        over_others=chosen_last(plan, known),
+        replaces=names_before(transaction, plan, known),
+    )
+    return _record(transaction, workspace, plan, version, spec, written)
 
 
 def _record(
     transaction: Transaction,
     workspace: Workspace,
-    plan: Plan,
-    scored: Sequence[Scored],
+    plan: PlanRow,
     version: VersionRow,
     spec: Spec,
     written: PublishedBatch,
-    known: list[BatchRow],
 ) -> BatchRow:
-    """Record the publication as a new fact, or return the recorded one with the same content."""
-    recorded = published_before(known, plan, content=written.content)
-    if recorded is not None:
-        return recorded
-    times = sum(row.batch == plan.batch for row in known) + 1
-    unseen: Counter[str] = Counter()
-    for item in scored:
-        unseen.update(item.unseen)
+    """Record the publication as a new fact."""
+    found = Profile.from_json(plan.profile).unseen()
+    unseen = {name: count for name, count in found.items() if count}
     row = BatchRow(
-        id=plan.batch if times == 1 else f"{plan.batch}#{times}",
+        id=plan.generation,
         model=plan.model,
         version=plan.version,
         package_digest="" if plan.by_rule else plan.package_digest,
-        window_start=plan.period.start,
-        window_end=plan.period.end,
+        window_start=plan.window_start,
+        window_end=plan.window_end,
         rows=written.rows,
         summary={
             "window": plan.window,
-            "unseen": dict(unseen),
-            "shards": plan.parts,
-            "chosen_at": plan.chosen_at,
+            "unseen": unseen,
+            "shards": plan.shards,
+            "chosen_at": plan.chosen_at.isoformat(),
             "content": written.content,
             "by_rule": plan.by_rule,
+            "generation": plan.generation,
+            "plan": plan.digest,
         },
         run=workspace.run.to_json(),
         published_at=now(),
     )
-    read = record_scored(transaction, workspace, plan, scored, content=written.content)
+    read = transaction.get(ReadingRow, plan.reading)
     transaction.record(
         row,
         actor=workspace.run.actor,
@@ -125,7 +120,8 @@ def _record(
             "rows": row.rows,
             "by_rule": plan.by_rule,
             "content": written.content,
-            "unseen": dict(unseen),
+            "unseen": unseen,
+            "plan": plan.digest,
             "run": workspace.run.to_json(),
         },
         lineage=batch_published(workspace.origin, row, version, spec, read),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mlops.core.period import Period
@@ -29,24 +28,19 @@ def prediction_table(spec: Spec) -> PredictionTable:
     )
 
 
-def scoring_query(
-    dialect: Dialect, spec: Spec, window: Period, *, as_of: datetime | None = None
-) -> str:
+def scoring_query(dialect: Dialect, spec: Spec, window: Period) -> str:
     """The rows as the model wants them: of the SQL of training, unless the spec has another."""
-    return dialect.render(spec.scoring_sql, _time_parameters(window, as_of))
+    return dialect.render(spec.scoring_sql, _time_parameters(window))
 
 
-def rule_query(
-    dialect: Dialect, spec: Spec, window: Period, *, as_of: datetime | None = None
-) -> str:
+def rule_query(dialect: Dialect, spec: Spec, window: Period) -> str:
     """The rule's rows: key, time, and the score as a float of eight bytes."""
     develop = spec.content.develop
     columns = ", ".join(dialect.quoted(name) for name in (develop.key, develop.time))
-    text = dialect.statement(dialect.render(spec.rule_sql, _time_parameters(window, as_of)))
+    text = dialect.statement(dialect.render(spec.rule_sql, _time_parameters(window)))
     score = f"CAST({SCORE} AS {dialect.float_type}) AS {SCORE}"
     return f"SELECT {columns}, {score}\nFROM (\n{text}\n) AS rule"
 
 
-def _time_parameters(window: Period, as_of: datetime | None) -> dict[str, Value]:
-    known = window.end if as_of is None else as_of
-    return {"window_start": window.start, "window_end": window.end, "as_of": known}
+def _time_parameters(window: Period) -> dict[str, Value]:
+    return {"window_start": window.start, "window_end": window.end, "as_of": window.end}

@@ -6,9 +6,8 @@ and a ``score`` between 0 and 1, from the criteria that the business would use w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Protocol
 
@@ -26,7 +25,6 @@ from mlops.flow.queries import SCORE, rule_query, scoring_query
 from mlops.spec.load import Spec
 from mlops.spec.model import Feature, NumericFeature
 from mlops.store.tables import VersionRow
-from mlops.warehouse.profiles import window_profile
 from mlops.warehouse.score import Encoder
 from mlops.workspace.workspace import Workspace
 
@@ -54,14 +52,19 @@ class Scorer(Protocol):
     @property
     def predict(self) -> Predict: ...
 
-    def query(self, window: Period, *, as_of: datetime | None = None) -> str:
-        """The rows of a window, as known at its end or at another moment."""
+    @property
+    def edges(self) -> Mapping[str, Sequence[float]]:
+        """For each numeric feature the edges that its values are counted between."""
+
+    @property
+    def categories(self) -> Mapping[str, Sequence[str]]:
+        """For each categorical feature the categories that it is known to have."""
+
+    def query(self, window: Period) -> str:
+        """The rows of a window, as known at its end."""
 
     def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:
         """How the rows' types differ from those that it was made for."""
-
-    def profile(self, window: Period) -> Profile:
-        """The rows of a window, counted by the warehouse."""
 
 
 def scorer_of(workspace: Workspace, version: VersionRow, *, by_rule: bool) -> Scorer:
@@ -121,8 +124,17 @@ class ModelScorer:
         """The profile that was signed with the package."""
         return Profile.from_json(self.contents.reference)
 
-    def query(self, window: Period, *, as_of: datetime | None = None) -> str:
-        return scoring_query(self.workspace.warehouse.dialect, self.spec, window, as_of=as_of)
+    @property
+    def edges(self) -> Mapping[str, Sequence[float]]:
+        return {n: p.edges for n, p in self.reference.numeric.items() if n in self.features}
+
+    @property
+    def categories(self) -> Mapping[str, Sequence[str]]:
+        found = self.reference.categories
+        return {n: tuple(p.counts) for n, p in found.items() if n in self.features}
+
+    def query(self, window: Period) -> str:
+        return scoring_query(self.workspace.warehouse.dialect, self.spec, window)
 
     def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:
         """Each column's type as at training and as it is now."""
@@ -130,12 +142,13 @@ class ModelScorer:
         return schema_changes(trained_on, columns)
 
     def profile(self, window: Period) -> Profile:
-        """The window's features on the version's own bins."""
-        return window_profile(
-            self.workspace.warehouse,
-            self.query(window),
-            self.reference,
-            columns=tuple(self.features),
+        """The window's features on the version's own bins, counted by the warehouse.
+
+        For windows whose plan has no profile of them: those of earlier versions, and those that
+        the rule scored.
+        """
+        return self.workspace.warehouse.profile_rows(
+            self.query(window), edges=self.edges, categories=self.categories
         )
 
 
@@ -168,24 +181,28 @@ class RuleScorer:
     def predict(self) -> Predict:
         return lambda matrix: matrix[:, 0]
 
-    def query(self, window: Period, *, as_of: datetime | None = None) -> str:
-        return rule_query(self.workspace.warehouse.dialect, self.spec, window, as_of=as_of)
+    @property
+    def edges(self) -> Mapping[str, Sequence[float]]:
+        ends = target_of(self.spec.content).score_range
+        return {SCORE: [end for end in ends if end is not None]}
+
+    @property
+    def categories(self) -> Mapping[str, Sequence[str]]:
+        return {}
+
+    def query(self, window: Period) -> str:
+        return rule_query(self.workspace.warehouse.dialect, self.spec, window)
 
     def changes(self, columns: Mapping[str, str]) -> tuple[Check, ...]:  # noqa: ARG002
         """None: a rule is trained on nothing."""
         return ()
 
-    def profile(self, window: Period) -> Profile:
-        edges = [end for end in target_of(self.spec.content).score_range if end is not None]
-        return self.workspace.warehouse.profile_rows(
-            self.query(window), edges={SCORE: edges}, categories={}
-        )
-
 
 class _ScoresAlone:
     """Rows that have their scores already."""
 
-    def encode_counting(self, rows: pa.RecordBatch) -> tuple[np.ndarray, dict[str, int]]:
+    def encode(self, rows: pa.RecordBatch) -> np.ndarray:
         """The scores, shape (rows, 1); a missing one is NaN, and refused where written."""
         scores = rows.column(SCORE).to_numpy(zero_copy_only=False).astype(np.float64)
-        return scores.reshape(-1, 1), {}
+        matrix: np.ndarray = scores.reshape(-1, 1)
+        return matrix

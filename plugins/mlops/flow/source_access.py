@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from mlops.digests import digest_json
-from mlops.errors import RecordMissing
 from mlops.lineage.events.sources import content_of, sources_read
 from mlops.store.tables import ReadingRow
 from mlops.store.transaction import Transaction
 from mlops.vocabulary import LedgerAction
 from mlops.warehouse.records import DatabaseState
-from mlops.workspace.plan import Plan, Scored
 from mlops.workspace.workspace import Workspace, now
 
 
@@ -75,48 +72,3 @@ def record_reading(
         lineage=sources_read(workspace.origin, row),
     )
     return transaction.get(ReadingRow, digest)
-
-
-def record_scored(
-    transaction: Transaction,
-    workspace: Workspace,
-    plan: Plan,
-    scored: Sequence[Scored],
-    *,
-    content: str,
-) -> ReadingRow:
-    """Record what a batch's shards have read; the shards read one after the other.
-
-    The newest of their states represents all of them, since it has seen all that any of them has:
-    a search for what a bad load has touched must not miss a batch.
-
-    :param content: digest of the rows that were written.
-    """
-    checked = newest_reading(transaction, plan.batch)
-    newest = workspace.warehouse.newest_state(
-        DatabaseState(item.snapshot, item.lsn) for item in scored
-    )
-    return record_reading(
-        transaction,
-        workspace,
-        Reading(checked.content, now()).in_state(newest),
-        subject=plan.batch,
-        model=plan.model,
-        rows=f"{sum(item.rows for item in scored)} scored, {content}",
-    )
-
-
-def newest_reading(transaction: Transaction, subject: str) -> ReadingRow:
-    """What was read last for a batch.
-
-    :raises RecordMissing: nothing was.
-    """
-    found = transaction.find(ReadingRow, subject=subject)
-    if not found:
-        raise RecordMissing(
-            f"{subject}: what was read for it",
-            found="no reading in the store",
-            expected="the one that check_input records",
-            action="clear the task check_input",
-        )
-    return max(found, key=lambda row: row.read_at)

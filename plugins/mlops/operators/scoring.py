@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlops.operators.base import StepOperator
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class CheckInputOperator(StepOperator):
-    """Check the rows of a window and plan its shards.
+    """Read the rows of a window once, check them and record the plan of their scoring.
 
     :param window: the window as 2013-07, or empty for the one before the run's date (templated).
     :param unit: hour, day, week or month.
-    :param shards: how many parts of the window are scored side by side.
+    :param shards: how many tasks score the window side by side.
     """
 
     generated_task = "score.check_input"
@@ -71,23 +71,22 @@ class ScoreOperator(StepOperator):
     def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
         """Run :func:`mlops.flow.score.score`."""
         from mlops.flow.score import score
-        from mlops.workspace.plan import Plan
 
-        plan = Plan.from_json(self.plan)
-        return score(workspace, plan=plan, shard=plan.shards[self.shard])
+        return score(workspace, model=self.model, plan=_digest(self.plan), shard=self.shard)
 
 
 class PublishOperator(StepOperator):
     """Show a scored batch to the applications, all of it at once.
 
     :param plan: what ``check_input`` returned (templated).
-    :param scored: what the shards of ``score`` returned (templated).
+    :param scored: what the shards of ``score`` returned (templated). It makes the task wait for
+        them; the rows themselves are counted in the table.
     """
 
     generated_task = "score.publish"
     template_fields: Sequence[str] = (*StepOperator.template_fields, "plan", "scored")
 
-    def __init__(self, *, plan: Any, scored: Any, **kwargs: Any) -> None:
+    def __init__(self, *, plan: Any, scored: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.plan = plan
         self.scored = scored
@@ -95,7 +94,10 @@ class PublishOperator(StepOperator):
     def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
         """Run :func:`mlops.flow.publish.publish`."""
         from mlops.flow.publish import publish
-        from mlops.workspace.plan import Plan, Scored
 
-        plan = Plan.from_json(self.plan)
-        return publish(workspace, plan=plan, scored=[Scored(**item) for item in self.scored])
+        return publish(workspace, model=self.model, plan=_digest(self.plan))
+
+
+def _digest(plan: Any) -> Any:
+    """The plan's digest in what check_input returned; all else there is for people to read."""
+    return plan.get("plan") if isinstance(plan, Mapping) else plan

@@ -491,7 +491,8 @@ class Deploy(Section):
     :ivar scoring_sql: SQL file that scoring reads in place of ``features_sql``.
     :ivar rule_sql: what scores where the policy falls back to a rule: key, time and a score from 0
         to 1.
-    :ivar min_rows: a window with fewer rows is not scored.
+    :ivar min_rows: a window with fewer rows is not scored. With 0, a window without rows is an
+        empty batch.
     """
 
     policy: Name = "standard"
@@ -502,7 +503,7 @@ class Deploy(Section):
     output_schema: OutputSchema = "ml"
     scoring_sql: SqlFile | None = None
     rule_sql: SqlFile | None = Field(default=None, exclude_if=_not_given)
-    min_rows: Annotated[int, Field(ge=1)] = 1
+    min_rows: Annotated[int, Field(ge=0)] = 1
 
 
 def _known_statistic(name: str, info: ValidationInfo) -> str:

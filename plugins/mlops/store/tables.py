@@ -280,11 +280,62 @@ class RunStartRow(Base):
     started_at: Mapped[datetime]
 
 
+class PlanRow(Base):
+    """A window as it was read for scoring: what scores it, its rows, and how they are cut.
+
+    ``generation`` is how the warehouse names the batch: the batch's name, with ``#2``, ``#3`` and
+    so on behind it for later readings of other rows. ``content`` is a digest of what gives the
+    scores. ``parts`` are the files of the window's rows, ``profile`` what was counted in them, and
+    ``reading`` names the row about the tables that they come from.
+    """
+
+    __tablename__ = "plan"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(Identity(always=True), unique=True)
+    model: Mapped[str] = mapped_column(index=True)
+    version: Mapped[int]
+    batch: Mapped[str]
+    generation: Mapped[str]
+    content: Mapped[str]
+    package_digest: Mapped[str]
+    by_rule: Mapped[bool]
+    window: Mapped[str]
+    window_start: Mapped[datetime]
+    window_end: Mapped[datetime]
+    rows: Mapped[int]
+    shards: Mapped[int]
+    parts: Mapped[list[Any]]
+    profile: Mapped[dict[str, Any]]
+    reading: Mapped[str] = mapped_column(ForeignKey("mlops.reading.digest"))
+    run: Mapped[dict[str, Any]]
+    chosen_at: Mapped[datetime]
+    planned_at: Mapped[datetime]
+    __table_args__ = (
+        ForeignKeyConstraint(["model", "version"], [VersionRow.model, VersionRow.number]),
+        Index(None, "batch"),
+    )
+
+    @property
+    def number(self) -> int:
+        """Which generation of its batch it is, from 1."""
+        return generation_number(self.generation)
+
+    @property
+    def model_version(self) -> int:
+        """What the predictions name as their version: 0 where no version made them."""
+        return 0 if self.by_rule else self.version
+
+
+def generation_number(name: str) -> int:
+    """The number behind a batch's name; 1 without one."""
+    return int(name.partition("#")[2] or 1)
+
+
 class BatchRow(Base):
     """A published scoring batch: which version scored which window.
 
-    A batch that is published again with other rows, or over another one of its window, is a fact
-    of its own: its ``id`` is the batch's name with ``#2``, ``#3`` and so on behind it.
+    A batch that is published again, since its window was read again, is a fact of its own: its
+    ``id`` is the batch's name with ``#2``, ``#3`` and so on behind it.
     """
 
     __tablename__ = "scoring_batch"
@@ -301,8 +352,13 @@ class BatchRow(Base):
 
     @property
     def batch(self) -> str:
-        """The batch's name, as the warehouse has it."""
+        """The batch's name: of one window, scored by one version."""
         return self.id.partition("#")[0]
+
+    @property
+    def stored_as(self) -> str:
+        """The batch's name in the warehouse, where earlier versions had one for all its rows."""
+        return str(self.summary.get("generation") or self.batch)
 
     @property
     def by_rule(self) -> bool:

@@ -17,14 +17,13 @@ from mlops.warehouse.records import (
     BATCH_ROWS,
     Address,
     Column,
-    DatabaseState,
-    KeyCounts,
     PredictionTable,
     PublishedBatch,
     QueryReading,
     RowStream,
     ScoresWithLabels,
     ShardTarget,
+    StoredBatch,
     TableColumns,
 )
 
@@ -117,16 +116,6 @@ class WarehouseBase:
                 profiler.update(batch)
         return profiler.result()
 
-    def count_keys(self, sql: str, key: str, *, time: str | None = None) -> KeyCounts:
-        """Count in one query that the engine runs."""
-        quoted = self.dialect.quoted
-        cells = ["count(*) AS n", f"count(DISTINCT counted.{quoted(key)}) AS keys"]
-        cells += [f"max(counted.{quoted(time)}) AS newest"] if time else []
-        query = f"SELECT {', '.join(cells)}\nFROM (\n{self.dialect.statement(sql)}\n) AS counted"
-        with self.stream(query) as batches:
-            (row,) = (row for batch in batches for row in batch.to_pylist())
-        return KeyCounts(row["n"], row["keys"], row.get("newest"))
-
     def read_query(self, sql: str) -> QueryReading:
         """Report the tables that the SQL names, with their columns."""
         outputs = self.describe(sql)
@@ -150,20 +139,11 @@ class WarehouseBase:
             dialect=self.address.dialect,
         )
 
-    def newest_state(self, states: Iterable[DatabaseState]) -> DatabaseState:
-        """Return the one whose snapshot is the last in the order of texts."""
-        return max(states, key=lambda state: state.snapshot)
-
     def ensure_tables(self, table: PredictionTable, *, key_type: str) -> None:
         """Refuse; see :meth:`mlops.warehouse.port.Warehouse.ensure_tables`."""
         self._refuse(Capability.PREDICTIONS)
 
-    def write_scores(
-        self,
-        target: ShardTarget,
-        *,
-        taking_over: str | None = None,
-    ) -> AbstractContextManager[ScoreWriter]:
+    def write_scores(self, target: ShardTarget) -> AbstractContextManager[ScoreWriter]:
         """Refuse; see :meth:`mlops.warehouse.port.Warehouse.write_scores`."""
         self._refuse(Capability.PREDICTIONS)
 
@@ -177,8 +157,15 @@ class WarehouseBase:
         window_end: datetime,
         rows: int,
         over_others: bool,
+        replaces: Sequence[str] = (),
     ) -> PublishedBatch:
         """Refuse; see :meth:`mlops.warehouse.port.Warehouse.publish_batch`."""
+        self._refuse(Capability.PREDICTIONS)
+
+    def stored_batches(
+        self, table: PredictionTable, *, batches: Sequence[str] | None = None
+    ) -> tuple[StoredBatch, ...]:
+        """Refuse; see :meth:`mlops.warehouse.port.Warehouse.stored_batches`."""
         self._refuse(Capability.PREDICTIONS)
 
     def scores_query(self, table: PredictionTable, batch: str) -> str:

@@ -150,13 +150,17 @@ class Dialect:
                 action="name each column with AS, as the spec names it",
             )
 
-    def ordered(self, sql: str, columns: Sequence[str]) -> str:
+    def ordered(
+        self, sql: str, columns: Sequence[str], *, only: Sequence[str] | None = None
+    ) -> str:
         """Return SQL for the same rows in one order: a snapshot is identified by its bytes.
 
         :param columns: any two rows differ in their values.
+        :param only: the columns to return; all when None.
         """
         by = ", ".join(self.quoted(column) for column in columns)
-        return f"SELECT * FROM (\n{self.statement(sql)}\n) AS rows_in_order\nORDER BY {by}"
+        wanted = "*" if only is None else ", ".join(self.quoted(column) for column in only)
+        return f"SELECT {wanted} FROM (\n{self.statement(sql)}\n) AS rows_in_order\nORDER BY {by}"
 
     def joined(
         self,

@@ -24,7 +24,7 @@ Not every engine can do everything: :attr:`Warehouse.capabilities` declares what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -34,14 +34,13 @@ from mlops.warehouse.records import (
     BATCH_ROWS,
     Address,
     Column,
-    DatabaseState,
-    KeyCounts,
     PredictionTable,
     PublishedBatch,
     QueryReading,
     RowStream,
     ScoresWithLabels,
     ShardTarget,
+    StoredBatch,
 )
 
 if TYPE_CHECKING:  # a step that only publishes pays for none of these
@@ -57,9 +56,10 @@ class Capability(StrEnum):
     """What a warehouse can do, and with which verbs of :class:`Warehouse`."""
 
     READ = "read"  # describe, stream
-    PROFILE = "profile"  # profile_rows, count_keys
-    LINEAGE = "lineage"  # read_query, newest_state
-    PREDICTIONS = "predictions"  # ensure_tables, write_scores, publish_batch, scores_query
+    PROFILE = "profile"  # profile_rows
+    LINEAGE = "lineage"  # read_query
+    # ensure_tables, write_scores, publish_batch, stored_batches, scores_query
+    PREDICTIONS = "predictions"
     OUTCOMES = "outcomes"  # scores_with_labels, kpi_value
 
 
@@ -150,25 +150,12 @@ class Warehouse(Protocol):
         """
         ...
 
-    def count_keys(self, sql: str, key: str, *, time: str | None = None) -> KeyCounts:
-        """Count a query's rows and its different keys.
-
-        :param time: name of a column of times, of which the latest is wanted.
-        :raises QueryError: SQL that does not run, or lacks a column.
-        :raises WarehouseUnreachable: no connection, or one that broke.
-        """
-        ...
-
     def read_query(self, sql: str) -> QueryReading:
         """Report which tables and columns a query reads; it is parsed and not run.
 
         :raises WarehouseUnreachable: no connection, or one that broke.
         :raises QueryError: SQL that the engine refuses.
         """
-        ...
-
-    def newest_state(self, states: Iterable[DatabaseState]) -> DatabaseState:
-        """Return the state that contains all that any of the others contains."""
         ...
 
     def ensure_tables(self, table: PredictionTable, *, key_type: str) -> None:
@@ -182,15 +169,12 @@ class Warehouse(Protocol):
         """
         ...
 
-    def write_scores(
-        self, target: ShardTarget, *, taking_over: str | None = None
-    ) -> AbstractContextManager[ScoreWriter]:
+    def write_scores(self, target: ShardTarget) -> AbstractContextManager[ScoreWriter]:
         """Replace the rows of a shard, in one transaction that ends with the block.
 
         An error in the block leaves the rows that were there before.
 
-        :param taking_over: SQL with the shard's keys, which are taken from the shards that have
-            them.
+        :raises WarehouseError: the batch was published; a published batch never changes.
         :raises DuplicateKey: a key comes twice, or another shard of the batch has it.
         :raises QueryError: the tables do not exist.
         :raises WarehouseUnreachable: no connection, or one that broke.
@@ -207,14 +191,30 @@ class Warehouse(Protocol):
         window_end: datetime,
         rows: int,
         over_others: bool,
+        replaces: Sequence[str] = (),
     ) -> PublishedBatch:
         """Make the view show a batch, all of it at once. A second call changes nothing.
 
+        A reader sees the batch that was shown before, or this one, whole.
+
         :param rows: how many rows the batch's shards have written.
         :param over_others: whether it hides the other batches of its window, or they hide it.
+        :param replaces: batches that are removed in the same transaction.
         :raises WarehouseError: the table holds another number of rows, or rows of another version.
         :raises QueryError: the tables do not exist.
         :raises WarehouseUnreachable: no connection.
+        """
+        ...
+
+    def stored_batches(
+        self, table: PredictionTable, *, batches: Sequence[str] | None = None
+    ) -> tuple[StoredBatch, ...]:
+        """Report what is stored of batches, in the order of their names.
+
+        :param batches: their names; all of the model's when None. One without rows that was not
+            published is left out.
+        :raises QueryError: the tables do not exist.
+        :raises WarehouseUnreachable: no connection, or one that broke.
         """
         ...
 

@@ -76,16 +76,15 @@ class RowStream:
 
 
 @dataclass(frozen=True)
-class KeyCounts:
-    """Rows and keys of a query.
+class Part:
+    """A file with some of a window's rows.
 
-    :param distinct: different keys; rows without a key are not counted here.
-    :param newest: the latest value of the time column, UTC; None without rows or without a column.
+    :ivar sha256: of its bytes, 64 hex characters.
     """
 
+    sha256: str
     rows: int
-    distinct: int
-    newest: datetime | None
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -164,8 +163,6 @@ def _no_values(scores: np.ndarray) -> dict[str, np.ndarray]:  # noqa: ARG001
 class ShardTarget:
     """The rows of predictions that one shard of a batch replaces.
 
-    :ivar shards: into how many the batch is cut; rows of higher ones are of an earlier cut, and are
-        removed.
     :ivar version: the model's version as the rows record it.
     :ivar values: from scores, the values of each of the table's ``columns``, shape (rows,).
     """
@@ -173,7 +170,6 @@ class ShardTarget:
     table: PredictionTable
     batch: str
     shard: int
-    shards: int
     version: int
     values: Callable[[np.ndarray], Mapping[str, np.ndarray]] = _no_values
 
@@ -195,6 +191,22 @@ class PublishedBatch:
     rows: int
     content: str
     published_at: datetime
+
+
+@dataclass(frozen=True)
+class StoredBatch:
+    """A batch as the warehouse holds it now.
+
+    :ivar content: as :attr:`PublishedBatch.content`; computed from the rows.
+    :ivar published: whether it was published.
+    :ivar shown: whether no other batch of its window hides it.
+    """
+
+    batch: str
+    rows: int
+    content: str
+    published: bool
+    shown: bool
 
 
 @dataclass(frozen=True)

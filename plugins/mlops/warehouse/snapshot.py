@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -65,7 +65,7 @@ def write_parquet(
         warehouse.stream(sql, batch_rows=batch_rows) as batches,
     ):
         rows = 0
-        with _writer(unfinished, batches.schema) as writer:
+        with parquet_writer(unfinished, batches.schema) as writer:
             for batch in batches:
                 if on_batch is not None:
                     on_batch(batch)
@@ -83,7 +83,11 @@ def write_parquet(
     )
 
 
-def _writer(file: _Unfinished, schema: pa.Schema) -> pq.ParquetWriter:
+def parquet_writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    """The one way in which rows are written, so that equal rows give equal bytes.
+
+    :param file: anything that Arrow can write to.
+    """
     text = [field.name for field in schema if types.is_string(field.type)]
     return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=text or False)
 

@@ -116,10 +116,33 @@ class Deployed:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """A window that was read and checked.
+
+    :ivar plan: digest of the recorded plan; later steps read all else there.
+    :ivar batch: how the warehouse names the batch.
+    """
+
+    plan: str
+    batch: str
+    rows: int
+    shards: int
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A shard whose predictions are written."""
+
+    batch: str
+    shard: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class Published:
     """A batch that applications can read.
 
-    :ivar batch: this publication of it; published again with other rows, it is another one.
+    :ivar batch: of this reading of its window; read again with other rows, it is another one.
     """
 
     batch: str

@@ -44,7 +44,7 @@ def change_a_byte(file: Path) -> None:
 
 def scored_by(site: Site, model: str, run: str) -> int:
     """The version that a scoring run worked with."""
-    return int(site.client.xcom(TaskRef(f"{model}_score", run, "check_input"))["version"])
+    return int(site.client.xcom(TaskRef(f"{model}_score", run, "publish"))["version"])
 
 
 def test_a_byte_that_changed_after_the_signature_stops_deploy_and_scoring(site: Site) -> None:

@@ -151,6 +151,6 @@ def test_mark_success_on_deploy_deploys_nothing(site: Site) -> None:
     assert site.live("late") == before
     run, state = site.score("late", "2026-03-01")
     assert state == "success"
-    plan = site.client.xcom(TaskRef("late_score", run, "check_input"))
-    assert plan["version"] == before
+    published = site.client.xcom(TaskRef("late_score", run, "publish"))
+    assert published["version"] == before
     assert SEATS["late"] == "owner"

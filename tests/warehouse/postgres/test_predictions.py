@@ -32,7 +32,7 @@ from tests.warehouse.conftest import TABLE, decisions
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-SHARD = ShardTarget(table=TABLE, batch="b1", shard=0, shards=4, version=1, values=decisions(0.5))
+SHARD = ShardTarget(table=TABLE, batch="b1", shard=0, version=1, values=decisions(0.5))
 
 
 def keys(ids, *, at: datetime = START, name: str = "id") -> pa.RecordBatch:
@@ -41,18 +41,18 @@ def keys(ids, *, at: datetime = START, name: str = "id") -> pa.RecordBatch:
                            names=[name, "at"])  # fmt: skip
 
 
-def write(url, ids, scores, *, batch="b1", shard=0, shards=4, version=1, taking_over=None) -> int:
-    target = replace(SHARD, batch=batch, shard=shard, shards=shards, version=version)
-    with replacing_shard(url, target, taking_over=taking_over) as writer:
+def write(url, ids, scores, *, batch="b1", shard=0, version=1) -> int:
+    target = replace(SHARD, batch=batch, shard=shard, version=version)
+    with replacing_shard(url, target) as writer:
         writer.write(keys(ids), np.asarray(scores, np.float64))
     return writer.rows
 
 
-def publish(url, *, batch="b1", rows, day=0, version=1, over_others=True):
+def publish(url, *, batch="b1", rows, day=0, version=1, over_others=True, replaces=()):
     return publish_batch(
         url, TABLE, batch=batch, model_version=version, rows=rows,
         window_start=START + day * DAY, window_end=START + (day + 1) * DAY,
-        over_others=over_others,
+        over_others=over_others, replaces=replaces,
     )  # fmt: skip
 
 
@@ -201,39 +201,6 @@ def test_a_key_that_comes_twice_is_named(predictions_url):
     assert read(predictions_url, "SELECT score FROM ml.delay_predictions") == [(0.5,)]
 
 
-def test_keys_are_taken_from_the_shards_that_have_them(predictions_url):
-    for shard in (0, 1):
-        write(predictions_url, [shard, 2 + shard], [0.1, 0.1], shard=shard)
-    write(predictions_url, [1, 3], [0.7, 0.7], batch="b2", shard=1)
-    taking_over = "SELECT id, '100 %' AS share FROM (VALUES (0), (1)) AS rows (id); -- ours"
-    write(predictions_url, [0, 1], [0.2, 0.2], shard=0, taking_over=taking_over)
-    found = read(
-        predictions_url,
-        "SELECT batch, id, score, shard FROM ml.delay_predictions ORDER BY batch, id",
-    )
-    assert found == [
-        ("b1", 0, 0.2, 0),
-        ("b1", 1, 0.2, 0),
-        ("b1", 3, 0.1, 1),
-        ("b2", 1, 0.7, 1),
-        ("b2", 3, 0.7, 1),
-    ]
-    with pytest.raises(DuplicateKey, match=r"Key \(id, batch\)=\(4, b1\) already exists"):
-        write(predictions_url, [4, 4], [0.2, 0.2], shard=2, taking_over="SELECT 4 AS id")
-    with pytest.raises(WarehouseError, match=r"b1 is not complete.* found 3 rows"):
-        publish(predictions_url, rows=4)
-
-
-def test_shards_of_a_finer_cut_go(predictions_url):
-    for shard in range(4):
-        write(predictions_url, [shard], [0.1], shard=shard)
-    write(predictions_url, [0], [0.2], shard=0, shards=2)
-    assert read(predictions_url, "SELECT id, shard FROM ml.delay_predictions ORDER BY id") == [
-        (0, 0),
-        (1, 1),
-    ]
-
-
 def test_missing_keys_and_times_are_refused(predictions_url):
     with pytest.raises(DataRefused, match=r"column id must have a value.*1 rows without"):
         write(predictions_url, [1, None], [0.1, 0.2])
@@ -314,21 +281,43 @@ def shown_of(url, window: str) -> str:
 def test_the_digest_of_a_batch_is_of_what_its_rows_say(predictions_url):
     write(predictions_url, [1, 2], [0.1, 0.2])
     write(predictions_url, [3], [0.3], shard=1)
-    first = publish(predictions_url, rows=3).content
-    write(predictions_url, [2], [0.2])
-    write(predictions_url, [3, 1], [0.3, 0.1], shard=1)
-    assert publish(predictions_url, rows=3).content == first, "other shards, in another order"
-    write(predictions_url, [2], [0.20000000000000004])
-    assert publish(predictions_url, rows=3).content != first, "one bit of one score"
+    write(predictions_url, [2], [0.2], batch="b2")
+    write(predictions_url, [3, 1], [0.3, 0.1], shard=1, batch="b2")
+    write(predictions_url, [1, 2, 3], [0.1, 0.20000000000000004, 0.3], batch="b3")
+    first, second, third = (
+        publish(predictions_url, batch=batch, rows=3).content for batch in ("b1", "b2", "b3")
+    )
+    assert first == second, "other shards, in another order"
+    assert first != third, "one bit of one score"
 
 
-def test_a_published_batch_stays_whole_while_it_is_scored_again(predictions_url):
+def test_a_published_batch_stays_as_it_is_while_the_next_generation_is_written(predictions_url):
     write(predictions_url, [1, 2], [0.1, 0.2])
     publish(predictions_url, rows=2)
-    with replacing_shard(predictions_url, SHARD) as writer:
-        writer.write(keys([1]), np.array([0.9]))
-        assert shown(predictions_url) == [(1, 0.1, "b1"), (2, 0.2, "b1")]
-    assert shown(predictions_url) == [(1, 0.9, "b1")]
+    with pytest.raises(WarehouseError, match="a batch that was published"):
+        write(predictions_url, [1], [0.9], shard=1)
+    write(predictions_url, [1], [0.9], batch="b1#2")
+    assert shown(predictions_url) == [(1, 0.1, "b1"), (2, 0.2, "b1")]
+    publish(predictions_url, batch="b1#2", rows=1, replaces=["b1", "b1#2"])
+    assert shown(predictions_url) == [(1, 0.9, "b1#2")]
+    assert read(predictions_url, "SELECT batch FROM ml.delay_predictions") == [("b1#2",)]
+
+
+def test_a_publication_waits_for_the_shards_that_are_being_written(predictions_url):
+    write(predictions_url, [1], [0.1])
+    done = []
+
+    def show() -> None:
+        done.append(publish(predictions_url, rows=2))
+
+    with replacing_shard(predictions_url, replace(SHARD, shard=1)) as writer:
+        writer.write(keys([2]), np.array([0.2]))
+        other = threading.Thread(target=show)
+        other.start()
+        other.join(0.5)
+        assert not done
+    other.join(30)
+    assert [batch.rows for batch in done] == [2]
 
 
 def test_one_key_is_looked_up_through_the_index(predictions_url):

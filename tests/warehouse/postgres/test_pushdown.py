@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import numpy as np
 import psycopg
@@ -19,7 +18,7 @@ from mlops.digests import canonical_json
 from mlops.errors import DataRefused, QueryError
 from mlops.warehouse.postgres import pushdown_sql
 from mlops.warehouse.postgres.copy import copying
-from mlops.warehouse.postgres.pushdown import count_keys, profile_rows
+from mlops.warehouse.postgres.pushdown import profile_rows
 from mlops.warehouse.postgres.stream import stream
 from mlops.warehouse.postgres.warehouse import PostgresWarehouse
 from mlops.warehouse.profiles import window_profile
@@ -290,13 +289,14 @@ def test_nothing_is_written_by_profiling(points_url, points):
         )
 
 
-def test_keys_are_counted(points_url, points):
-    fill(points, [(None, None, i % 4 or None, None, None, None) for i in range(10)])
-    query = "SELECT n, timestamptz '2013-01-01 03:00+03' + n * interval '1 day' AS at FROM points"
-    found = count_keys(points_url, query, "n", time="at")
-    assert (found.rows, found.distinct) == (10, 3)
-    assert found.newest == datetime(2013, 1, 4, tzinfo=UTC)
-    assert found.newest.tzinfo is UTC
-    nothing = count_keys(points_url, query + " WHERE false", "n", time="at")
-    assert (nothing.rows, nothing.distinct, nothing.newest) == (0, 0, None)
-    assert count_keys(points_url, query, "n").newest is None
+def test_more_columns_than_one_select_can_return(points_url, points):
+    names = [f"x{i}" for i in range(400)]
+    listed = ", ".join(f"n * {i} + 0.5 AS {name}" for i, name in enumerate(names))
+    query = f"SELECT {listed} FROM generate_series(1, 5) AS n"
+    edges = dict.fromkeys(names, (1.0, 100.0))
+    found = profile_rows(points_url, query.replace("0.5 AS", "0.5::float8 AS"), edges=edges,
+                         categories={})  # fmt: skip
+    assert found.rows == 5
+    assert list(found.numeric) == names
+    assert [found.numeric["x399"].min, found.numeric["x399"].max] == [399.5, 1995.5]
+    assert [sum(profile.bin_counts) for profile in found.numeric.values()] == [5] * 400

@@ -8,7 +8,6 @@ import pytest
 from mlops.core.profiler import Profiler, reference_edges
 from mlops.core.profiles import Profile
 from mlops.errors import DataRefused, QueryError
-from mlops.testing.warehouse.rows import read
 from mlops.testing.warehouse.setting import CARRIERS, ROWS, TYPES, Setting, flights, has
 from mlops.warehouse.port import Capability, Warehouse
 from mlops.warehouse.profiles import window_profile
@@ -52,7 +51,7 @@ def assert_equal(found: Profile, expected: Profile) -> None:
 
 
 class CountConformance(Setting):
-    """``profile_rows``, ``count_keys``, ``read_query`` and ``newest_state``."""
+    """``profile_rows`` and ``read_query``."""
 
     @pytest.mark.parametrize("bins", [1, 2, 10, 101])
     def test_a_profile_equals_the_one_in_memory(
@@ -89,17 +88,6 @@ class CountConformance(Setting):
         with pytest.raises(DataRefused, match="delay"):
             window_profile(warehouse, swapped, reference)
 
-    def test_keys_are_counted(self, warehouse: Warehouse, table: str) -> None:
-        newest = flights()["at"].to_pylist()[-1]
-        found = warehouse.count_keys(f"SELECT * FROM {table}; -- all", "id", time="at")
-        assert (found.rows, found.distinct, found.newest) == (ROWS, ROWS, newest)
-        repeated = warehouse.count_keys(f"SELECT carrier, at FROM {table}", "carrier")
-        assert (repeated.rows, repeated.distinct, repeated.newest) == (ROWS, 7, None)
-        none = warehouse.count_keys(f"SELECT * FROM {table} WHERE id < 0", "id", time="at")
-        assert (none.rows, none.distinct, none.newest) == (0, 0, None)
-        with pytest.raises(QueryError, match="nowhere"):
-            warehouse.count_keys(f"SELECT id FROM {table}", "nowhere")
-
     def test_a_query_names_its_tables_and_columns(self, warehouse: Warehouse, table: str) -> None:
         sql = (
             f"WITH early AS (SELECT id, delay AS d FROM {table} WHERE at < NULL) "
@@ -125,17 +113,3 @@ class CountConformance(Setting):
     ) -> None:
         with pytest.raises(QueryError, match="nowhere"):
             warehouse.read_query(f"SELECT nowhere FROM {table}")
-
-    def test_the_newest_state_has_seen_the_other_ones(
-        self, warehouse: Warehouse, table: str
-    ) -> None:
-        states = []
-        for number in range(3):
-            with warehouse.stream(f"SELECT id FROM {table} LIMIT 1") as batches:
-                states.append(batches.state)
-                list(batches)
-            self.add_rows(warehouse, table, flights([ROWS + number]))
-        assert len({state.snapshot for state in states}) == 3
-        for order in (states, states[::-1], [states[2], states[0], states[1]]):
-            assert warehouse.newest_state(order) == states[2]
-        assert read(warehouse, f"SELECT id FROM {table}").num_rows == ROWS + 3

@@ -13,7 +13,7 @@ from mlops.warehouse.port import Capability, Warehouse
 from mlops.warehouse.records import PredictionTable, ShardTarget
 
 TABLE = PredictionTable(schema="ml", model="late", key="id")
-TARGET = ShardTarget(TABLE, "late/1", shard=0, shards=1, version=1)
+TARGET = ShardTarget(TABLE, "late/1", shard=0, version=1)
 
 VERBS: dict[str, tuple[Capability, Callable[[Warehouse], object]]] = {
     "ensure_tables": (
@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[Capability, Callable[[Warehouse], object]]] = {
             over_others=True,
         ),
     ),
+    "stored_batches": (Capability.PREDICTIONS, lambda it: it.stored_batches(TABLE)),
     "scores_query": (Capability.PREDICTIONS, lambda it: it.scores_query(TABLE, "late/1")),
     "scores_with_labels": (
         Capability.OUTCOMES,

@@ -31,7 +31,7 @@ class OutcomeConformance(PredictionConformance):
     def scored(self, warehouse: Warehouse, target: ShardTarget) -> ShardTarget:
         """A batch in which row n of :func:`flights` has the score n / 1,000."""
         write(warehouse, target, {n: n / ROWS for n in range(ROWS)})
-        write(warehouse, replace(target, batch="other", shards=1), {1: 0.9})
+        write(warehouse, replace(target, batch="other"), {1: 0.9})
         return target
 
     def test_it_declares_that_it_joins_outcomes(self, warehouse: Warehouse) -> None:

@@ -64,15 +64,9 @@ def _other_grades(scores: np.ndarray) -> dict[str, np.ndarray]:
     return {**values(scores), "grade": np.full(len(scores), "other")}
 
 
-def write(
-    warehouse: Warehouse,
-    target: ShardTarget,
-    scores: dict[int, float],
-    *,
-    taking_over: str | None = None,
-) -> None:
+def write(warehouse: Warehouse, target: ShardTarget, scores: dict[int, float]) -> None:
     """Write one shard."""
-    with warehouse.write_scores(target, taking_over=taking_over) as writer:
+    with warehouse.write_scores(target) as writer:
         writer.write(keys(list(scores)), np.array(list(scores.values()), np.float64))
     assert writer.rows == len(scores)
 
@@ -84,6 +78,7 @@ def publish(
     *,
     day: int = 0,
     over_others: bool = True,
+    replaces: Sequence[str] = (),
 ) -> PublishedBatch:
     """Publish a target's batch for one day."""
     return warehouse.publish_batch(
@@ -94,6 +89,7 @@ def publish(
         window_end=START + (day + 1) * DAY,
         rows=rows,
         over_others=over_others,
+        replaces=replaces,
     )
 
 
@@ -110,12 +106,11 @@ class PredictionConformance(Setting):
 
     @pytest.fixture
     def target(self, warehouse: Warehouse, name: str) -> ShardTarget:
-        """Shard 0 of 2 of a batch, in tables that exist."""
+        """The first shard of a batch, in tables that exist."""
         found = ShardTarget(
             table=PredictionTable(schema=SCHEMA, model=name, key="id", columns=COLUMNS),
             batch=f"{name}/2026-01-01/v7",
             shard=0,
-            shards=2,
             version=7,
             values=values,
         )
@@ -171,14 +166,47 @@ class PredictionConformance(Setting):
         publish(warehouse, target, 2)
         assert [row[:2] for row in shown(warehouse, target)] == [(2, 0.9), (3, 0.3)]
 
-    def test_shards_of_a_finer_cut_are_removed(
+    def test_a_published_batch_is_never_written_again(
         self, warehouse: Warehouse, target: ShardTarget
     ) -> None:
-        for shard in range(4):
-            write(warehouse, replace(target, shard=shard, shards=4), {shard: 0.1})
-        write(warehouse, target, {0: 0.2})
+        write(warehouse, target, {1: 0.1})
+        publish(warehouse, target, 1)
+        for shard in (0, 1):
+            with pytest.raises(WarehouseError, match="published"):
+                write(warehouse, replace(target, shard=shard), {1: 0.2})
+        assert [row[:2] for row in shown(warehouse, target)] == [(1, 0.1)]
+
+    def test_a_later_generation_takes_the_place_of_the_one_before(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        later = replace(target, batch=f"{target.batch}#2")
+        write(warehouse, target, {1: 0.1, 2: 0.2})
         publish(warehouse, target, 2)
-        assert [row[:2] for row in shown(warehouse, target)] == [(0, 0.2), (1, 0.1)]
+        write(warehouse, later, {2: 0.3})
+        assert [row[:2] for row in shown(warehouse, target)] == [(1, 0.1), (2, 0.2)]
+        for _ in range(2):
+            publish(warehouse, later, 1, replaces=[target.batch])
+            assert shown(warehouse, target) == [(2, 0.3, later.batch)]
+        (stored,) = warehouse.stored_batches(target.table)
+        assert (stored.batch, stored.rows, stored.shown) == (later.batch, 1, True)
+
+    def test_what_is_stored_of_batches_is_reported(
+        self, warehouse: Warehouse, target: ShardTarget
+    ) -> None:
+        rival = replace(target, batch=f"{target.batch}/v8", version=8)
+        write(warehouse, target, {1: 0.1, 2: 0.2})
+        (aside,) = warehouse.stored_batches(target.table)
+        assert (aside.batch, aside.rows) == (target.batch, 2)
+        assert not (aside.published or aside.shown)
+        published = publish(warehouse, target, 2)
+        write(warehouse, rival, {3: 0.3})
+        publish(warehouse, rival, 1)
+        first, second = warehouse.stored_batches(target.table)
+        assert (first.batch, first.content) == (target.batch, published.content)
+        assert first.published and not first.shown
+        assert (second.batch, second.published, second.shown) == (rival.batch, True, True)
+        assert warehouse.stored_batches(target.table, batches=[rival.batch]) == (second,)
+        assert warehouse.stored_batches(target.table, batches=["another"]) == ()
 
     def test_an_error_leaves_the_rows_that_were_there(
         self, warehouse: Warehouse, target: ShardTarget
@@ -192,17 +220,13 @@ class PredictionConformance(Setting):
         publish(warehouse, target, 1)
         assert [row[:2] for row in shown(warehouse, target)] == [(1, 0.1)]
 
-    def test_a_key_belongs_to_one_shard_unless_it_is_taken_over(
-        self, warehouse: Warehouse, target: ShardTarget
-    ) -> None:
+    def test_a_key_belongs_to_one_shard(self, warehouse: Warehouse, target: ShardTarget) -> None:
         write(warehouse, target, {1: 0.1, 2: 0.2})
         other = replace(target, shard=1)
         with pytest.raises(DuplicateKey):
             write(warehouse, other, {2: 0.9, 3: 0.3})
         publish(warehouse, target, 2)
-        write(warehouse, other, {2: 0.9, 3: 0.3}, taking_over="SELECT 2 AS id, '9 %' AS share; --")
-        publish(warehouse, target, 3)
-        assert [row[1] for row in shown(warehouse, target)] == [0.1, 0.9, 0.3]
+        assert [row[1] for row in shown(warehouse, target)] == [0.1, 0.2]
 
     def test_only_a_complete_batch_is_published(
         self, warehouse: Warehouse, target: ShardTarget
@@ -217,16 +241,23 @@ class PredictionConformance(Setting):
         self, warehouse: Warehouse, target: ShardTarget
     ) -> None:
         other = replace(target, shard=1)
-        write(warehouse, target, {1: 0.1, 2: 0.2})
-        write(warehouse, other, {3: 0.3})
-        first = publish(warehouse, target, 3).content
-        write(warehouse, target, {2: 0.2})
-        write(warehouse, other, {3: 0.3, 1: 0.1})
-        assert publish(warehouse, target, 3).content == first, "other shards, in another order"
-        write(warehouse, target, {2: 0.20000000000000004})
-        assert publish(warehouse, target, 3).content != first, "one bit of one score"
-        write(warehouse, replace(target, values=_other_grades), {2: 0.2})
-        assert publish(warehouse, target, 3).content != first, "another value of one column"
+        found = []
+        for left, right in (
+            ({1: 0.1, 2: 0.2}, {3: 0.3}),
+            ({2: 0.2}, {3: 0.3, 1: 0.1}),
+            ({2: 0.20000000000000004}, {3: 0.3, 1: 0.1}),
+        ):
+            for one in (target, other):
+                write(warehouse, one, {})
+            write(warehouse, target, left)
+            write(warehouse, other, right)
+            found += [batch.content for batch in warehouse.stored_batches(target.table)]
+        assert found[0] == found[1], "other shards, in another order"
+        assert found[0] != found[2], "one bit of one score"
+        write(warehouse, replace(target, values=_other_grades), {2: 0.20000000000000004})
+        (last,) = warehouse.stored_batches(target.table)
+        assert last.content != found[2], "another value of one column"
+        assert publish(warehouse, target, 3).content == last.content
 
     def test_the_latest_window_and_the_last_choice_are_shown(
         self, warehouse: Warehouse, target: ShardTarget
@@ -278,7 +309,7 @@ class PredictionConformance(Setting):
         self, warehouse: Warehouse, target: ShardTarget
     ) -> None:
         table = replace(target.table, model=f"{target.table.model}_alone", columns=())
-        alone = ShardTarget(table, target.batch, shard=0, shards=2, version=7)
+        alone = ShardTarget(table, target.batch, shard=0, version=7)
         warehouse.ensure_tables(table, key_type="bigint")
         write(warehouse, alone, {1: 0.25})
         publish(warehouse, alone, 1)
@@ -300,6 +331,7 @@ class PredictionConformance(Setting):
             lambda: unreachable.ensure_tables(target.table, key_type="bigint"),
             lambda: write(unreachable, target, {1: 0.1}),
             lambda: publish(unreachable, target, 1),
+            lambda: unreachable.stored_batches(target.table),
         ):
             with pytest.raises(WarehouseUnreachable):
                 verb()

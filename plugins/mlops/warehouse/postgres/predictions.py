@@ -5,17 +5,16 @@ For a model ``m`` whose rows are known by ``k``, in the output schema:
 ``m_predictions``
     one row for each ``k`` and batch: ``k``, ``event_time``, ``score``, ``decision``,
     ``model_version``, ``batch``, ``shard``. A shard of a batch is replaced in one transaction, so
-    scoring it again leaves the same rows, never twice and never half. The time of writing is not
+    writing it again leaves the same rows, never twice and never half. The time of writing is not
     kept here: it is a fact of the batch.
 ``m_batches``
     one row for each batch that was published: its version, window, rows and ``published_at``.
 ``m``
     the view: for each ``k`` the newest published prediction, with its window. The batch whose
     window ends last is the newest; among batches of one window, only the one published last is
-    seen, also where another one has more keys. A batch may be published again over another one of
-    its window, so that a rollback that scores the window again is seen. Rows of a batch show when
-    it is published, all at once; a batch that is scored again after that changes shard by shard,
-    each at once.
+    seen, also where another one has more keys. Rows of a batch show when it is published, all at
+    once, and never change afterwards: a window that is read again is written under another batch,
+    which its publication puts in the place of the one before, in one transaction.
 
 A look-up by ``k`` goes through the primary key, however many batches there are. Applications need
 ``USAGE`` on the schema and ``SELECT`` on the view only: a view reads with its owner's rights. The
@@ -24,6 +23,7 @@ role that scores needs ``CREATE`` on the schema for its first run, and owns what
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,13 +95,14 @@ _HIDDEN = """\
             AND other.publication > b.publication
     )"""
 
-# Of a batch's rows: how many, how many of them of another version, and a digest of what they say
-# that depends neither on their order nor on how they were cut into shards.
+# A digest of what rows contain that depends neither on their order nor on their shards.
+_CONTENT = "coalesce(sum(hash_record_extended(ROW({key}, event_time, score{columns}), 0)), 0)::text"
+# Of a batch's rows: how many, how many of them of another version, and their digest.
 _COUNTED = """\
 SELECT
     count(*),
     count(*) FILTER (WHERE model_version <> %s),
-    coalesce(sum(hash_record_extended(ROW({key}, event_time, score{columns}), 0)), 0)::text
+    {content}
 FROM {predictions}
 WHERE batch = %s"""
 
@@ -195,11 +196,13 @@ def publish_batch(
     window_end: datetime,
     rows: int,
     over_others: bool,
+    replaces: Sequence[str] = (),
 ) -> PublishedBatch:
     """Make the view show a batch, all of it at once. A second call changes nothing.
 
     :param rows: how many rows the batch's shards have written.
     :param over_others: whether it hides the other batches of its window, or they hide it.
+    :param replaces: batches that are removed in the same transaction.
     :raises WarehouseError: the table holds another number of rows, or rows of another version.
     :raises QueryError: the tables do not exist.
     :raises WarehouseUnreachable: no connection.
@@ -210,6 +213,7 @@ def publish_batch(
         translated(f"batch {batch} cannot be published"),
         connection.transaction(),
     ):
+        advisory_lock(connection, batch_lock(batch))  # no shard of it is being written
         advisory_lock(connection, names.lock)  # one at a time for each model
         content = _content(connection, names, table, batch=batch, version=model_version, rows=rows)
         hidden = sql.SQL(_HIDDEN).format(batches=names.batches)
@@ -225,7 +229,23 @@ def publish_batch(
                 "over_others": over_others,
             },
         )
+        for place in (names.batches, names.predictions):
+            remove = sql.SQL("DELETE FROM {} WHERE batch = ANY(%s)").format(place)
+            connection.execute(remove, [[name for name in replaces if name != batch]])
     return PublishedBatch(batch, rows, content, published_at)
+
+
+def batch_lock(batch: str) -> str:
+    """The lock that shards of a batch share and that its publication takes alone."""
+    return f"mlops.batch.{batch}"
+
+
+def content_sql(table: PredictionTable) -> sql.Composed:
+    """The digest of rows of predictions, as an aggregate."""
+    columns = [sql.SQL(", {}").format(sql.Identifier(c.name)) for c in table.columns]
+    return sql.SQL(_CONTENT).format(
+        key=sql.Identifier(table.key), columns=sql.SQL("").join(columns)
+    )
 
 
 def scores_query(table: PredictionTable, batch: str) -> str:
@@ -309,12 +329,7 @@ def _content(
     rows: int,
 ) -> str:
     """The digest of a batch's rows, which are all there."""
-    columns = [sql.SQL(", {}").format(sql.Identifier(c.name)) for c in table.columns]
-    query = sql.SQL(_COUNTED).format(
-        key=sql.Identifier(table.key),
-        columns=sql.SQL("").join(columns),
-        predictions=names.predictions,
-    )
+    query = sql.SQL(_COUNTED).format(content=content_sql(table), predictions=names.predictions)
     found, of_others, content = connection.execute(query, [version, batch]).fetchone() or (0, 0, "")
     if found != rows or of_others:
         raise WarehouseError(

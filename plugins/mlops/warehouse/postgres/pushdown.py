@@ -1,4 +1,4 @@
-"""The profile of a window made inside Postgres: one SELECT, and a few kilobytes come back.
+"""The profile of a window made inside Postgres: few SELECTs, and a few kilobytes come back.
 
 On the same rows it equals what :class:`mlops.core.profiler.Profiler` makes in memory: the same
 counts, the same smallest and largest values, and sums to eight digits.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC
 from typing import Any
 
 from psycopg import errors
@@ -19,9 +18,10 @@ from mlops.errors import QueryError
 from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.pushdown_sql import MOST_ROWS, NumericColumn, TextColumn
 from mlops.warehouse.postgres.session import Connection, read_only_transaction
-from mlops.warehouse.records import KeyCounts
 
 WORKERS = 2
+# A SELECT of Postgres returns at most 1,664 columns.
+MOST_CELLS = 1_600
 
 
 def profile_rows(
@@ -61,23 +61,6 @@ def profile_rows(
         numeric={column.name: numbers[column.name] for column in numeric},
         categories=named,
     )
-
-
-def count_keys(url: str, sql: str, key: str, *, time: str | None = None) -> KeyCounts:
-    """Count a query's rows and its different keys, inside the database.
-
-    :param time: name of a column of times, of which the latest is wanted.
-    :raises QueryError: SQL that does not run, or lacks a column.
-    :raises WarehouseUnreachable: no connection, or one that broke.
-    """
-    newest = f"max({POSTGRES.quoted(time)})::timestamptz" if time else "NULL::timestamptz"
-    query = (
-        f"SELECT count(*), count(DISTINCT {POSTGRES.quoted(key)}), {newest}\n"
-        f"FROM (\n{POSTGRES.statement(sql)}\n) AS window_rows"
-    )
-    with read_only_transaction(url, what="the keys cannot be counted") as connection:
-        rows, distinct, found = connection.execute(query.encode()).fetchone() or (0, 0, None)
-    return KeyCounts(rows, distinct, found.astimezone(UTC) if found else None)
 
 
 def _types(connection: Connection, query: str) -> dict[str, str]:
@@ -138,13 +121,17 @@ def _select(
     numeric: Sequence[NumericColumn],
     text: Sequence[TextColumn],
 ) -> tuple[Any, ...]:
-    cells = ["count(*)"]
     columns: list[NumericColumn | TextColumn] = [*numeric, *text]
-    for column in columns:
-        cells += column.expressions
-    select = f"SELECT {', '.join(cells)}\nFROM (\n{query}\n) AS window_rows"
-    # Binary: a float comes back as it is.
-    return connection.execute(select.encode(), binary=True).fetchone() or (0,)
+    cells = [cell for column in columns for cell in column.expressions]
+    rows, found = 0, []
+    # Each statement sees the same state of the data.
+    for start in range(0, len(cells) or 1, MOST_CELLS):
+        listed = ", ".join(["count(*)", *cells[start : start + MOST_CELLS]])
+        select = f"SELECT {listed}\nFROM (\n{query}\n) AS window_rows"
+        # Binary: a float comes back as it is.
+        rows, *values = connection.execute(select.encode(), binary=True).fetchone() or (0,)
+        found += values
+    return rows, *found
 
 
 def _groups(

@@ -62,9 +62,13 @@ def connected(url: str) -> Iterator[Connection]:
         connection.close()
 
 
-def advisory_lock(connection: Connection, name: str) -> None:
-    """Wait for every other transaction that took this name; the next one waits for this."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+def advisory_lock(connection: Connection, name: str, *, shared: bool = False) -> None:
+    """Wait for every other transaction that took this name; the next one waits for this.
+
+    :param shared: whether others that share the name need not wait.
+    """
+    lock = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    connection.execute(f"SELECT {lock}(hashtextextended(%s, 0))", [name])
 
 
 @contextmanager

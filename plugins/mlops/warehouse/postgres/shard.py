@@ -12,29 +12,14 @@ from numpy.typing import NDArray
 from psycopg import sql
 from pyarrow import types
 
-from mlops.errors import DataRefused
+from mlops.errors import DataRefused, WarehouseError
 from mlops.warehouse.postgres.copy import Copy, copying, fixed_text
-from mlops.warehouse.postgres.dialect import POSTGRES
-from mlops.warehouse.postgres.predictions import Names, columns_of
-from mlops.warehouse.postgres.session import (
-    READ_SETTINGS,
-    Connection,
-    advisory_lock,
-    connected,
-    translated,
-)
+from mlops.warehouse.postgres.predictions import Names, batch_lock, columns_of
+from mlops.warehouse.postgres.session import Connection, advisory_lock, connected, translated
 from mlops.warehouse.records import ShardTarget
 
-# Whether an earlier cut had shards beyond the last one.
-_BEYOND = "SELECT EXISTS (SELECT FROM {predictions} WHERE batch = %s AND shard >= %s)"
-# Rows of a shard, and of those that an earlier cut had beyond the last one.
-_DELETE = "DELETE FROM {predictions} WHERE batch = %s AND (shard = %s OR shard >= %s)"
-_DELETE_TAKEN = """\
-DELETE FROM {predictions} AS p
-USING (
-{rows}
-) AS own
-WHERE p.batch = {batch} AND p.{key} = own.{key}"""
+_DELETE = "DELETE FROM {predictions} WHERE batch = %s AND shard = %s"
+_PUBLISHED = "SELECT EXISTS (SELECT FROM {batches} WHERE batch = %s)"
 
 
 class ShardWriter:
@@ -80,14 +65,12 @@ class ShardWriter:
 
 
 @contextmanager
-def replacing_shard(
-    url: str, target: ShardTarget, *, taking_over: str | None = None
-) -> Iterator[ShardWriter]:
+def replacing_shard(url: str, target: ShardTarget) -> Iterator[ShardWriter]:
     """Replace the rows of a shard, in one transaction that ends with the block.
 
     An error in the block leaves the rows that were there before.
 
-    :param taking_over: SQL with the shard's keys, which are taken from the shards that have them.
+    :raises WarehouseError: the batch was published; a published batch never changes.
     :raises DuplicateKey: a key comes twice, or another shard of the batch has it.
     :raises QueryError: the tables do not exist.
     :raises WarehouseUnreachable: no connection, or one that broke.
@@ -99,41 +82,30 @@ def replacing_shard(
         translated(f"{target.name} cannot be written"),
         connection.transaction(),
     ):
+        # The publication of the batch waits for the shards that are being written.
+        advisory_lock(connection, batch_lock(target.batch), shared=True)
         # Two tries of one shard go one after the other: neither sees rows that the other has not
         # committed, so both would write the same keys.
         advisory_lock(connection, f"mlops.shard.{target.batch}.{target.shard}")
-        if taking_over is not None or _was_cut_finer(connection, names, target):
-            # The batch is cut anew: its shards delete and take the same rows, and would wait for
-            # one another's. So they go one after the other, from their first row on.
-            advisory_lock(connection, f"mlops.batch.{target.batch}")
+        _refuse_published(connection, names, target)
         connection.execute(
-            sql.SQL(_DELETE).format(predictions=names.predictions),
-            [target.batch, target.shard, target.shards],
+            sql.SQL(_DELETE).format(predictions=names.predictions), [target.batch, target.shard]
         )
-        if taking_over is not None:
-            _take_over(connection, names, target, taking_over)
         with copying(connection, names.predictions, columns) as copy:
             yield ShardWriter(copy, target)
 
 
-def _was_cut_finer(connection: Connection, names: Names, target: ShardTarget) -> bool:
-    """Whether an earlier cut of the batch left rows beyond the last shard of this one."""
+def _refuse_published(connection: Connection, names: Names, target: ShardTarget) -> None:
     found = connection.execute(
-        sql.SQL(_BEYOND).format(predictions=names.predictions), [target.batch, target.shards]
+        sql.SQL(_PUBLISHED).format(batches=names.batches), [target.batch]
     ).fetchone()
-    return bool(found and found[0])
-
-
-def _take_over(connection: Connection, names: Names, target: ShardTarget, keys: str) -> None:
-    """Delete the shard's keys from the shards that have them."""
-    connection.execute(READ_SETTINGS)
-    taken = sql.SQL(_DELETE_TAKEN).format(
-        predictions=names.predictions,
-        rows=sql.SQL(POSTGRES.statement(keys)),
-        key=sql.Identifier(target.table.key),
-        batch=target.batch,
-    )
-    connection.execute(taken)  # without parameters, as its SQL may have percent signs
+    if found and found[0]:
+        raise WarehouseError(
+            f"{target.name} cannot be written",
+            found="a batch that was published",
+            expected="one that was not: a published batch never changes under its readers",
+            action="clear the task 'check_input', which reads the window again",
+        )
 
 
 def _key_values(keys: pa.RecordBatch) -> NDArray[Any]:

@@ -6,7 +6,7 @@ writing, and neither the one for reading nor Arrow.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,14 +18,13 @@ from mlops.warehouse.records import (
     BATCH_ROWS,
     Address,
     Column,
-    DatabaseState,
-    KeyCounts,
     PredictionTable,
     PublishedBatch,
     QueryReading,
     RowStream,
     ScoresWithLabels,
     ShardTarget,
+    StoredBatch,
 )
 
 if TYPE_CHECKING:
@@ -102,23 +101,11 @@ class PostgresWarehouse:
 
         return profile_rows(self.url, sql, edges=edges, categories=categories)
 
-    def count_keys(self, sql: str, key: str, *, time: str | None = None) -> KeyCounts:
-        """See :meth:`mlops.warehouse.port.Warehouse.count_keys`."""
-        from mlops.warehouse.postgres.pushdown import count_keys
-
-        return count_keys(self.url, sql, key, time=time)
-
     def read_query(self, sql: str) -> QueryReading:
         """See :meth:`mlops.warehouse.port.Warehouse.read_query`."""
         from mlops.warehouse.postgres.catalog import read_query
 
         return read_query(self.url, sql)
-
-    def newest_state(self, states: Iterable[DatabaseState]) -> DatabaseState:
-        """See :meth:`mlops.warehouse.port.Warehouse.newest_state`."""
-        from mlops.warehouse.postgres.state import newest_state
-
-        return newest_state(states)
 
     def ensure_tables(self, table: PredictionTable, *, key_type: str) -> None:
         """See :meth:`mlops.warehouse.port.Warehouse.ensure_tables`."""
@@ -126,13 +113,11 @@ class PostgresWarehouse:
 
         ensure_tables(self.url, table, key_type=key_type)
 
-    def write_scores(
-        self, target: ShardTarget, *, taking_over: str | None = None
-    ) -> AbstractContextManager[ScoreWriter]:
+    def write_scores(self, target: ShardTarget) -> AbstractContextManager[ScoreWriter]:
         """See :meth:`mlops.warehouse.port.Warehouse.write_scores`."""
         from mlops.warehouse.postgres.shard import replacing_shard
 
-        return replacing_shard(self.url, target, taking_over=taking_over)
+        return replacing_shard(self.url, target)
 
     def publish_batch(
         self,
@@ -144,6 +129,7 @@ class PostgresWarehouse:
         window_end: datetime,
         rows: int,
         over_others: bool,
+        replaces: Sequence[str] = (),
     ) -> PublishedBatch:
         """See :meth:`mlops.warehouse.port.Warehouse.publish_batch`."""
         from mlops.warehouse.postgres.predictions import publish_batch
@@ -157,7 +143,16 @@ class PostgresWarehouse:
             window_end=window_end,
             rows=rows,
             over_others=over_others,
+            replaces=replaces,
         )
+
+    def stored_batches(
+        self, table: PredictionTable, *, batches: Sequence[str] | None = None
+    ) -> tuple[StoredBatch, ...]:
+        """See :meth:`mlops.warehouse.port.Warehouse.stored_batches`."""
+        from mlops.warehouse.postgres.stored import stored_batches
+
+        return stored_batches(self.url, table, batches=batches)
 
     def scores_query(self, table: PredictionTable, batch: str) -> str:
         """See :meth:`mlops.warehouse.port.Warehouse.scores_query`."""
