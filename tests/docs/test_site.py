@@ -38,7 +38,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 def test_the_menu_or_its_folder_s_list_names_every_page() -> None:
     docs = PROJECT / "docs"
     menu = (PROJECT / "mkdocs.yml").read_text()
-    named = {docs / name for name in re.findall(r"- ([\w/-]+\.md)$", menu, re.M)}
+    named = {docs / name for name in re.findall(r"- (?:\w+: )?([\w/-]+\.md)$", menu, re.M)}
     for folder in ("decisions", "extend"):
         listed = re.findall(r"\]\(([\w-]+\.md)", (docs / folder / "README.md").read_text())
         named |= {docs / folder / name for name in listed}

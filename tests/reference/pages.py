@@ -38,11 +38,11 @@ _SETTING = re.compile(r"``\[mlops\] (\w+)``: (.*?)\.? Default: (.*?)\.(?: (.*))?
 def spec_page() -> str:
     """The keys of a spec."""
     metrics = ", ".join(f"`{metric.name}`" for metric in BINARY.metrics)
-    return f"""{NOTE}# Spec: `include/models/<model>.yml`
+    return f"""{NOTE}# Spec
 
-One file for each model, `.yml` or `.yaml`; of one name there may be one file only. Unknown keys and
-wrong types are refused with file and line. SQL files are below `include/sql/<model>/` and use the
-parameters `:window_start`, `:window_end` and `:as_of`. For editors there is a
+`include/models/<model>.yml`, or `.yaml`: one file for each model, and one file only. Unknown keys
+and wrong types are refused with file and line. SQL files are below `include/sql/<model>/` and use
+the parameters `:window_start`, `:window_end` and `:as_of`. For editors there is a
 [JSON Schema](../schema/README.md).
 
 Metrics of the target `binary`: {metrics}.
@@ -52,23 +52,24 @@ Metrics of the target `binary`: {metrics}.
 
 def policy_page() -> str:
     """The keys of a policy."""
-    return f"""{NOTE}# Policy: `include/policies/<policy>.yml`
+    return f"""{NOTE}# Policy
 
-A file in `include/policies/` for each policy. Keys that had another name before are still read
-under it: `people` is now `required`, `signs` is `attests`, `answer_days` is
-`respond_within_days`. A file that uses an earlier name gives one warning, and has the same digest
-in both spellings.
+`include/policies/<policy>.yml`: who signs what. Keys that had another name before are still read
+under it: `people` is now `required`, `signs` is `attests`, `answer_days` is `respond_within_days`.
+A file that uses an earlier name gives one warning, and has the same digest in both spellings.
 
 {key_sections("policy")}"""
 
 
 def settings_page() -> str:
     """The options of section ``[mlops]``, and the connections."""
-    options = table(("option", "environment variable", "default", "what it is"), setting_rows())
+    options = table(("option", "default", "what it is"), setting_rows())
     connections = table(("connection", "role", "what it needs"), CONNECTIONS)
     return f"""{NOTE}# Settings and connections
 
 ## Section `[mlops]` of Airflow's configuration
+
+Each option may be given by an environment variable instead, as `AIRFLOW__MLOPS__ARTIFACT_ROOT`.
 
 {options}
 ## Connections
@@ -76,8 +77,8 @@ def settings_page() -> str:
 {connections}"""
 
 
-def setting_rows() -> list[tuple[str, str, str, str]]:
-    """Option, environment variable, default and meaning of each setting, from its docstring."""
+def setting_rows() -> list[tuple[str, str, str]]:
+    """Option, default and meaning of each setting, from its docstring."""
     rows = []
     for node in ast.parse((PROJECT / "plugins/mlops/settings.py").read_text()).body:
         if isinstance(node, ast.FunctionDef):
@@ -86,8 +87,7 @@ def setting_rows() -> list[tuple[str, str, str, str]]:
             assert found, f"{node.name}: {text}"
             assert found[1] == node.name
             what = sentence(f"{found[2]}. {found[4] or ''}")
-            variable = f"`AIRFLOW__MLOPS__{node.name.upper()}`"
-            rows.append((f"`{node.name}`", variable, markdown(found[3]), markdown(what)))
+            rows.append((f"`{node.name}`", markdown(found[3]), markdown(what)))
     return rows
 
 
