@@ -25,6 +25,7 @@ help:
 	@echo "make test-all the same, with both of Airflow's auth managers, the quick tests also in a shuffled order"
 	@echo "make bench    measure data movement, artifacts and DAG parsing against peers and limits"
 	@echo "make check    read all specs, policies and SQL"
+	@echo "make reference write the pages and the schemas that are made from the code"
 
 $(STAMP): requirements.txt requirements-dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) found. Install Python 3.11 or newer, or name one: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
