@@ -7,8 +7,10 @@ import pytest
 
 from mlops.store.migrate import upgrade
 from mlops.warehouse.postgres.predictions import ensure_tables
-from mlops.warehouse.records import PredictionTable
+from mlops.warehouse.records import Column, PredictionTable
 from tests.docs.blocks import Block, blocks
+
+FLIGHTS = PredictionTable("ml", "flight_delay", "flight_id", (Column("decision", "boolean"),))
 
 # What the guide takes to be there before its first command.
 BEFORE = """
@@ -33,9 +35,7 @@ def test_sql_runs(block: Block, database: str) -> None:
         with psycopg.connect(database) as connection:
             connection.execute(LEFT.encode())
     if "ml.flight_delay" in block.text:
-        ensure_tables(
-            database, PredictionTable("ml", "flight_delay", "flight_id"), key_type="bigint"
-        )
+        ensure_tables(database, FLIGHTS, key_type="bigint")
     shown = block.text.replace("DATABASE warehouse", f"DATABASE {name}")
     shown = shown.replace("mlops_tasks", "docs_tasks")  # other tests have a role of that name
     with psycopg.connect(database) as connection:

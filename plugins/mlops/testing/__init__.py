@@ -21,5 +21,6 @@ pytest.register_assert_rewrite(
     "mlops.testing.criterion",
     "mlops.testing.drift_statistic",
     "mlops.testing.model_format",
+    "mlops.testing.target",
     "mlops.testing.warehouse",
 )
