@@ -220,6 +220,22 @@ def test_parallel_workers_and_one_process_find_the_same(points_url, points):
     assert len(texts) == 1
 
 
+@pytest.mark.parametrize("step", [1e-9, 1e-3, 0.0])
+def test_sums_of_values_that_hardly_differ_keep_their_digits(points_url, points, step):
+    """The database adds about zero here, and once more about the centre where that cancels."""
+    values = [0.7 + step * number for number in range(-20, 60)]
+    fill(points, [(value, value, None, None, None, None) for value in values])
+    edges = {"x": (-1.0, 0.7, 1.0)}
+    found = profile_rows(points_url, "SELECT x FROM points", edges=edges, categories={})
+    expected = in_memory(points_url, "SELECT x FROM points", edges, {})
+    assert found.agrees_with(expected)
+    if step:
+        assert found.numeric["x"].std == pytest.approx(expected.numeric["x"].std, rel=1e-6)
+        assert found.numeric["x"].offset_squares == pytest.approx(
+            sum((value - 0.7) ** 2 for value in values), rel=1e-6
+        )
+
+
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -7,7 +7,7 @@ counts, the same smallest and largest values, and sums to eight digits.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,8 +34,9 @@ def profile_rows(
 ) -> Profile:
     """Profile a query's rows inside the database, in one pass over them.
 
-    A second pass is made for columns of more than 24 categories, for columns that hold NaN, and
-    when a sum leaves the range of float8; all see the same state of the data.
+    A second pass is made for columns of more than 24 categories, for columns that hold NaN or
+    values that hardly differ, and when a sum leaves the range of float8; all see the same state
+    of the data.
 
     :param edges: for each numeric column its ascending edges.
     :param categories: for each text column its known categories.
@@ -52,9 +53,8 @@ def profile_rows(
         numeric = [NumericColumn(n, types[n], tuple(map(float, e))) for n, e in edges.items()]
         text = [TextColumn(n, types[n], tuple(known)) for n, known in categories.items()]
         rows, numbers, named = _measure(connection, query, numeric, text)
-        with_nan = [column for column in numeric if _holds_nan(numbers[column.name])]
-        if with_nan:
-            careful = [replace(column, has_nan=True) for column in with_nan]
+        careful = [*_careful(numeric, numbers)]
+        if careful:
             numbers |= _measure(connection, query, careful, [])[1]
     return Profile(
         rows=rows,
@@ -156,6 +156,18 @@ def _groups(
             if category is not None:
                 counts[column.name][category] = rows
     return counts
+
+
+def _careful(
+    columns: Sequence[NumericColumn], profiles: Mapping[str, NumericProfile]
+) -> Iterator[NumericColumn]:
+    """The columns that the first pass could not measure, as the second one must."""
+    for column in columns:
+        profile = profiles[column.name]
+        if _holds_nan(profile):
+            yield replace(column, has_nan=True, centred=True)
+        elif column.lost_digits(profile):
+            yield replace(column, centred=True)
 
 
 def _holds_nan(profile: NumericProfile) -> bool:
