@@ -32,7 +32,7 @@ def split_by_time(
     file: Path, *, time: str, label: str, test_start: datetime, target: Target
 ) -> tuple[Rows, Rows]:
     """Training rows before ``test_start`` and test rows from it on."""
-    table = pq.read_table(file)
+    table = _read(file)
     is_test = _from(table[time], test_start)
     train, test = table.filter(pc.invert(is_test)), table.filter(is_test)
     return _rows(train, label, target), _rows(test, label, target)
@@ -41,7 +41,7 @@ def split_by_time(
 def count_file(file: Path, develop: Develop, *, test_start: datetime) -> FileCounts:
     """Count what only the whole file shows; reads three columns, the key's alone."""
     duplicates = _count_duplicates(file, develop.key)
-    table = pq.read_table(file, columns=[develop.time, develop.label])
+    table = _read(file, develop.time, develop.label)
     times, labels = table[develop.time], table[develop.label]
     is_test = _from(times, test_start)
     target = TARGETS.get(develop.target_name)
@@ -55,7 +55,7 @@ def count_file(file: Path, develop: Develop, *, test_start: datetime) -> FileCou
 
 def _count_duplicates(file: Path, key: str) -> int:
     """How many rows repeat a key that another row has."""
-    column = pq.read_table(file, columns=[key])[key]
+    column = _read(file, key)[key]
     if isinstance(column.type, pa.BaseExtensionType):  # a uuid, of which only the bytes are counted
         column = column.cast(column.type.storage_type)
     return len(column) - int(pc.count_distinct(column, mode="all").as_py())
@@ -66,6 +66,12 @@ def _count_side(labels: pa.ChunkedArray, target: Target) -> SideCounts:
     for chunk in labels.chunks:
         counter.update(chunk)
     return SideCounts(rows=len(labels), labels=counter.facts())
+
+
+def _read(file: Path, *columns: str) -> pa.Table:
+    """The columns of one file, all where none is named; without Arrow's module for many files."""
+    with pq.ParquetFile(file) as parquet:
+        return parquet.read(columns=list(columns) or None)
 
 
 def utc_times(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
