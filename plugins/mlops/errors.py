@@ -18,6 +18,7 @@
     │   ├── QueryError           SQL that does not run, or lacks a column
     │   │   └── DuplicateKey       rows under a key that others have
     │   ├── NoRows               a query that returned nothing
+    │   ├── PredictionsChanged   published predictions, or their view, are not what was recorded
     │   └── CapabilityMissing    something that this kind of warehouse cannot do
     ├── DataRefused            rows that break the contract
     ├── TrainingError          an estimator that cannot be built, fitted or packaged
@@ -142,6 +143,10 @@ class QueryError(WarehouseError):
 
 class DuplicateKey(QueryError):
     """SQL that gives a key that other rows have."""
+
+
+class PredictionsChanged(WarehouseError):
+    """Published predictions, or their view, are not what was recorded."""
 
 
 class NoRows(WarehouseError):

@@ -220,12 +220,14 @@ def test_governance_looks_after_all_models_in_tasks_that_wait_for_no_other(
     project: Parsed,
 ) -> None:
     dag = project.dags["mlops_governance"]
-    assert set(dag.tasks) == {"artifacts", "ledger", "lineage", "reviews", "reminders"}
+    tasks = ("artifacts", "ledger", "lineage", "predictions", "reviews", "reminders")
+    assert set(dag.tasks) == set(tasks)
     assert dag.types == {
         "artifacts": "RemoveLeftoversOperator",
         "ledger": "VerifyLedgerOperator",
         "lineage": "DeliverLineageOperator",
         "reviews": "ReviewOperator",
+        "predictions": "VerifyPredictionsOperator",
         "reminders": "RemindOperator",
     }
     assert dag.order == set()

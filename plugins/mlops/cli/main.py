@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_db(commands)
     _add_ledger(commands)
+    _add_verify(commands)
     _add_keys(commands)
     _add_status(commands)
     _add_signoff(commands)
@@ -157,6 +158,21 @@ def _add_ledger(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     _add_url(command, "of the store")
     command.set_defaults(run=_verify)
+
+
+def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = commands.add_parser("verify", help="what is outside of the store").add_subparsers(
+        required=True
+    )
+    command = _add_command(
+        group,
+        "predictions",
+        "compare published predictions, and the views that show them, with what was recorded",
+        one="something differs",
+    )
+    command.add_argument("--model", help="one model (default: all)")
+    _add_url(command, "of the store")
+    command.set_defaults(run=_verify_predictions)
 
 
 def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -367,6 +383,12 @@ def _verify(options: argparse.Namespace) -> int:
     from mlops.cli.ledger import verify
 
     return verify(options.url or _store_url(), options.head)
+
+
+def _verify_predictions(options: argparse.Namespace) -> int:
+    from mlops.cli.verify import predictions
+
+    return predictions(options.url or _store_url(), options.model)
 
 
 def _create_key(options: argparse.Namespace) -> int:

@@ -11,21 +11,23 @@ from mlops.operators.governance import (
     RemoveLeftoversOperator,
     ReviewOperator,
     VerifyLedgerOperator,
+    VerifyPredictionsOperator,
 )
 from mlops.vocabulary import GOVERNANCE_DAG
 
 TEXT = """### All models
 
-Every hour: **ledger** walks the hash chain and fails where it is broken; **reviews** names live
-models whose review is overdue and signatures that end soon; **reminders** notifies people, through
-the notifier that their policy names, of approval requests near their deadline, each once;
+Every hour: **ledger** walks the hash chain and fails where it is broken; **predictions** compares
+published batches and their views with what was recorded, and fails where they differ; **reviews**
+names live models whose review is overdue and signatures that end soon; **reminders** notifies
+people, through the notifier that their policy names, of approval requests near their deadline;
 **lineage** delivers to Marquez what has not arrived there yet; **artifacts** removes files that
 tasks which crashed had begun to write more than a day ago.
 """
 
 
 def governance_dag() -> DAG:
-    """ledger, reviews, reminders, lineage, artifacts: tasks that do not wait for one another."""
+    """One task for each thing to look after; they do not wait for one another."""
     dag = DAG(
         dag_id=GOVERNANCE_DAG,
         dag_display_name="mlops governance",
@@ -40,6 +42,7 @@ def governance_dag() -> DAG:
     )
     with dag:
         VerifyLedgerOperator(task_id="ledger")
+        VerifyPredictionsOperator(task_id="predictions")
         ReviewOperator(task_id="reviews")
         RemindOperator(task_id="reminders")
         DeliverLineageOperator(task_id="lineage")

@@ -53,6 +53,22 @@ class VerifyLedgerOperator(GovernanceStepOperator):
         return verify_ledger(workspace)
 
 
+class VerifyPredictionsOperator(GovernanceStepOperator):
+    """Compare published predictions and their views with what was recorded; fails on a difference.
+
+    It reads each table of predictions once, so it needs the connections that the specs name.
+    """
+
+    generated_task = "governance.predictions"
+
+    def step(self, workspace: Workspace, context: Context) -> Any:  # noqa: ARG002
+        """Run :func:`mlops.flow.verify_predictions.verify_predictions`."""
+        from mlops.connections import open_warehouse
+        from mlops.flow.verify_predictions import verify_predictions
+
+        return verify_predictions(workspace, open_warehouse)
+
+
 class ReviewOperator(GovernanceStepOperator):
     """Name the live models whose review is overdue, and the signatures that end soon."""
 

@@ -39,6 +39,7 @@ _MODULES: Mapping[str, tuple[str, ...]] = {
     "mlops.operators.control": ("ControlOperator",),
     "mlops.operators.governance": (
         "VerifyLedgerOperator",
+        "VerifyPredictionsOperator",
         "ReviewOperator",
         "RemindOperator",
         "DeliverLineageOperator",

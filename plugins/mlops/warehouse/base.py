@@ -168,6 +168,10 @@ class WarehouseBase:
         """Refuse; see :meth:`mlops.warehouse.port.Warehouse.stored_batches`."""
         self._refuse(Capability.PREDICTIONS)
 
+    def view_difference(self, table: PredictionTable) -> str:
+        """Refuse; see :meth:`mlops.warehouse.port.Warehouse.view_difference`."""
+        self._refuse(Capability.PREDICTIONS)
+
     def scores_query(self, table: PredictionTable, batch: str) -> str:
         """Refuse; see :meth:`mlops.warehouse.port.Warehouse.scores_query`."""
         self._refuse(Capability.PREDICTIONS)

@@ -58,7 +58,7 @@ class Capability(StrEnum):
     READ = "read"  # describe, stream
     PROFILE = "profile"  # profile_rows
     LINEAGE = "lineage"  # read_query
-    # ensure_tables, write_scores, publish_batch, stored_batches, scores_query
+    # ensure_tables, write_scores, publish_batch, stored_batches, view_difference, scores_query
     PREDICTIONS = "predictions"
     OUTCOMES = "outcomes"  # scores_with_labels, kpi_value
 
@@ -214,6 +214,15 @@ class Warehouse(Protocol):
         :param batches: their names; all of the model's when None. One without rows that was not
             published is left out.
         :raises QueryError: the tables do not exist.
+        :raises WarehouseUnreachable: no connection, or one that broke.
+        """
+        ...
+
+    def view_difference(self, table: PredictionTable) -> str:
+        """Compare the view that applications read with the one that :meth:`ensure_tables` makes.
+
+        :returns: what differs, in a few words; empty where nothing does.
+        :raises QueryError: the tables do not exist, or the role may not make a view to compare.
         :raises WarehouseUnreachable: no connection, or one that broke.
         """
         ...

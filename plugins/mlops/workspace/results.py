@@ -197,6 +197,14 @@ class LedgerVerified:
 
 
 @dataclass(frozen=True)
+class PredictionsVerified:
+    """How many models' views and published batches are as they were recorded."""
+
+    models: int
+    batches: int
+
+
+@dataclass(frozen=True)
 class LineageDelivered:
     """Events that reached Marquez in this run, and those that have not reached it yet."""
 

@@ -27,6 +27,7 @@ from mlops.warehouse.postgres.predictions import (
     scores_query,
 )
 from mlops.warehouse.postgres.shard import replacing_shard
+from mlops.warehouse.postgres.stored import view_difference
 from mlops.warehouse.records import PredictionTable, ShardTarget
 from tests.warehouse.conftest import TABLE, decisions
 
@@ -417,3 +418,23 @@ def test_a_connection_that_breaks_while_writing(predictions_url):
         for _ in range(200):
             writer.write(keys(list(range(10_000))), np.zeros(10_000))
     assert read(predictions_url, "SELECT count(*) FROM ml.delay_predictions") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("CREATE OR REPLACE VIEW ml.delay AS SELECT id, event_time, 1::float8 AS score, decision,"
+         " model_version, batch, window_start, window_end, published_at FROM ml.delay_predictions"
+         " JOIN ml.delay_batches USING (batch, model_version)", "its query is"),
+        ("ALTER VIEW ml.delay SET (security_invoker = on)", "its options are"),
+        ("DROP VIEW ml.delay; CREATE TABLE ml.delay AS SELECT 1 AS id", "its kind is r"),
+        ("DROP VIEW ml.delay", "no view"),
+    ],
+)  # fmt: skip
+def test_a_view_that_was_changed_shows(predictions_url, statement, found):
+    assert view_difference(predictions_url, TABLE) == ""
+    with psycopg.connect(predictions_url) as connection:
+        connection.execute(statement)
+    assert view_difference(predictions_url, TABLE).startswith(found)
+    views = "SELECT count(*) FROM pg_class WHERE relname LIKE 'mlops_compare%'"
+    assert read(predictions_url, views) == [(0,)]

@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[Capability, Callable[[Warehouse], object]]] = {
         ),
     ),
     "stored_batches": (Capability.PREDICTIONS, lambda it: it.stored_batches(TABLE)),
+    "view_difference": (Capability.PREDICTIONS, lambda it: it.view_difference(TABLE)),
     "scores_query": (Capability.PREDICTIONS, lambda it: it.scores_query(TABLE, "late/1")),
     "scores_with_labels": (
         Capability.OUTCOMES,

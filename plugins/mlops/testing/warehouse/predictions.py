@@ -285,6 +285,12 @@ class PredictionConformance(Setting):
         other = read(warehouse, warehouse.scores_query(target.table, "it's another \\ one"))
         assert other["score"].to_pylist() == [0.5]
 
+    def test_the_view_is_as_it_was_made(self, warehouse: Warehouse, target: ShardTarget) -> None:
+        for _ in range(2):
+            assert warehouse.view_difference(target.table) == ""
+        nowhere = replace(target.table, model=f"{target.table.model}_no")
+        assert warehouse.view_difference(nowhere) == "no view"
+
     def test_tables_of_another_key_are_refused(
         self, warehouse: Warehouse, target: ShardTarget
     ) -> None:
@@ -332,6 +338,7 @@ class PredictionConformance(Setting):
             lambda: write(unreachable, target, {1: 0.1}),
             lambda: publish(unreachable, target, 1),
             lambda: unreachable.stored_batches(target.table),
+            lambda: unreachable.view_difference(target.table),
         ):
             with pytest.raises(WarehouseUnreachable):
                 verb()

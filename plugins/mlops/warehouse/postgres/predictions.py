@@ -61,7 +61,9 @@ CREATE TABLE IF NOT EXISTS {batches} (
     publication bigint NOT NULL,
     published_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS {by_window} ON {batches} (window_end, window_start, publication);
+CREATE INDEX IF NOT EXISTS {by_window} ON {batches} (window_end, window_start, publication)"""
+
+_VIEW = """\
 CREATE OR REPLACE VIEW {view} AS
 SELECT DISTINCT ON (p.{key})
     p.{key}, p.event_time, p.score, {shown}p.model_version, p.batch,
@@ -170,7 +172,6 @@ def ensure_tables(url: str, table: PredictionTable, *, key_type: str) -> None:
             sql.SQL(_TABLES).format(
                 predictions=names.predictions,
                 batches=names.batches,
-                view=names.view,
                 by_batch=names.by_batch,
                 by_window=names.by_window,
                 key=sql.Identifier(key),
@@ -179,11 +180,9 @@ def ensure_tables(url: str, table: PredictionTable, *, key_type: str) -> None:
                     sql.SQL("    {} {},\n").format(sql.Identifier(c.name), sql.SQL(c.type))
                     for c in table.columns
                 ),
-                shown=sql.SQL("").join(
-                    sql.SQL("p.{}, ").format(sql.Identifier(c.name)) for c in table.columns
-                ),
             )
         )
+        connection.execute(view_sql(table, names.view))
 
 
 def publish_batch(
@@ -238,6 +237,20 @@ def publish_batch(
 def batch_lock(batch: str) -> str:
     """The lock that shards of a batch share and that its publication takes alone."""
     return f"mlops.batch.{batch}"
+
+
+def view_sql(table: PredictionTable, view: sql.Identifier) -> sql.Composed:
+    """The statement that makes the stable view, under its own name or another one."""
+    names = Names.of(table)
+    return sql.SQL(_VIEW).format(
+        predictions=names.predictions,
+        batches=names.batches,
+        view=view,
+        key=sql.Identifier(table.key),
+        shown=sql.SQL("").join(
+            sql.SQL("p.{}, ").format(sql.Identifier(c.name)) for c in table.columns
+        ),
+    )
 
 
 def content_sql(table: PredictionTable) -> sql.Composed:

@@ -6,8 +6,18 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from mlops.warehouse.postgres.predictions import Names, content_sql
-from mlops.warehouse.postgres.session import read_only_transaction
+from mlops.warehouse.postgres.predictions import (
+    MAX_NAME_BYTES,
+    Names,
+    content_sql,
+    view_sql,
+)
+from mlops.warehouse.postgres.session import (
+    Connection,
+    connected,
+    read_only_transaction,
+    translated,
+)
 from mlops.warehouse.records import PredictionTable, StoredBatch
 
 _STORED = """\
@@ -50,3 +60,41 @@ def stored_batches(
     with read_only_transaction(url, what=what) as connection:
         rows = connection.execute(query, {"all": batches is None, "batches": list(batches or ())})
         return tuple(StoredBatch(*row) for row in rows)
+
+
+# As the server writes it: kind, options and text of a view.
+_DEFINITION = """\
+SELECT relkind::text, coalesce(reloptions::text, ''), pg_get_viewdef(oid)
+FROM pg_class
+WHERE oid = to_regclass(%s)"""
+
+
+def view_difference(url: str, table: PredictionTable) -> str:
+    """Compare the view that applications read with the one that is made for the model.
+
+    The server writes the definitions of both; the second one is made for the comparison in a
+    transaction that is rolled back.
+
+    :returns: what differs; empty where nothing does.
+    :raises QueryError: the tables do not exist, or the role may not make a view.
+    :raises WarehouseUnreachable: no connection, or one that broke.
+    """
+    names = Names.of(table)
+    what = f"the view of {table.model} cannot be compared"
+    expected = sql.Identifier(table.schema, f"mlops_compare_{table.model}"[:MAX_NAME_BYTES])
+    with connected(url) as connection, translated(what):
+        (found,) = _definitions(connection, names.view) or (None,)
+        if found is None:
+            return "no view"
+        connection.execute(view_sql(table, expected))
+        (made,) = _definitions(connection, expected)
+        connection.rollback()
+    parts = ("its kind is", "its options are", "its query is")
+    for name, mine, its in zip(parts, made, found, strict=True):
+        if mine != its:
+            return f"{name} {its or 'none'}"
+    return ""
+
+
+def _definitions(connection: Connection, view: sql.Identifier) -> list[tuple[str, ...]]:
+    return connection.execute(_DEFINITION, [view.as_string(connection)]).fetchall()

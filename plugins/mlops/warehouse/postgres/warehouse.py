@@ -154,6 +154,12 @@ class PostgresWarehouse:
 
         return stored_batches(self.url, table, batches=batches)
 
+    def view_difference(self, table: PredictionTable) -> str:
+        """See :meth:`mlops.warehouse.port.Warehouse.view_difference`."""
+        from mlops.warehouse.postgres.stored import view_difference
+
+        return view_difference(self.url, table)
+
     def scores_query(self, table: PredictionTable, batch: str) -> str:
         """See :meth:`mlops.warehouse.port.Warehouse.scores_query`."""
         from mlops.warehouse.postgres.predictions import scores_query
