@@ -352,9 +352,13 @@ def test_what_does_not_fit_is_one_line_with_its_place(
 
 def test_a_key_may_have_no_name_that_the_predictions_have() -> None:
     """The spec is the lowest layer, so it has a list of its own."""
-    from mlops.warehouse.postgres.predictions import _VIEW_COLUMNS, COLUMNS
+    from mlops.core.targets.binary.target import BINARY
+    from mlops.warehouse.postgres.predictions import _VIEW_COLUMNS, columns_of
+    from mlops.warehouse.records import Column, PredictionTable
 
-    assert sorted(PREDICTION_COLUMNS) == sorted((*COLUMNS, *_VIEW_COLUMNS))
+    columns = tuple(Column(column.name, column.type) for column in BINARY.prediction_columns)
+    table = PredictionTable(schema="ml", model="late", key="flight_id", columns=columns)
+    assert sorted(PREDICTION_COLUMNS) == sorted((*columns_of(table), *_VIEW_COLUMNS))
 
 
 @pytest.mark.parametrize("column", PREDICTION_COLUMNS)
