@@ -49,7 +49,8 @@ def test_the_upgrade_of_the_store_prints_what_the_pages_show(database: str) -> N
         if line.startswith("schema mlops is at revision")
     ]
     assert shown
-    assert set(shown) == {printed}
+    for line in shown:
+        assert re.fullmatch(re.escape(line).replace("…", r"\d{4}"), printed), printed
 
 
 @pytest.mark.parametrize("block", ASKED, ids=str)
