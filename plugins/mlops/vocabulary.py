@@ -48,6 +48,7 @@ class LedgerAction(StrEnum):
     TASK_MARKED_SKIPPED = "task.mark_skipped"
 
     WINDOW_PLANNED = "window.planned"
+    INPUTS_REMOVED = "inputs.removed"
     BATCH_PUBLISHED = "batch.published"
     WINDOW_MEASURED = "window.measured"
     WINDOW_JUDGED = "window.judged"

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from mlops.core.period import add_months
 from mlops.errors import StoreError
 from mlops.flow.deployments import current_deployment
+from mlops.flow.retention import remove_inputs
 from mlops.spec.load import Include, tier_of
 from mlops.spec.signatories import eligible_users, has_enough_signatories
 from mlops.store import ledger
@@ -95,8 +96,10 @@ def expiring_signatures(
 
 
 def remove_leftovers(workspace: Workspace) -> LeftoversRemoved:
-    """Remove the files that tasks which crashed had begun to write, a day after they began."""
-    return LeftoversRemoved(files=workspace.artifacts.remove_leftovers())
+    """Remove what crashed tasks had begun to write, and inputs that are kept no longer."""
+    return LeftoversRemoved(
+        files=workspace.artifacts.remove_leftovers(), inputs=remove_inputs(workspace)
+    )
 
 
 @dataclass(frozen=True)

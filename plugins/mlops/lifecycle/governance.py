@@ -22,7 +22,8 @@ published batches and their views with what was recorded, and fails where they d
 names live models whose review is overdue and signatures that end soon; **reminders** notifies
 people, through the notifier that their policy names, of approval requests near their deadline;
 **lineage** delivers to Marquez what has not arrived there yet; **artifacts** removes files that
-tasks which crashed had begun to write more than a day ago.
+tasks which crashed had begun to write more than a day ago, and the rows of scored windows that the
+policies keep no longer.
 """
 
 

@@ -123,7 +123,7 @@ class DeliverLineageOperator(GovernanceStepOperator):
 
 
 class RemoveLeftoversOperator(GovernanceStepOperator):
-    """Remove files that tasks which crashed had begun to write into the artifact folder."""
+    """Remove what crashed tasks had begun to write, and inputs that the policies keep no longer."""
 
     generated_task = "governance.artifacts"
 

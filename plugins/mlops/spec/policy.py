@@ -99,6 +99,8 @@ class Policy(Section):
     :ivar fallback: what scores when the live version was stopped or its signatures no longer hold.
     :ivar notify: how people are reminded; without it, they are not.
     :ivar seats_shared: pairs of seats that one person may fill for the same version.
+    :ivar keep_inputs: for how many days the rows of scored windows are kept after they were read;
+        without it, as long as the artifacts.
     """
 
     policy: Name
@@ -111,6 +113,9 @@ class Policy(Section):
     fallback: Literal["previous_version", "rule", "no_decision"] = "previous_version"
     notify: Notify | None = None
     seats_shared: tuple[tuple[Name, Name], ...] = ()
+    keep_inputs: Annotated[int, Field(ge=1, le=_MOST_DAYS)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
 
     @model_validator(mode="after")
     def _names_agree(self) -> Policy:

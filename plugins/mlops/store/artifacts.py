@@ -136,6 +136,15 @@ class Artifacts:
         if found != digest:
             raise _changed(digest, found, self.location(digest))
 
+    def remove(self, digest: str) -> bool:
+        """Remove an artifact; returns whether it was there."""
+        place = self._place(digest)
+        if not place.exists():
+            return False
+        with suppress(FileNotFoundError):
+            place.unlink()
+        return True
+
     def location(self, digest: str) -> str:
         """Where an artifact is, or would be: a path or a URL."""
         return str(self._place(digest))

@@ -214,9 +214,14 @@ class LineageDelivered:
 
 @dataclass(frozen=True)
 class LeftoversRemoved:
-    """Files that tasks which crashed had left in the artifact folder."""
+    """Files that were removed from the artifact folder.
+
+    :ivar files: what tasks which crashed had left.
+    :ivar inputs: rows of scored windows that the policies keep no longer.
+    """
 
     files: int
+    inputs: int = 0
 
 
 @dataclass(frozen=True)
