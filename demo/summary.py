@@ -9,6 +9,8 @@ from sqlalchemy import func, select
 from demo.users import USERS
 from mlops.core.period import Period
 from mlops.core.records import CandidateResult, GateResult, MonitorResult, from_json
+from mlops.core.targets.selection import metric_info
+from mlops.core.targets.target import MetricInfo, target_of
 from mlops.lineage.marquez.relay import waiting
 from mlops.store.connect import Store
 from mlops.store.tables import (
@@ -23,6 +25,7 @@ from mlops.store.tables import (
     VersionRow,
 )
 from mlops.store.transaction import Transaction
+from mlops.workspace.workspace import registered_spec
 
 WIDTH = 11
 SHOWN_FEATURES = 3
@@ -76,7 +79,9 @@ def _life(transaction: Transaction, model: str, reports: str) -> Iterator[str]:
             f"snapshot sha256 {snapshot.sha256}",
         ],
     )
-    yield from _titled("Tried", [_candidate(item) for item in training.candidates])
+    spec = registered_spec(transaction, version.spec_digest).content
+    chosen_by = metric_info(target_of(spec), spec.develop.select_by)
+    yield from _titled("Tried", [_candidate(item, chosen_by) for item in training.candidates])
     yield from _titled("Gates", [_gate(item) for item in validation.gates])
     yield from _titled("Signed", _signatures(transaction, version))
     yield from _titled(
@@ -93,10 +98,12 @@ def _titled(title: str, lines: Sequence[str]) -> list[str]:
     return [f"{title if i == 0 else '':<{WIDTH}} {line}" for i, line in enumerate(lines)]
 
 
-def _candidate(value: object) -> str:
+def _candidate(value: object, chosen_by: MetricInfo) -> str:
     result = from_json(CandidateResult, value)
     mark = "chosen" if result.chosen else ""
-    return f"{result.name:<22} AUC {result.metrics['auc'] or 0:.3f}  {mark}".rstrip()
+    found = result.metrics[chosen_by.name]
+    measured = "none" if found is None else f"{found:.3f}"
+    return f"{result.name:<22} {chosen_by.title} {measured}  {mark}".rstrip()
 
 
 def _gate(value: object) -> str:
@@ -129,10 +136,10 @@ def _months(transaction: Transaction, model: str) -> list[str]:
         drifted.sort(key=lambda item: -item.value)
         named = ", ".join(f"{item.feature} {item.value:.2f}" for item in drifted[:SHOWN_FEATURES])
         more = f" and {len(drifted) - SHOWN_FEATURES} more" if len(drifted) > SHOWN_FEATURES else ""
-        auc = result.performance.measured
+        measured = result.performance.measured
         lines += [
             f"{period}  {result.state:<6} {result.rows:>7,} rows  "
-            f"{result.performance.metric} {'none' if auc is None else f'{auc:.3f}'}  "
+            f"{result.performance.metric} {'none' if measured is None else f'{measured:.3f}'}  "
             f"drift (PSI): {named + more if named else 'none'}",
             f"{'':<9}{result.kpi.sentence}",
         ]

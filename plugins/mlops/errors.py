@@ -23,7 +23,7 @@
     ├── DataRefused            rows that break the contract
     ├── TrainingError          an estimator that cannot be built, fitted or packaged
     ├── GateFailed             a verdict: recorded first, then raised
-    ├── PredictionError        scores outside [0, 1], or not one for each row
+    ├── PredictionError        scores that cannot be of the target
     ├── SignOffError           who may sign, who has signed
     │   ├── NotSigned            a signature is missing, expired, revoked or of other bytes
     │   └── KeyUnusable          a signing key, or a file of the API server, that cannot be used
@@ -170,7 +170,7 @@ class GateFailed(MlopsError):
 
 
 class PredictionError(MlopsError):
-    """A model returned scores outside [0, 1], as NaN or infinity, or not one for each row."""
+    """A model returned scores that its target cannot have, as NaN, or not one for each row."""
 
 
 class SignOffError(MlopsError):

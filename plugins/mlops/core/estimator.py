@@ -52,8 +52,7 @@ def build(
             f"candidate '{candidate.name}': {name}",
             found=f"{type(estimator).__name__} without {' and '.join(missing)}",
             expected=f"an estimator for the target {target.name}, with {' and '.join(needed)}",
-            action="choose another estimator; one of scikit-learn's classifiers without "
-            "probabilities gets them in CalibratedClassifierCV",
+            action=target.estimator_advice,
         )
     return estimator  # type: ignore[no-any-return]
 

@@ -111,7 +111,7 @@ class ModelScorer:
 
     @property
     def predict(self) -> Predict:
-        # Whether the scores are probabilities is checked where the keys of the rows are known.
+        # Whether the scores can be of the target is checked where the keys of the rows are known.
         return with_version_in_errors(self.model.predict, self.version)
 
     @cached_property

@@ -36,6 +36,7 @@ TARGETS: Registry[Any] = Registry(
         "main_metric",
         "kpi_measures",
         "predicts_with",
+        "estimator_advice",
         "score_range",
         "undefined",
         "require_label_type",

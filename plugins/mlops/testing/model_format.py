@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +19,13 @@ from mlops.core.artifact.manifest import MANIFEST, check_members_to_write
 from mlops.core.artifact.package import PackageParts, build, load_model, read
 from mlops.core.artifact.stored_zip import read_members
 from mlops.core.encode import Feature, FeatureEncoder
-from mlops.core.targets.binary.scores import Floats, predict_scores
+from mlops.core.targets.target import TARGETS
 from mlops.errors import ArtifactRefused, MlopsError, TrainingError
 from mlops.registry import extensions_for
+from mlops.spec.extensions import DEFAULT_TARGET
+
+if TYPE_CHECKING:
+    from mlops.core.targets.target import Floats, Labels
 
 _ROWS = 400
 _CHANGES = 300
@@ -45,15 +49,21 @@ class ModelFormatConformance:
     :cvar modules: the extension modules that register the format; none if an entry point of an
         installed distribution does.
     :cvar trusted: what a spec would name under ``trusted_types``.
+    :cvar target_name: of the target that the estimators are for.
     """
 
     model_format: ClassVar[ModelFormat]
     modules: ClassVar[tuple[str, ...]] = ()
     trusted: ClassVar[tuple[str, ...]] = ()
+    target_name: ClassVar[str] = DEFAULT_TARGET
 
     def make_estimator(self) -> Any:
-        """An unfitted classifier of two classes that the format is for; a new one each time."""
+        """An unfitted estimator that the format is for; a new one each time."""
         raise NotImplementedError
+
+    def make_labels(self) -> Labels:
+        """A label for each row of :func:`example_matrix`; true or false without a target."""
+        return example_labels()
 
     def test_it_has_a_name_a_member_and_libraries(self) -> None:
         """A package can be written with them, and the libraries are installed."""
@@ -78,11 +88,11 @@ class ModelFormatConformance:
     def test_what_is_read_back_scores_the_same_to_the_last_bit(self) -> None:
         """What was measured is what scores; a second round changes nothing either."""
         estimator, matrix = self.fitted(), example_matrix()
-        expected = predict_scores(estimator, matrix)
+        expected = self.predict(estimator, matrix)
         assert len(np.unique(expected)) > 1, "the example gives every row the same score"
         for _ in range(2):
             estimator = self.load(self.model_format.dump(estimator))
-            assert np.array_equal(predict_scores(estimator, matrix), expected)
+            assert np.array_equal(self.predict(estimator, matrix), expected)
 
     def test_the_same_model_gives_the_same_bytes(self) -> None:
         """The digest of a package names a model: no time, no address, no random name."""
@@ -91,7 +101,7 @@ class ModelFormatConformance:
         assert self.model_format.dump(estimator) == written
         assert self.model_format.dump(self.fitted()) == written
         loaded = self.load(written)
-        predict_scores(loaded, example_matrix())
+        self.predict(loaded, example_matrix())
         assert self.model_format.dump(loaded) == written
 
     def test_another_process_reads_it_and_writes_the_same_bytes(self) -> None:
@@ -138,7 +148,7 @@ class ModelFormatConformance:
     def test_a_changed_byte_is_refused_or_does_not_matter(self) -> None:
         """By an error of this library, and never by another model that looks sound."""
         written, matrix = self.model_format.dump(self.fitted()), example_matrix()
-        expected = predict_scores(self.fitted(), matrix)
+        expected = self.predict(self.fitted(), matrix)
         places = np.linspace(0, len(written) - 1, _CHANGES).astype(int)
         for place, bit in zip(places, np.arange(_CHANGES) % 8, strict=True):
             changed = bytearray(written)
@@ -149,7 +159,7 @@ class ModelFormatConformance:
                 continue
             except MlopsError as error:
                 pytest.fail(f"byte {place}: {type(error).__name__}, expected ArtifactRefused")
-            found = predict_scores(loaded, matrix)
+            found = self.predict(loaded, matrix)
             assert np.array_equal(found, expected), f"byte {place} changes the model"
 
     def test_a_package_holds_it_and_proves_its_golden_rows(self) -> None:
@@ -169,8 +179,13 @@ class ModelFormatConformance:
     def fitted(self) -> Any:
         """The estimator, fitted to the example rows; the same model each time."""
         estimator = self.make_estimator()
-        estimator.fit(example_matrix(), example_labels())
+        estimator.fit(example_matrix(), self.make_labels())
         return estimator
+
+    def predict(self, estimator: Any, matrix: Floats) -> Floats:
+        """The scores of some rows, as the target predicts them."""
+        with extensions_for(*self.modules):
+            return TARGETS.get(self.target_name).predict(estimator, matrix)
 
     def load(self, data: bytes) -> Any:
         """Construct an estimator of these bytes."""
@@ -191,9 +206,9 @@ class ModelFormatConformance:
             model_format=self.model_format.name,
             encoder=FeatureEncoder.fit(features, rows),
             schema=[{"name": name, "type": "double"} for name in _COLUMNS],
-            spec={"model": "example"},
+            spec={"model": "example", "content": {"develop": {"target": self.target_name}}},
             golden_inputs=golden,
-            golden_outputs=predict_scores(estimator, golden),
+            golden_outputs=self.predict(estimator, golden),
             reference={"rows": _ROWS},
             card="# example\n",
             code={},

@@ -77,6 +77,7 @@ class TargetConformance:
         assert all(info.title and "\n" not in info.title for info in target.metrics)
         assert all(map(str.isidentifier, (*names, *target.kpi_measures, *target.predicts_with)))
         assert target.predicts_with
+        assert target.estimator_advice
         assert target.undefined
         low, high = target.score_range
         assert low is None or high is None or low < high

@@ -103,7 +103,7 @@ def build(parts: PackageParts) -> Package:
     """Write a package, in the earliest format of packages that can hold it.
 
     :raises TrainingError: the golden rows do not fit the encoder, or a member has a wrong name.
-    :raises PredictionError: a golden score is not a probability.
+    :raises PredictionError: a golden score cannot be of the target.
     :raises ExtensionError: the model's format is not known.
     """
     _check_golden_parts(parts)

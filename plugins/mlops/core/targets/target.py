@@ -99,6 +99,7 @@ class Target(Protocol):
     :ivar main_metric: the metric by which groups and features are compared.
     :ivar kpi_measures: what a spec may name as the ``measure`` of its KPI.
     :ivar predicts_with: methods that an estimator needs, beside ``fit``.
+    :ivar estimator_advice: what to do about an estimator without them.
     :ivar score_range: the smallest and the largest score; None for a side without a limit.
     :ivar undefined: why a metric may be None, within a sentence: ``the rows have one class only``.
     """
@@ -117,6 +118,9 @@ class Target(Protocol):
 
     @property
     def predicts_with(self) -> tuple[str, ...]: ...
+
+    @property
+    def estimator_advice(self) -> str: ...
 
     @property
     def score_range(self) -> tuple[float | None, float | None]: ...

@@ -30,6 +30,10 @@ class BinaryTarget:
     main_metric = "auc"
     kpi_measures = ("recall", "precision")
     predicts_with = ("predict_proba",)
+    estimator_advice = (
+        "choose another estimator; one of scikit-learn's classifiers without probabilities gets "
+        "them in CalibratedClassifierCV"
+    )
     score_range = (0.0, 1.0)
     undefined = "the rows have one class only"
     prediction_columns = (PredictionColumn("decision", "boolean"),)
