@@ -17,7 +17,7 @@ from demo.errors import DemoError
 from demo.ports import LOOPBACK
 from demo.words import from_here
 
-VERSION = "0.50.0"
+VERSION = "0.51.1"
 JAR = f"marquez-api-{VERSION}.jar"
 MAIN_CLASS = "marquez.MarquezApp"
 OLDEST_JAVA = 17

@@ -30,7 +30,7 @@ def open_workspace(context: Context, *, warehouse_conn_id: str, store_conn_id: s
     from mlops.spec.load import Include
     from mlops.store.artifacts import Artifacts
     from mlops.store.connect import Store
-    from mlops.workspace.workspace import Workspace
+    from mlops.workspace.workspace import Workspace, now
 
     configure_tables()
     return Workspace(
@@ -41,6 +41,7 @@ def open_workspace(context: Context, *, warehouse_conn_id: str, store_conn_id: s
         run=run_identity(context),
         job_namespace=lineage_namespace(),
         canonical=lineage_hosts(),
+        started=now(),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mlops.lineage.marquez.client import Json, Marquez
-from tests.lineage.node_ids import dataset_id, field_id
+from tests.lineage.node_ids import dataset_id, field_id, split
 
 
 class MarquezPages(Marquez):
@@ -29,14 +29,18 @@ class MarquezPages(Marquez):
         return self.get("/lineage", nodeId=node_id, depth=depth)
 
     def column_lineage(
-        self, node_id: str, *, depth: int = 20, with_downstream: bool = False
+        self, node_id: str, *, depth: int = 2, with_downstream: bool = False
     ) -> Json | None:
-        """The columns around a dataset or a column: ``{graph: [{id, type, data, ...}]}``."""
+        """The columns around a dataset or a column: ``{graph: [{id, type, data, ...}]}``.
+
+        :param depth: Marquez lists every *path* of that length, so the time grows without bounds;
+            its own default, 20, does not end. From 4 on it turns corners and names siblings.
+        """
         downstream = "true" if with_downstream else "false"
         return self.get("/column-lineage", nodeId=node_id, depth=depth, withDownstream=downstream)
 
     def upstream(self, run_id: str, *, depth: int = 10) -> Json | None:
-        """The runs that a run stands on: ``{runs: [{job, run, inputs, outputs}]}``."""
+        """The runs that a run depends on: ``{runs: [{job, run, inputs, outputs}]}``."""
         return self.get("/runlineage/upstream", runId=run_id, depth=depth)
 
 
@@ -64,21 +68,13 @@ class Auditor:
         (package,) = self.runs(f"{model}.v{version}.package")
         upstream = self.marquez.upstream(package["id"], depth=10) or {"runs": []}
         snapshot = self._upstream_run(upstream, ".snapshot")
-        read = {
-            item["datasetVersionId"]["name"]: item["facets"]["mlops_read"]
-            for item in snapshot["inputDatasetVersions"]
-        }
-        place = f"models/{model}/versions/{version}"
-        graph = self.marquez.column_lineage(dataset_id(self.ours, place)) or {"graph": []}
-        columns = {
-            (node["data"]["dataset"], node["data"]["field"])
-            for node in graph["graph"]
-            if node["data"] and node["data"]["namespace"] == self.tables
-        }
+        read = {item["name"]: item for item in _reads(snapshot) if item["namespace"] == self.tables}
         return {
             "jobs": {run["job"]["name"] for run in upstream["runs"]},
             "tables": read,
-            "columns": columns,
+            "columns": {
+                (name, column) for name, item in read.items() for column in item["columns"]
+            },
         }
 
     def _upstream_run(self, upstream: Json, verb: str) -> Json:
@@ -112,7 +108,14 @@ class Auditor:
 
     def who_approved(self, model: str, version: int) -> list[Json]:
         """4. Who approved it, when, on what evidence; and who tried without being counted?"""
-        return [run["facets"]["mlops_approval"] for run in self.runs(f"{model}.v{version}.approve")]
+        jobs = self._jobs_at(self.ours, f"models/{model}/versions/{version}")
+        found = [
+            run["facets"]["mlops_approval"]
+            for job in jobs
+            if job.startswith(f"{model}.v{version}.approve_")
+            for run in self.runs(job)
+        ]
+        return sorted(found, key=lambda approval: approval["decided_at"])
 
     def what_was_live(self, model: str) -> list[str]:
         """5. What is and was in production, in order?"""
@@ -139,28 +142,46 @@ class Auditor:
         return {found["job"]["name"] for found in upstream["runs"]}
 
     def reached_by(self, table: str, column: str) -> set[tuple[str, str, str]]:
-        """7. Which models and predictions are affected by a column?"""
-        graph = self.marquez.column_lineage(
-            field_id(self.tables, table, column), with_downstream=True
-        ) or {"graph": []}
-        return {
-            (node["data"]["namespace"], node["data"]["dataset"], node["data"]["field"])
-            for node in graph["graph"]
-            if node["data"]
-        }
+        """7. Which models and predictions are affected by a column?
+
+        Edge by edge, since one question about the whole way would not end.
+        """
+        reached: set[str] = set()
+        todo = [field_id(self.tables, table, column)]
+        while todo:
+            node_id = todo.pop()
+            if node_id in reached:
+                continue
+            reached.add(node_id)
+            graph = self.marquez.column_lineage(node_id, with_downstream=True) or {"graph": []}
+            todo += [
+                edge["destination"]
+                for node in graph["graph"]
+                if node["id"] == node_id
+                for edge in node["outEdges"]
+            ]
+        nodes = map(split, reached)
+        return {(node.namespace, node.name, node.field or "") for node in nodes}
 
     def used_load(self, table: str, state: str) -> set[str]:
         """8. A load was bad: which snapshots and batches read the table in that state?"""
         return {
-            run["job"]["name"]
-            for run in self._readers(table)
-            for item in run["inputDatasetVersions"]
-            if item["datasetVersionId"]["name"] == table
-            and item["facets"].get("mlops_read", {}).get("version") == state
+            job
+            for job in self._jobs_at(self.tables, table)
+            for run in self.runs(job)
+            for item in _reads(run)
+            if (item["name"], item["version"]) == (table, state)
         }
 
-    def _readers(self, table: str) -> Iterator[Json]:
-        graph = self.marquez.lineage(dataset_id(self.tables, table), depth=1) or {"graph": []}
+    def _jobs_at(self, namespace: str, name: str) -> Iterator[str]:
+        """The jobs that read or write a dataset."""
+        graph = self.marquez.lineage(dataset_id(namespace, name), depth=1) or {"graph": []}
         for node in graph["graph"]:
             if node["type"] == "JOB" and node["data"]["namespace"] == self.jobs:
-                yield from self.runs(node["data"]["name"])
+                yield node["data"]["name"]
+
+
+def _reads(run: Json) -> list[Json]:
+    """What exactly a run read, input by input."""
+    found: list[Json] = run["facets"].get("mlops_read", {}).get("inputs", [])
+    return found

@@ -1,8 +1,8 @@
-"""Answers as Marquez 0.51 is documented to answer, for want of a real one.
+"""Answers as Marquez 0.51.1 answers, where no real one is at hand.
 
 This is not Marquez and proves nothing about it. It keeps, in memory, the habits of the real one
-that our events have to live with, so that a change of ours that would lose something there shows
-here first:
+that our events have to live with, so that it fails where the real one fails; ``test_behaviours.py``
+holds both against one table:
 
 - an input is linked to the dataset's *current* version, whatever its ``version`` facet says;
 - each run that writes a dataset makes a version of it, and the newest is the current one;
@@ -10,7 +10,13 @@ here first:
 - an edge between columns is kept only where the source column stands in the schema of an input of
   the same run and the output column in the schema of the output;
 - downstream of a column is followed only where its dataset was the output of some run;
-- names of nodes are taken apart with one regular expression.
+- names of nodes are taken apart with one regular expression;
+- a walk upstream ends with 500 at the first dataset version that no run wrote;
+- a question for columns at a large depth is never answered;
+- an event with a NUL, a NaN, a bad time or too long a name gets 500, one without a job 422;
+- a job or a dataset that was deleted is hidden (404), its runs are not, and the next event of the
+  job brings both back;
+- facets of an input are kept with the dataset, where the last reader's replace the others.
 """
 
 from __future__ import annotations
@@ -20,14 +26,18 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
+from mlops.lineage.safe_names import LONGEST
 from tests.lineage.node_ids import split
 
+ENDLESS_FROM = 8  # depth of a question for columns
+LONGEST_NAMESPACE = 1024
 Json = dict[str, Any]
 Place = tuple[str, str]
 Column = tuple[str, str, str]
@@ -54,6 +64,7 @@ class StandIn:
     schemas: dict[Place, set[str]] = field(default_factory=lambda: defaultdict(set))
     edges: dict[Column, set[Column]] = field(default_factory=lambda: defaultdict(set))
     jobs: dict[Place, tuple[list[Place], list[Place]]] = field(default_factory=dict)
+    hidden: set[Place] = field(default_factory=set)
 
     def take(self, event: Json) -> None:
         """One event, as ``POST /lineage``."""
@@ -62,13 +73,14 @@ class StandIn:
             run_id,
             {
                 "id": run_id,
-                "job": {"namespace": job[0], "name": job[1]},
+                "jobVersion": {"namespace": job[0], "name": job[1], "version": str(uuid4())},
                 "facets": {},
                 "jobFacets": {},
                 "inputDatasetVersions": [],
                 "outputDatasetVersions": [],
             },
         )
+        self.hidden -= {job, *(_place(port) for port in (*event["inputs"], *event["outputs"]))}
         if run_id not in self.order[job]:
             self.order[job].append(run_id)
         run["state"] = {"COMPLETE": "COMPLETED", "FAIL": "FAILED"}.get(
@@ -92,6 +104,7 @@ class StandIn:
             if not self.versions[place]:
                 self._new(place, None, event, port)
             current = self.versions[place][-1]
+            current.facets = {**current.facets, **port.get("inputFacets", {})}
             _put(run["inputDatasetVersions"], current, port.get("inputFacets", {}))
 
     def _write(self, run: Json, event: Json) -> None:
@@ -116,7 +129,10 @@ class StandIn:
         return version
 
     def upstream(self, run_id: str, depth: int) -> Json:
-        """``GET /runlineage/upstream``."""
+        """``GET /runlineage/upstream``.
+
+        :raises ServerError: the walk meets a version that no run wrote.
+        """
         seen: dict[str, None] = {}
         level = [run_id]
         for _ in range(depth):
@@ -126,12 +142,18 @@ class StandIn:
                 item["producedByRunId"]
                 for found in level
                 for item in self.runs[found]["inputDatasetVersions"]
-                if item["producedByRunId"]
             ]
-        return {"runs": [{"job": self.runs[r]["job"], "run": {"id": r}} for r in seen]}
+            if None in level:
+                raise ServerError
+        return {"runs": [{"job": self.runs[r]["jobVersion"], "run": {"id": r}} for r in seen]}
 
-    def column_lineage(self, node_id: str, *, downstream: bool) -> Json:
-        """``GET /column-lineage``."""
+    def column_lineage(self, node_id: str, *, downstream: bool, depth: int) -> Json:
+        """``GET /column-lineage``.
+
+        :raises NoAnswer: at a depth at which the real one lists paths without end.
+        """
+        if depth > ENDLESS_FROM:
+            raise NoAnswer
         node = split(node_id)
         place = (node.namespace, node.name)
         names = [node.field] if node.field else sorted(self.schemas[place])
@@ -144,22 +166,26 @@ class StandIn:
                     back[source].add(target)
             ways.append(back)
         for way in ways:
-            todo: list[Column] = [(*place, name) for name in names]
-            reached: set[Column] = set()
-            while todo:
-                column = todo.pop()
-                if column not in reached:
-                    reached.add(column)
-                    todo += way.get(column, ())
-            found |= reached
+            level: set[Column] = {(*place, name) for name in names}
+            for _ in range(depth):
+                found |= level
+                level = {other for column in level for other in way.get(column, ())}
+        edges = [
+            {"origin": _field_id(source), "destination": _field_id(target)}
+            for target, sources in self.edges.items()
+            for source in sources
+            if {source, target} <= found
+        ]
         return {
             "graph": [
                 {
-                    "id": f"datasetField:{n}:{d}:{f}",
+                    "id": _field_id(column),
                     "type": "DATASET_FIELD",
-                    "data": {"namespace": n, "dataset": d, "field": f},
+                    "data": dict(zip(("namespace", "dataset", "field"), column, strict=True)),
+                    "inEdges": [e for e in edges if e["destination"] == _field_id(column)],
+                    "outEdges": [e for e in edges if e["origin"] == _field_id(column)],
                 }
-                for n, d, f in sorted(found)
+                for column in sorted(found)
             ]
         }
 
@@ -175,7 +201,7 @@ class StandIn:
                     "data": {"namespace": job[0], "name": job[1]},
                 }
                 for job, (inputs, outputs) in self.jobs.items()
-                if place in inputs or place in outputs
+                if (place in inputs or place in outputs) and job not in self.hidden
             ]
         }
 
@@ -189,21 +215,86 @@ class StandIn:
             case ["jobs", "runs", run_id, "facets"] if run_id in self.runs:
                 kind = "facets" if query["type"] == "run" else "jobFacets"
                 found = {"runId": run_id, "facets": self.runs[run_id][kind]}
-            case ["namespaces", namespace, "jobs", job, "runs"] if (namespace, job) in self.order:
+            case ["namespaces"]:
+                found = {"namespaces": []}
+            case ["namespaces", namespace, "jobs", job, "runs"] if self._is_shown(namespace, job):
                 ids = self.order[(namespace, job)]
                 newest = [self.runs[run_id] for run_id in reversed(ids)]
                 found = {"runs": newest[: int(query["limit"])], "totalCount": len(ids)}
             case ["namespaces", namespace, "datasets", name, "versions"]:
                 versions = self.versions.get((namespace, name))
-                found = {"versions": list(_shown(versions))} if versions else None
+                shown = (namespace, name) not in self.hidden
+                found = {"versions": list(_shown(versions))} if versions and shown else None
+            case ["namespaces", namespace, "datasets", name]:
+                shown = (namespace, name) not in self.hidden
+                versions = self.versions.get((namespace, name))
+                found = {"name": name} if versions and shown else None
             case ["runlineage", "upstream"]:
                 found = self.upstream(query["runId"], int(query["depth"]))
             case ["column-lineage"]:
                 downstream = query["withDownstream"] == "true"
-                found = self.column_lineage(query["nodeId"], downstream=downstream)
+                found = self.column_lineage(
+                    query["nodeId"], downstream=downstream, depth=int(query["depth"])
+                )
             case ["lineage"]:
                 found = self.lineage(query["nodeId"])
         return found
+
+    def hide(self, path: str) -> bool:
+        """``DELETE`` of a job or a dataset, as a button of the web pages does; whether it was."""
+        match [unquote(part) for part in path.removeprefix("/api/v1/").split("/")]:
+            case ["namespaces", namespace, "jobs" | "datasets", name]:
+                self.hidden.add((namespace, name))
+                return True
+        return False
+
+    def _is_shown(self, namespace: str, job: str) -> bool:
+        return (namespace, job) in self.order and (namespace, job) not in self.hidden
+
+
+class ServerError(Exception):
+    """Marquez answers 500."""
+
+
+class NoAnswer(Exception):
+    """Marquez does not answer before the client has given up."""
+
+
+def refusal(body: bytes) -> tuple[int, Json] | None:
+    """The answer to an event that Marquez cannot take; None where it takes it."""
+    try:
+        event = json.loads(body, parse_constant=_refuse_constant)
+    except ValueError:
+        return 500, {"code": 400, "message": "Unable to process JSON"}
+    if "job" not in event:
+        return 422, {}
+    names = [event["job"]["name"], *(port["name"] for port in _ports(event))]
+    names += [
+        column["name"]
+        for port in _ports(event)
+        for column in port.get("facets", {}).get("schema", {}).get("fields", ())
+    ]
+    if any(len(port["namespace"]) > LONGEST_NAMESPACE for port in (event["job"], *_ports(event))):
+        return 400, {"code": 400, "message": "namespace must be 1 to 1024 characters"}
+    if b"\\u0000" in body or any(len(name) > LONGEST for name in names):
+        return 500, {"code": 500, "message": "There was an error processing your request."}
+    try:
+        datetime.fromisoformat(event["eventTime"])
+    except ValueError:
+        return 500, {"code": 400, "message": "Unable to process JSON"}
+    return None
+
+
+def _ports(event: Json) -> list[Json]:
+    return [*event.get("inputs", ()), *event.get("outputs", ())]
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(text)
+
+
+def _field_id(column: Column) -> str:
+    return "datasetField:" + ":".join(column)
 
 
 def _place(port: Json) -> Place:
@@ -232,6 +323,7 @@ class StandInServer:
 
     def __init__(self) -> None:
         self.kept = StandIn()
+        self.over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
@@ -254,6 +346,7 @@ class StandInServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.over.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -262,15 +355,26 @@ class StandInServer:
 def _handler(server: StandInServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            server.kept.take(event)
-            self._send(201, {})
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            refused = refusal(body)
+            if refused is None:
+                server.kept.take(json.loads(body))
+            self._send(*(refused or (201, {})))
+
+        def do_DELETE(self) -> None:
+            self._send(200 if server.kept.hide(self.path) else 404, {})
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            found = server.kept.answer(parts.path, query)
-            self._send(404 if found is None else 200, found or {})
+            try:
+                found = server.kept.answer(parts.path, query)
+            except ServerError:
+                self._send(500, {"code": 500, "message": "There was an error"})
+            except NoAnswer:
+                server.over.wait()
+            else:
+                self._send(404 if found is None else 200, found or {})
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited
             """Say nothing."""

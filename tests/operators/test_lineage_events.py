@@ -305,23 +305,25 @@ def names(event: dict[str, Any], side: str) -> list[str]:
 MODEL = "airflow/models/late/versions/1"
 SNAPSHOT, TRAINING = "airflow/snapshots/late/<id>", "airflow/trainings/late/<id>"
 VALIDATION, APPROVAL = "airflow/validations/late/<id>", "airflow/approvals/late/1"
+SEATS = ("business_owner", "lead_data_scientist")
 SLOT, FLIGHTS, SCORES = "airflow/deployments/late/prod", "public.flights", "ml.late_predictions"
 SPEC, OWN_SCORES = "airflow/specs/late/<id>", "airflow/predictions/late/versions/1"
 REPORT = "/artifacts/reports/late/v1/validation-<id>.html"
 SCORED = ([MODEL, SLOT, FLIGHTS], [OWN_SCORES, SCORES])
-SIGNED = ([MODEL, REPORT], [APPROVAL])
 
 COMPLETE: dict[str, list[tuple[list[str], list[str]]]] = {
-    "late_release.intake": [(["/include/models/late.yml"], [SPEC])],
+    "late_release.intake": [([], [SPEC])],
     "late_release.snapshot": [([FLIGHTS], [SNAPSHOT])],
     "late_release.check_data": [([SNAPSHOT], ["airflow/checks/late/<id>"])],
     "late_release.train": [([SNAPSHOT, SPEC], [TRAINING])],
     "late_release.validate": [([TRAINING, SNAPSHOT], [VALIDATION])],
     "late_release.package": [([TRAINING, VALIDATION], [MODEL])],
     "late_release.document": [([MODEL, VALIDATION], [REPORT])],
-    "late_release.sign_off.business_owner": [SIGNED],
-    "late_release.sign_off.lead_data_scientist": [SIGNED],
-    "late_release.deploy": [([MODEL, APPROVAL], [SLOT])],
+    **{
+        f"late_release.sign_off.{seat}": [([MODEL, REPORT], [f"{APPROVAL}/{seat}"])]
+        for seat in SEATS
+    },
+    "late_release.deploy": [([MODEL, *(f"{APPROVAL}/{seat}" for seat in SEATS)], [SLOT])],
     "late_score.check_input": [([MODEL, FLIGHTS], ["airflow/checks/late/versions/1"])],
     "late_score.score": [SCORED, SCORED],
     "late_score.publish": [([OWN_SCORES, SCORES], ["ml.late"])],

@@ -20,11 +20,10 @@ from mlops.approvals.signatures import require_signed
 from mlops.approvals.signed_bytes import signed_bytes
 from mlops.digests import digest_json
 from mlops.errors import RecordMissing, SignOffError
+from mlops.flow.deployment_events import deployment_events
 from mlops.flow.deployments import current_deployment, lock_live_version
 from mlops.flow.fallback import previous_version
 from mlops.flow.load_version import load_version
-from mlops.lineage.events.deploy import deployment_changed
-from mlops.lineage.events.run import GovernedRuns
 from mlops.store.tables import DecisionRow, DeploymentRow, RunStartRow, VersionRow
 from mlops.store.transaction import Transaction
 from mlops.vocabulary import (
@@ -39,7 +38,7 @@ from mlops.vocabulary import (
     version_subject,
 )
 from mlops.workspace.results import Controlled
-from mlops.workspace.workspace import Workspace, now, registered_spec
+from mlops.workspace.workspace import Workspace, now
 
 ACTIONS = (ROLLBACK, STOP, RESUME, REVOKE_SIGNATURE)
 _LEDGER_ACTIONS = {
@@ -134,7 +133,9 @@ def _change(
         done = transaction.find(DeploymentRow, key=key)
         if done:
             version_row = transaction.get(VersionRow, model, done[0].version)
-            workspace.emit(_changed(transaction, workspace, done[0], version_row, replaced=0))
+            workspace.emit(
+                deployment_events(transaction, workspace, done[0], version_row, replaced=0)
+            )
             return _controlled(done[0], replaced=done[0].version)
         before = _live(transaction, model)
         target = _TARGETS[action](transaction, before, version)
@@ -165,22 +166,10 @@ def _change(
                 "run": workspace.run.to_json(),
             },
             lineage=workspace.emit(
-                _changed(transaction, workspace, row, target, replaced=before.version)
+                deployment_events(transaction, workspace, row, target, replaced=before.version)
             ),
         )
         return _controlled(row, replaced=before.version)
-
-
-def _changed(
-    transaction: Transaction,
-    workspace: Workspace,
-    row: DeploymentRow,
-    version: VersionRow,
-    *,
-    replaced: int,
-) -> GovernedRuns:
-    spec = registered_spec(transaction, version.spec_digest)
-    return deployment_changed(workspace.origin, row, version, spec, replaced=replaced)
 
 
 def _revoke(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from mlops.approvals.signatures import require_signed
 from mlops.digests import digest_json
+from mlops.flow.deployment_events import deployment_events
 from mlops.flow.deployments import current_deployment, lock_live_version
 from mlops.flow.load_version import load_version
-from mlops.lineage.events.deploy import deployment_changed
-from mlops.lineage.events.run import GovernedRuns
 from mlops.store.tables import ConfirmationRow, DeploymentRow, VersionRow
 from mlops.store.transaction import Transaction
 from mlops.vocabulary import DEPLOY, ROLLBACK, STOP, LedgerAction, version_subject
 from mlops.workspace.results import Deployed
-from mlops.workspace.workspace import Workspace, now, registered_spec
+from mlops.workspace.workspace import Workspace, now
 
 
 def deploy(workspace: Workspace, *, model: str, version: int) -> Deployed:
@@ -49,7 +48,9 @@ def _deployed(transaction: Transaction, workspace: Workspace, version: VersionRo
     replaced = every[own - 1].version if own else 0
     deployment = live if own is None else every[own]
     if deployment.version == version.number:
-        workspace.emit(_changed(transaction, workspace, deployment, version, replaced))
+        workspace.emit(
+            deployment_events(transaction, workspace, deployment, version, replaced=replaced)
+        )
     return Deployed(
         model=version.model,
         version=version.number,
@@ -59,17 +60,6 @@ def _deployed(transaction: Transaction, workspace: Workspace, version: VersionRo
         live_since=live.valid_from.isoformat(),
         superseded=_superseded(version, live),
     )
-
-
-def _changed(
-    transaction: Transaction,
-    workspace: Workspace,
-    row: DeploymentRow,
-    version: VersionRow,
-    replaced: int,
-) -> GovernedRuns:
-    spec = registered_spec(transaction, version.spec_digest)
-    return deployment_changed(workspace.origin, row, version, spec, replaced=replaced)
 
 
 def _superseded(version: VersionRow, live: DeploymentRow) -> str:
@@ -150,5 +140,5 @@ def _make_live(
             "valid_from": row.valid_from,
             "run": run.to_json(),
         },
-        lineage=_changed(transaction, workspace, row, version, replaced),
+        lineage=deployment_events(transaction, workspace, row, version, replaced=replaced),
     )

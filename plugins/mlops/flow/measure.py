@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlops.core.period import Period
@@ -16,9 +17,10 @@ from mlops.flow.plans import recorded_plan
 from mlops.flow.publications import publications
 from mlops.flow.queries import SCORE, prediction_table
 from mlops.flow.scorer import ModelScorer
+from mlops.flow.source_access import Reading, record_reading, source_access
 from mlops.lineage.events.monitor import window_measured
 from mlops.spec.load import Spec
-from mlops.store.tables import BatchRow, MeasurementRow, SnapshotRow, VersionRow
+from mlops.store.tables import BatchRow, MeasurementRow, ReadingRow, SnapshotRow, VersionRow
 from mlops.store.transaction import Transaction
 from mlops.vocabulary import SCORE_PHASE, LedgerAction, model_dag_id
 from mlops.warehouse.profiles import window_profile
@@ -28,6 +30,8 @@ from mlops.workspace.workspace import Workspace, now
 
 if TYPE_CHECKING:
     from mlops.core.targets.target import Labels
+
+_OUTCOMES, _KPI = "outcomes", "kpi"
 
 
 def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
@@ -47,12 +51,15 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
     scorer = ModelScorer.load(workspace, version)
     spec = scorer.spec
     with prefix_errors(batch.id):
+        queries = _queries(workspace, spec, window)
+        features = [] if counted else [scorer.query(window)]
+        read = [source_access(workspace, query) for query in (*features, *queries.values())]
         profile = counted or scorer.profile(window)
         if not batch.by_rule:  # whose scores have no reference
             profile = profile.with_columns_of(_scores(scorer, batch))
-        pairs = _pairs(workspace, spec, batch, window)
+        pairs = _pairs(workspace, spec, batch, queries)
         labels = target_of(spec.content).read_labels(pairs.label) if len(pairs.label) else None
-        kpi = _kpi(workspace, spec, window, labels, pairs)
+        kpi = _kpi(workspace, spec, queries, labels, pairs)
     content: dict[str, Any] = {
         "profile": profile.to_json(),
         "labels": len(pairs.label),
@@ -72,13 +79,33 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
         content=content,
         measured_at=now(),
     )
+    _record(workspace, row, spec, batch, version, read)
+    return Measured(measurement=digest, batch=batch.id, rows=batch.rows, labels=content["labels"])
+
+
+def _record(
+    workspace: Workspace,
+    row: MeasurementRow,
+    spec: Spec,
+    batch: BatchRow,
+    version: VersionRow,
+    read: Sequence[Reading],
+) -> None:
+    """Record a measurement with what it read; one that is known keeps its first readings."""
     with workspace.store.transaction() as transaction:
+        if not transaction.find(MeasurementRow, digest=row.digest):
+            for reading in read:
+                record_reading(transaction, workspace, reading, subject=row.digest, model=row.model)
         transaction.record(
             row,
             actor=workspace.run.actor,
             action=LedgerAction.WINDOW_MEASURED,
             subject=batch.id,
-            payload={"measurement": digest, "rows": batch.rows, "labels": content["labels"]},
+            payload={
+                "measurement": row.digest,
+                "rows": batch.rows,
+                "labels": row.content["labels"],
+            },
             lineage=workspace.emit(
                 window_measured(
                     workspace.origin,
@@ -86,11 +113,10 @@ def measure(workspace: Workspace, *, model: str, window: Period) -> Measured:
                     spec,
                     batch,
                     transaction.get(SnapshotRow, version.snapshot_id),
-                    workspace.names.tables_of(spec.sql[spec.content.develop.outcomes_sql]),
+                    transaction.find(ReadingRow, subject=row.digest),
                 )
             ),
         )
-    return Measured(measurement=digest, batch=batch.id, rows=batch.rows, labels=content["labels"])
 
 
 def _digest(known: list[MeasurementRow], batch: BatchRow, content: dict[str, Any]) -> str:
@@ -162,19 +188,27 @@ def _scores(scorer: ModelScorer, batch: BatchRow) -> Profile:
     )
 
 
-def _pairs(workspace: Workspace, spec: Spec, batch: BatchRow, window: Period) -> ScoresWithLabels:
+def _queries(workspace: Workspace, spec: Spec, window: Period) -> dict[str, str]:
+    """The query of the labels that have arrived by now, and that of the KPI where it has one."""
+    parameters = {"window_start": window.start, "window_end": window.end, "as_of": now()}
+    files = {_OUTCOMES: spec.content.develop.outcomes_sql, _KPI: spec.content.manage.kpi.sql}
+    return {
+        what: workspace.warehouse.dialect.render(spec.sql[file], parameters)
+        for what, file in files.items()
+        if file is not None
+    }
+
+
+def _pairs(
+    workspace: Workspace, spec: Spec, batch: BatchRow, queries: Mapping[str, str]
+) -> ScoresWithLabels:
     """The batch's scores beside the labels that have arrived by now."""
-    develop = spec.content.develop
     low, high = target_of(spec.content).score_range
-    outcomes = workspace.warehouse.dialect.render(
-        spec.sql[develop.outcomes_sql],
-        {"window_start": window.start, "window_end": window.end, "as_of": now()},
-    )
     return workspace.warehouse.scores_with_labels(
-        outcomes,
+        queries[_OUTCOMES],
         prediction_table(spec),
         batch=batch.stored_as,
-        label=develop.label,
+        label=spec.content.develop.label,
         score_range=None if low is None or high is None else (low, high),
     )
 
@@ -188,7 +222,7 @@ def _metrics(spec: Spec, labels: Labels | None, pairs: ScoresWithLabels) -> dict
 def _kpi(
     workspace: Workspace,
     spec: Spec,
-    window: Period,
+    queries: Mapping[str, str],
     labels: Labels | None,
     pairs: ScoresWithLabels,
 ) -> float | None:
@@ -199,8 +233,4 @@ def _kpi(
         if labels is None:
             return None
         return target_of(spec.content).kpi(kpi.measure, labels, pairs.score, spec.content.deploy)
-    text = workspace.warehouse.dialect.render(
-        spec.sql[kpi.sql],
-        {"window_start": window.start, "window_end": window.end, "as_of": now()},
-    )
-    return workspace.warehouse.kpi_value(text, name=kpi.name)
+    return workspace.warehouse.kpi_value(queries[_KPI], name=kpi.name)

@@ -6,13 +6,16 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import and_, select
+
 from mlops.digests import digest_json
+from mlops.lineage.events.origin import prediction_table_name
 from mlops.lineage.events.sources import content_of, sources_read
-from mlops.store.tables import ReadingRow
+from mlops.store.tables import BatchRow, ReadingRow, VersionRow
 from mlops.store.transaction import Transaction
 from mlops.vocabulary import LedgerAction
 from mlops.warehouse.records import DatabaseState
-from mlops.workspace.workspace import Workspace, now
+from mlops.workspace.workspace import Workspace, now, registered_spec
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,23 @@ def source_access(workspace: Workspace, query: str) -> Reading:
 
     found = workspace.warehouse.read_query(query)
     return Reading(content_of(query, found, column_lineage(query, found)), now())
+
+
+def _written(transaction: Transaction) -> set[tuple[str, str]]:
+    """The tables and views of predictions, which scoring runs have written."""
+    scored = transaction.session.execute(
+        select(BatchRow.model, VersionRow.spec_digest)
+        .join(
+            VersionRow,
+            and_(VersionRow.model == BatchRow.model, VersionRow.number == BatchRow.version),
+        )
+        .distinct()
+    )
+    found = set()
+    for model, digest in scored:
+        schema = registered_spec(transaction, digest).content.deploy.output_schema
+        found |= {(schema, model), (schema, prediction_table_name(model))}
+    return found
 
 
 def record_reading(
@@ -69,6 +89,6 @@ def record_reading(
             "snapshot": read.content["snapshot"],
             "unknown": read.content["unknown"],
         },
-        lineage=sources_read(workspace.origin, row),
+        lineage=sources_read(workspace.origin, row, written=_written(transaction)),
     )
     return transaction.get(ReadingRow, digest)

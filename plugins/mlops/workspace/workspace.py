@@ -23,6 +23,11 @@ from mlops.store.transaction import Transaction
 from mlops.warehouse.port import Warehouse
 
 
+def now() -> datetime:
+    """The present, in UTC. Facts carry it; identities never do."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class RunIdentity:
     """Which task asks, and who started its run."""
@@ -53,6 +58,7 @@ class Workspace:
     :param job_namespace: of our jobs in the lineage.
     :param canonical: for ``host:port`` as connections spell it, the one that the lineage names.
     :param emitted: the governed runs that the steps of this workspace have emitted so far.
+    :param started: when the step began; None where a workspace serves many steps.
     """
 
     store: Store
@@ -63,6 +69,7 @@ class Workspace:
     job_namespace: str = "mlops"
     canonical: Mapping[str, str] = field(default_factory=dict)
     emitted: list[GovernedRuns] = field(default_factory=list, repr=False, compare=False)
+    started: datetime | None = field(default=None, compare=False)
 
     @property
     def names(self) -> DatasetNames:
@@ -76,7 +83,12 @@ class Workspace:
     @property
     def origin(self) -> Origin:
         """What the lineage events of this step come from."""
-        return Origin(names=self.names, namespace=self.job_namespace, run=self.run.to_json())
+        return Origin(
+            names=self.names,
+            namespace=self.job_namespace,
+            run=self.run.to_json(),
+            started=self.started,
+        )
 
     def emit(self, runs: GovernedRuns) -> GovernedRuns:
         """Keep a step's runs for Airflow's own lineage of the task, and return them.
@@ -112,8 +124,3 @@ def registered_spec(transaction: Transaction, digest: str) -> Spec:
             action="run: python -m mlops ledger verify; then register the spec with a new release",
         )
     return spec
-
-
-def now() -> datetime:
-    """The present, in UTC. Facts carry it; identities never do."""
-    return datetime.now(UTC)

@@ -18,6 +18,8 @@ from tests.lineage.openlineage_schema import faults
 from tests.spec.conftest import POLICY, SPEC, SQL
 
 FACETS = Path(__file__).parents[3] / "docs" / "facets"
+# The jobs that have no inputs, since no run wrote what they start from.
+ROOTS = ("contract.", "churn.register")
 ENTRY = Entry(7, AT, "task:churn_release.step", "thing.happened", "churn", "{}", "0" * 64, "1" * 64)
 
 Event = dict[str, Any]
@@ -39,20 +41,23 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
 
 @pytest.fixture
 def events_of() -> EventsOf:
-    """The COMPLETE events of governed runs, each checked as a whole."""
+    """The COMPLETE or FAIL events of governed runs, each checked as a whole."""
     return lambda runs: list(_complete(runs))
 
 
 def _complete(runs: GovernedRuns) -> Iterator[Event]:
     found = [json.loads(event.body) for event in runs.events(ENTRY)]
     for start, complete in zip(found[::2], found[1::2], strict=True):
-        assert (start.pop("eventType"), complete["eventType"]) == ("START", "COMPLETE")
+        failed = "errorMessage" in complete["run"]["facets"]
+        assert start.pop("eventType") == "START"
+        assert complete["eventType"] == ("FAIL" if failed else "COMPLETE")
         assert start.pop("eventTime") < complete["eventTime"]
         rest = {name: value for name, value in complete.items() if not name.startswith("event")}
         assert start == rest, "START has the same datasets and facets as COMPLETE"
         assert faults(complete) == []
-        assert complete["inputs"]
+        assert complete["inputs"] or complete["job"]["name"].startswith(ROOTS)
         assert complete["outputs"]
+        assert complete["job"]["facets"]["documentation"]["description"]
         assert _own_facet_faults(complete) == []
         yield complete
 
@@ -99,9 +104,15 @@ def version(event: Event, output: int = 0) -> str:
 
 
 def read(event: Event, position: int = 0) -> dict[str, Any]:
-    """What exactly was read of an input, without the facet's frame."""
-    facet = event["inputs"][position]["inputFacets"]["mlops_read"]
-    return {name: value for name, value in facet.items() if name[0] != "_" and value}
+    """What exactly was read of an input, without where it is."""
+    port = event["inputs"][position]
+    assert "mlops_read" not in port["inputFacets"], "Marquez keeps it with the dataset"
+    (found,) = (
+        item
+        for item in event["run"]["facets"]["mlops_read"]["inputs"]
+        if (item["namespace"], item["name"]) == (port["namespace"], port["name"])
+    )
+    return {n: value for n, value in found.items() if value and n not in ("namespace", "name")}
 
 
 def facet(event: Event, name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from mlops.lineage.events import deploy
 from mlops.spec.load import Spec
@@ -21,6 +22,7 @@ from tests.lineage.events.facts import (
     decision,
     sha,
 )
+from tests.spec.conftest import POLICY
 
 MODEL, SLOT = "models/churn/versions/4", "deployments/churn/prod"
 SCORES, TABLE, VIEW = "predictions/churn/versions/4", "shop.ml.churn_predictions", "shop.ml.churn"
@@ -52,16 +54,24 @@ def test_a_report_of_any_kind_is_named_after_it(events_of: EventsOf, spec: Spec)
     assert names(event, "inputs") == [MODEL]
 
 
+def test_the_report_of_each_window_has_a_job_of_its_own(events_of: EventsOf, spec: Spec) -> None:
+    """Marquez' graph keeps what the last run of a job wrote: of one job, the newest file alone."""
+    row = type(REPORT)(**{**_values(REPORT), "kind": "monitoring", "period": "2026-01"})
+    (event,) = events_of(deploy.report_written(ORIGIN, row, VERSION, spec, ()))
+    assert event["job"]["name"] == "churn.v4.report_monitoring_2026-01"
+
+
 def _values(row: object) -> dict[str, object]:
     return {name: value for name, value in vars(row).items() if name[0] != "_"}
 
 
 def test_a_signature_binds_the_version_and_the_report(events_of: EventsOf, spec: Spec) -> None:
     (event,) = events_of(deploy.decided(ORIGIN, decision(), VERSION, spec, [REPORT]))
-    assert event["job"]["name"] == "churn.v4.approve"
+    assert event["job"]["name"] == "churn.v4.approve_owner"
+    assert event["eventType"] == "COMPLETE"
     assert names(event, "inputs") == [MODEL, "reports/churn/v4/validation-88888888.html"]
     assert [read(event, position)["version"] for position in (0, 1)] == [sha(7), sha(8)]
-    assert names(event, "outputs") == ["approvals/churn/4"]
+    assert names(event, "outputs") == ["approvals/churn/4/owner"]
     assert version(event) == decision().id
     approval = facet(event, "mlops_approval")
     assert (approval["seat"], approval["approver_id"], approval["decision"]) == (
@@ -78,14 +88,39 @@ def test_a_signature_that_did_not_count_is_recorded_with_its_reason(
     row = decision(counted=False, refusal="sam developed it", user_id="sam")
     (event,) = events_of(deploy.decided(ORIGIN, row, VERSION, spec, []))
     assert names(event, "inputs") == [MODEL]
+    # It must not take the place of the response that counted.
+    assert event["job"]["name"] == "churn.v4.approve_not_counted"
+    assert names(event, "outputs") == ["approvals/churn/4/not_counted"]
+    assert event["eventType"] == "FAIL"
+    assert facet(event, "errorMessage")["message"] == (
+        "the response of Bea did not count: sam developed it"
+    )
     approval = facet(event, "mlops_approval")
     assert (approval["counted"], approval["refusal"]) == (False, "sam developed it")
 
 
+def test_a_rejection_is_a_failure_with_its_reason(events_of: EventsOf, spec: Spec) -> None:
+    row = decision(answer="Reject", reason="too few customers")
+    (event,) = events_of(deploy.decided(ORIGIN, row, VERSION, spec, []))
+    assert event["job"]["name"] == "churn.v4.approve_owner"
+    assert (event["eventType"], facet(event, "errorMessage")["message"]) == (
+        "FAIL",
+        "owner: Reject by Bea: too few customers",
+    )
+
+
 def test_a_deployment_makes_the_version_live(events_of: EventsOf, spec: Spec) -> None:
-    (event,) = events_of(deploy.deployment_changed(ORIGIN, DEPLOYMENT, VERSION, spec, replaced=3))
+    seats = ["", "owner", "risk"]
+    (event,) = events_of(
+        deploy.deployment_changed(ORIGIN, DEPLOYMENT, VERSION, spec, replaced=3, seats=seats)
+    )
     assert event["job"]["name"] == "churn.v4.deploy"
-    assert names(event, "inputs") == [MODEL, "approvals/churn/4"]
+    assert names(event, "inputs") == [
+        MODEL,
+        "approvals/churn/4",
+        "approvals/churn/4/owner",
+        "approvals/churn/4/risk",
+    ]
     assert read(event)["version"] == sha(7)
     assert (names(event, "outputs"), version(event)) == ([SLOT], "4")
     change = facet(event, "mlops_deployment")
@@ -94,6 +129,21 @@ def test_a_deployment_makes_the_version_live(events_of: EventsOf, spec: Spec) ->
         3,
         "task:churn_release.deploy",
     )
+
+
+@pytest.mark.parametrize(
+    ("fallback", "live"), [("rule", "rule of 4"), ("previous_version", "stopped")]
+)
+def test_what_was_stopped_is_not_shown_as_live(
+    events_of: EventsOf, spec: Spec, fallback: str, live: str
+) -> None:
+    stop = type(DEPLOYMENT)(**{**_values(DEPLOYMENT), "action": "stop"})
+    policy = {**yaml.safe_load(POLICY), "policy": "standard", "fallback": fallback}
+    stopped = type(VERSION)(**{**_values(VERSION), "policy": policy})
+    (event,) = events_of(
+        deploy.deployment_changed(ORIGIN, stop, stopped, spec, replaced=4, seats=["owner"])
+    )
+    assert version(event) == live
 
 
 def test_the_input_of_a_batch_is_checked(events_of: EventsOf, spec: Spec) -> None:

@@ -80,7 +80,7 @@ def test_the_ledger_facet_names_the_entry() -> None:
         (facets.batch(model="churn"), "mlops_batch"),
         (facets.evaluation(model="churn"), "mlops_evaluation"),
         (facets.drift(model="churn"), "mlops_drift"),
-        (facets.read(kind="number", version="1"), "mlops_read"),
+        (facets.reads([{"version_kind": "number", "version": "1"}]), "mlops_read"),
     ],
 )
 def test_our_own_facets_point_at_their_published_schema(

@@ -9,6 +9,7 @@ from tests.lineage.events.facts import (
     MEASUREMENT,
     MONITOR,
     ORIGIN,
+    READING,
     RESULT,
     SNAPSHOT,
     batch,
@@ -19,19 +20,18 @@ from tests.lineage.events.facts import (
 def test_a_window_is_measured_from_its_scores_and_its_outcomes(
     events_of: EventsOf, spec: Spec
 ) -> None:
-    outcomes = ORIGIN.names.tables_of(
-        "WITH a AS (SELECT * FROM shop_events) SELECT * FROM a JOIN sales.refunds USING (id)"
-    )
+    readings = [READING, READING]
     (event,) = events_of(
-        monitor.window_measured(ORIGIN, MEASUREMENT, spec, batch(), SNAPSHOT, outcomes)
+        monitor.window_measured(ORIGIN, MEASUREMENT, spec, batch(), SNAPSHOT, readings)
     )
     assert event["job"]["name"] == "churn.v4.measure"
     assert names(event, "inputs") == [
         "predictions/churn/versions/4",
         "snapshots/churn/bbbbbbbbbbbb",
-        "shop.public.shop_events",
-        "shop.sales.refunds",
+        "shop.public.visits",
+        "shop.sales.plans",
     ]
+    assert read(event, 2)["version"] == "10:12:"
     assert read(event) == {"version_kind": "batch", "version": "churn/2026-01/v4#2", "rows": 50}
     assert read(event, 1)["version"] == SNAPSHOT.sha256
     assert names(event, "outputs") == ["measurements/churn/4"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
-from mlops.digests import digest_json
+from mlops.digests import canonical_json, digest_json
 from mlops.errors import LineageError
+from mlops.lineage.events import facets
 from mlops.lineage.events.run import GovernedRuns, Port, Run, without_entry
-from tests.lineage.events.conftest import ENTRY, EventsOf
+from tests.lineage.events.conftest import ENTRY
 from tests.lineage.events.facts import AT, ORIGIN
 
 TABLE = ORIGIN.names.table("public", "t", (("a", "text"),))
@@ -40,14 +42,52 @@ def test_a_run_has_one_id_for_one_entry_and_job() -> None:
     assert governed(RUN).events(other)[0].run_id not in ids
 
 
-def test_the_digest_covers_what_is_sent_but_for_the_entry(events_of: EventsOf) -> None:
+def test_the_digest_covers_what_is_sent_but_for_the_entry() -> None:
     runs = governed(RUN)
-    bodies = [without_entry(event) for event in events_of(runs)]
+    bodies = [without_entry(json.loads(runs.events(ENTRY)[1].body))]
     assert runs.digest == digest_json(bodies)
     assert "mlops_ledger" not in bodies[0]["run"]["facets"]
-    changed = governed(replace(RUN, inputs=(Port(TABLE, io={"mlops_read": {"version": "2"}}),)))
+    changed = governed(
+        replace(RUN, inputs=(Port(TABLE, io=facets.read(kind="number", version="2")),))
+    )
     assert changed.digest != runs.digest
     assert governed(RUN).digest == runs.digest
+
+
+def test_a_run_began_when_its_step_began() -> None:
+    began = AT - timedelta(seconds=90)
+    origin = replace(ORIGIN, started=began)
+    start, end = (json.loads(event.body) for event in origin.events_for("churn", RUN).events(ENTRY))
+    assert (start["eventTime"], end["eventTime"]) == (_utc(began), _utc(AT))
+    late = replace(ORIGIN, started=AT + timedelta(seconds=1))
+    start, _ = (json.loads(event.body) for event in late.events_for("churn", RUN).events(ENTRY))
+    assert start["eventTime"] == _utc(AT - timedelta(milliseconds=1)), "never after its end"
+
+
+def _utc(moment: datetime) -> str:
+    return json.loads(canonical_json(moment))
+
+
+def test_a_failure_is_an_event_of_its_own_with_its_message() -> None:
+    runs = governed(replace(RUN, error="auc: measured 0.5, expected ≥ 0.7"))
+    assert [event.stage for event in runs.events(ENTRY)] == ["START", "FAIL"]
+    body = json.loads(runs.events(ENTRY)[1].body)
+    assert body["eventType"] == "FAIL"
+    assert body["run"]["facets"]["errorMessage"]["message"] == "auc: measured 0.5, expected ≥ 0.7"
+    assert runs.digest == digest_json([without_entry(body)])
+
+
+def test_what_was_read_is_a_facet_of_the_run() -> None:
+    """Marquez keeps an input's facets with the dataset, where the last reader wins."""
+    port = Port(TABLE, io=facets.read(kind="number", version="2"))
+    event = json.loads(governed(replace(RUN, inputs=(port,))).events(ENTRY)[0].body)
+    assert event["inputs"][0]["inputFacets"] == {}
+    (read,) = event["run"]["facets"]["mlops_read"]["inputs"]
+    assert (read["namespace"], read["name"], read["version"]) == (TABLE.namespace, TABLE.name, "2")
+
+
+def test_a_nul_in_a_text_is_replaced_since_marquez_refuses_it() -> None:
+    assert facets.documentation("a\x00b")["documentation"]["description"] == "a\ufffdb"
 
 
 def test_a_dataset_has_its_source_and_its_columns() -> None:

@@ -15,7 +15,14 @@ from tests.lineage.events.facts import AT, ORIGIN, READING
 
 def test_each_table_that_was_read_is_observed_first(events_of: EventsOf) -> None:
     """So that Marquez has a version of it, and follows its columns downstream."""
-    visits, plans = events_of(sources.sources_read(ORIGIN, READING))
+    runs = sources.sources_read(ORIGIN, READING)
+    assert runs is not None
+    stated, visits, _, plans = events_of(runs)
+    assert stated["job"]["name"] == "contract.shop.public.visits"
+    assert (names(stated, "inputs"), names(stated, "outputs")) == (
+        [],
+        ["contracts/shop.public.visits"],
+    )
     assert visits["job"]["name"] == "observe.shop.public.visits"
     assert names(visits, "inputs") == ["contracts/shop.public.visits"]
     assert names(visits, "outputs") == ["shop.public.visits"]
@@ -28,6 +35,20 @@ def test_each_table_that_was_read_is_observed_first(events_of: EventsOf) -> None
     ]
     assert kinds == ["TABLE", "VIEW"]
     assert visits["eventTime"].startswith(f"{AT:%Y-%m-%dT%H:%M:%S}")
+    description = visits["outputs"][0]["facets"]["documentation"]["description"]
+    assert "as it was at 2026-03-14 01:59:26 UTC (pg_snapshot 10:12:)" in description
+
+
+def test_tables_that_scoring_writes_have_a_run_already(events_of: EventsOf) -> None:
+    """Two writers would hide from Marquez which version made the rows."""
+    runs = sources.sources_read(ORIGIN, READING, written={("sales", "plans")})
+    assert runs is not None
+    assert [event["job"]["name"].partition(".")[0] for event in events_of(runs)] == [
+        "contract",
+        "observe",
+    ]
+    every = {("sales", "plans"), ("public", "visits")}
+    assert sources.sources_read(ORIGIN, READING, written=every) is None
 
 
 def test_what_is_kept_of_a_reading_is_plain_json() -> None:

@@ -347,8 +347,8 @@ def test_our_facets_are_the_published_ones():
                 "mlops_drift": facets.drift,
             }.items()
         ),
-        facets.read(kind="sha256", version="x")["mlops_read"]["_schemaURL"],
+        facets.reads([{"version": "x"}])["mlops_read"]["_schemaURL"],
     }
     assert used < published
-    earlier = "urn:airflow-mlops:facet:mlops_read:1-0-0"
-    assert published - used == {"urn:airflow-mlops:facet:mlops_ledger:1-0-0", earlier}
+    earlier = {f"urn:airflow-mlops:facet:mlops_read:1-0-{number}" for number in (0, 1)}
+    assert published - used == {"urn:airflow-mlops:facet:mlops_ledger:1-0-0", *earlier}

@@ -6,6 +6,32 @@ Plain text without imports, since operators use it when DAGs are parsed.
 from __future__ import annotations
 
 SHORT = 12  # of a digest or an id, which is enough to distinguish two
+NOT_COUNTED = "not_counted"  # where responses are that did not count as signatures
+
+# What a person who opens one of them in Marquez reads, by the first part of its name.
+_DESCRIPTIONS = {
+    "contracts": "The columns of a table that models rely on.",
+    "specs": "A registered specification of a model: features, label, acceptance criteria, owner.",
+    "snapshots": "The frozen rows that a version is trained and tested on; the version is the "
+    "SHA-256 of its file.",
+    "checks": "The results of the data contract's checks.",
+    "trainings": "A trained model before its validation; its columns are its features and its "
+    "score.",
+    "validations": "The verdict on a trained model, criterion by criterion.",
+    "models": "A model version: the package that people sign; the version is its SHA-256.",
+    "approvals": "The response of one seat to the approval request of a version. Who responded, "
+    "when, and what the response binds is in the facet mlops_approval of the run that wrote it.",
+    "deployments": "What is live. The version is the number of the live model version, 'stopped', "
+    "or 'rule of' a version where its rule decides.",
+    "predictions": "The predictions of one model version; each dataset version is a batch.",
+    "measurements": "What was measured of a live version, window by window.",
+    "monitoring": "The verdicts on a live version, window by window.",
+}
+
+
+def description(name: str) -> str:
+    """What a dataset of the library is, for an auditor; empty for one that is not known."""
+    return _DESCRIPTIONS.get(name.partition("/")[0], "")
 
 
 def spec(model: str, digest: str) -> str:
@@ -43,9 +69,9 @@ def version(model: str, number: int | str) -> str:
     return f"models/{model}/versions/{number}"
 
 
-def approvals(model: str, number: int) -> str:
-    """The signatures of a version."""
-    return f"approvals/{model}/{number}"
+def approvals(model: str, number: int, seat: str = "") -> str:
+    """The response of one seat; without a seat, all of a version as earlier releases wrote them."""
+    return f"approvals/{model}/{number}" + (f"/{seat}" if seat else "")
 
 
 def deployment(model: str) -> str:

@@ -22,6 +22,11 @@ class Dataset:
     name: str
     columns: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a thing of this library, and not a table or a file."""
+        return self.namespace.startswith(OWN_SCHEME)
+
 
 @dataclass(frozen=True)
 class DatasetNames:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from mlops.lineage.events import dataset_names, facets
 from mlops.lineage.events.datasets import Dataset
+from mlops.lineage.events.develop import failed_checks
 from mlops.lineage.events.facets import From
 from mlops.lineage.events.origin import (
     SCORE,
@@ -27,6 +28,7 @@ from mlops.store.tables import (
     ReportRow,
     VersionRow,
 )
+from mlops.vocabulary import APPROVALS, STOP
 
 
 def report_written(
@@ -40,7 +42,9 @@ def report_written(
     return origin.events_for(
         row.model,
         Run(
-            job=f"{row.model}.v{row.version}.report_{row.kind}",
+            # One job for each window: Marquez' graph keeps what a job's last run wrote.
+            job=f"{row.model}.v{row.version}.report_{row.kind}"
+            + (f"_{row.period}" if row.period else ""),
             at=row.written_at,
             inputs=(Port(origin.version(version, spec)), *map(Port, sources)),
             outputs=(file,),
@@ -52,11 +56,16 @@ def report_written(
 def decided(
     origin: Origin, row: DecisionRow, version: VersionRow, spec: Spec, reports: Sequence[ReportRow]
 ) -> GovernedRuns:
-    """An answer to a request, whether it counted or not, with the digests that it binds."""
+    """A response to an approval request, whether it counted or not, with what it binds.
+
+    Each seat has a job and a dataset of its own: Marquez links a reader to the last writer of a
+    dataset, so that of several seats in one dataset all but one could not be reached.
+    """
+    seat = row.seat if row.counted else dataset_names.NOT_COUNTED
     return origin.events_for(
         row.model,
         Run(
-            job=f"{row.model}.v{row.version}.approve",
+            job=f"{approval_job(row.model, row.version)}_{seat}",
             at=row.decided_at,
             inputs=(
                 Port(
@@ -71,7 +80,7 @@ def decided(
                     for report in reports
                 ),
             ),
-            outputs=(Port(origin.approvals(row.model, row.version), facets.version(row.id)),),
+            outputs=(Port(origin.approvals(row.model, row.version, seat), facets.version(row.id)),),
             run_facets=facets.approval(
                 model=row.model,
                 version=row.version,
@@ -91,14 +100,44 @@ def decided(
                 evidence=row.evidence_digest,
                 criteria=row.criteria_digest,
             ),
+            job_facets=facets.documentation(
+                "Records the responses of one seat to the approval request of the version."
+                if row.counted
+                else "Records responses that did not count as signatures, with the reason."
+            ),
+            started=row.decided_at,
+            error=_not_approved(row),
         ),
     )
 
 
+def approval_job(model: str, version: int) -> str:
+    """How the names of the jobs begin that record responses; the seat follows."""
+    return f"{model}.v{version}.approve"
+
+
+def _not_approved(row: DecisionRow) -> str:
+    if not row.counted:
+        return f"the response of {row.user_name or row.user_id} did not count: {row.refusal}"
+    if row.answer not in APPROVALS:
+        return f"{row.seat}: {row.answer} by {row.user_name or row.user_id}: {row.reason}"
+    return ""
+
+
 def deployment_changed(
-    origin: Origin, row: DeploymentRow, version: VersionRow, spec: Spec, *, replaced: int
+    origin: Origin,
+    row: DeploymentRow,
+    version: VersionRow,
+    spec: Spec,
+    *,
+    replaced: int,
+    seats: Sequence[str],
 ) -> GovernedRuns:
-    """A version and its signatures → the live slot: deployed, rolled back, stopped or resumed."""
+    """A version and its signatures → what is live: deployed, rolled back, stopped or resumed.
+
+    :param seats: whose responses the lineage has; an empty name for all those that an earlier
+        release wrote into one dataset.
+    """
     return origin.events_for(
         row.model,
         Run(
@@ -109,9 +148,9 @@ def deployment_changed(
                     origin.version(version, spec),
                     io=facets.read(kind="sha256", version=row.package_digest),
                 ),
-                Port(origin.approvals(row.model, row.version)),
+                *(Port(origin.approvals(row.model, row.version, seat)) for seat in seats),
             ),
-            outputs=(Port(origin.deployment(row.model), facets.version(str(row.version))),),
+            outputs=(Port(origin.deployment(row.model), facets.version(_live(row, version))),),
             run_facets=facets.deployment(
                 model=row.model,
                 version=row.version,
@@ -122,8 +161,23 @@ def deployment_changed(
                 actor=row.actor,
                 valid_from=row.valid_from,
             ),
+            job_facets=facets.documentation(
+                "Makes the version live, rolls back to it, stops it or resumes it."
+            ),
         ),
     )
+
+
+def _live(row: DeploymentRow, version: VersionRow) -> str:
+    """What decides from now on: the version, its rule, or nothing of it."""
+    if row.action != STOP:
+        return str(row.version)
+    rule = version.signing_policy.fallback == "rule"
+    return _rule_of(row.version) if rule else "stopped"
+
+
+def _rule_of(version: int) -> str:
+    return f"rule of {version}"
 
 
 def input_checked(
@@ -146,6 +200,10 @@ def input_checked(
                 **facets.checks(row.checks),
                 **facets.batch(model=version.model, version=version.number, batch=batch, rows=None),
             },
+            job_facets=facets.documentation(
+                "Checks the rows of a batch against the data contract before they are scored."
+            ),
+            error=failed_checks(row),
         ),
     )
 
@@ -167,6 +225,7 @@ def shard_scored(
             at=at,
             inputs=_scoring_inputs(origin, version, spec, read, by_rule=by_rule),
             outputs=tuple(map(Port, _predictions(origin, version, spec))),
+            job_facets=facets.documentation("Scores batches with the version, or with its rule."),
         ),
     )
 
@@ -191,6 +250,7 @@ def batch_published(
             for place in _predictions(origin, version, spec)
         ),
         run_facets=_about(row),
+        job_facets=facets.documentation("Scores batches with the version, or with its rule."),
     )
     return origin.events_for(row.model, scoring, _publication(origin, row, version, spec))
 
@@ -216,6 +276,7 @@ def _publication(origin: Origin, row: BatchRow, version: VersionRow, spec: Spec)
         ),
         outputs=(view,),
         run_facets=_about(row),
+        job_facets=facets.documentation("Shows a scored batch in the view of the applications."),
     )
 
 
@@ -228,7 +289,8 @@ def _scoring_inputs(
 ) -> tuple[Port, ...]:
     """The version, unless its rule scores, the live slot, and the tables."""
     package = facets.read(kind="sha256", version=version.package_digest)
-    number = facets.read(kind="number", version=str(version.number))
+    live = _rule_of(version.number) if by_rule else str(version.number)
+    number = facets.read(kind="number", version=live)
     return (
         *(() if by_rule else (Port(origin.version(version, spec), io=package),)),
         Port(origin.deployment(version.model), io=number),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mlops.lineage.events import dataset_names, facets
@@ -23,17 +24,28 @@ from mlops.store.tables import (
 
 
 def spec_registered(origin: Origin, row: SpecRow, *, file: str) -> GovernedRuns:
-    """A spec file became the spec that versions are held against."""
+    """A spec file became the spec that versions are held against.
+
+    The file is not an input: no run of ours wrote it, and Marquez walks upstream only over
+    datasets that a run wrote.
+    """
     return origin.events_for(
         row.model,
         Run(
             job=f"{row.model}.register",
             at=row.registered_at,
-            inputs=(Port(origin.names.file(file)),),
+            inputs=(),
             outputs=(Port(origin.spec(row.model, row.digest), facets.version(row.digest)),),
-            job_facets=facets.documentation("Registers the spec and its acceptance criteria."),
+            job_facets={
+                **facets.documentation("Registers the spec and its acceptance criteria."),
+                **facets.source_location(_file_url(file)),
+            },
         ),
     )
+
+
+def _file_url(path: str) -> str:
+    return Path(path).absolute().as_uri()
 
 
 def snapshot_taken(origin: Origin, row: SnapshotRow, read: ReadingRow) -> GovernedRuns:
@@ -78,7 +90,19 @@ def snapshot_checked(origin: Origin, row: CheckRow, snapshot: SnapshotRow) -> Go
             inputs=(Port(origin.snapshot(snapshot), io=_checked(row, snapshot.sha256)),),
             outputs=(Port(origin.names.ours(name), facets.version(row.digest)),),
             run_facets=facets.checks(row.checks),
+            job_facets=facets.documentation("Checks the frozen rows against the data contract."),
+            error=failed_checks(row),
         ),
+    )
+
+
+def failed_checks(row: CheckRow) -> str:
+    """The checks that failed, as a sentence each; empty where all passed."""
+    return "; ".join(
+        f"{check['name']}{' of ' + check['subject'] if check['subject'] else ''}: "
+        f"found {check['found']}, expected {check['expected']}"
+        for check in row.checks
+        if not check["passed"]
     )
 
 
@@ -147,6 +171,9 @@ def model_trained(
                     [("seed", str(develop.seed)), *((k, v) for k, v in chosen["params"])]
                 ),
             },
+            job_facets=facets.documentation(
+                "Trains the candidates of the spec on the snapshot and chooses one."
+            ),
         ),
     )
 
@@ -208,7 +235,19 @@ def model_validated(
                     metrics=_metrics(row.evaluation["metrics"]),
                 ),
             },
+            job_facets=facets.documentation(
+                "Holds the trained model against its acceptance criteria on the test rows."
+            ),
+            error=_failed_gates(gates),
         ),
+    )
+
+
+def _failed_gates(gates: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(
+        f"{gate['name']}: measured {gate['actual']}, expected {gate['expected']}"
+        for gate in gates
+        if gate["status"] == "fail"
     )
 
 
@@ -251,11 +290,16 @@ def version_packaged(
                 developer=row.developer,
                 technique=next(c["technique"] for c in training.candidates if c["chosen"]),
             ),
-            job_facets=facets.owners(
-                {
-                    "developer": row.developer,
-                    "business_owner": spec.content.manage.business_owner,
-                }
-            ),
+            job_facets={
+                **facets.documentation(
+                    "Packages the validated model as a version: the bytes that people sign."
+                ),
+                **facets.owners(
+                    {
+                        "developer": row.developer,
+                        "business_owner": spec.content.manage.business_owner,
+                    }
+                ),
+            },
         ),
     )

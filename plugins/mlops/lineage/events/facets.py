@@ -3,7 +3,7 @@
 Each function gives ``{key: facet}``, so that facets are put together with ``{**a, **b}``. Our own
 facets are small and flat; their JSON schemas are in ``docs/facets``, one file for each version of
 each. A number that is none (NaN, infinity) is left out as null: JSON has no word for it, and
-Marquez would refuse the whole event.
+Marquez would refuse the whole event, as it would one with a NUL in its text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BATCH = "mlops_batch"
 DRIFT = "mlops_drift"
 _SPEC = "https://openlineage.io/spec/facets"
 # Of the schema of each of our own facets; that of another one is 1-0-0.
-_OWN_VERSIONS = {READ: "1-0-1"}
+_OWN_VERSIONS = {READ: "2-0-0"}
 
 Facet = dict[str, dict[str, Any]]
 
@@ -41,6 +41,9 @@ def _own(key: str, **content: Any) -> Facet:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        # Marquez keeps facets as jsonb, which has no character of the number zero.
+        return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -67,6 +70,11 @@ def data_source(namespace: str) -> Facet:
 def version(text: str) -> Facet:
     """The content of a dataset, as a digest or a number."""
     return _standard("version", "1-0-1", "DatasetVersionDatasetFacet", datasetVersion=text)
+
+
+def dataset_documentation(text: str) -> Facet:
+    """What a dataset is, in a sentence."""
+    return _standard("documentation", "1-1-0", "DocumentationDatasetFacet", description=text)
 
 
 def dataset_type(kind: str) -> Facet:
@@ -207,6 +215,24 @@ def documentation(text: str) -> Facet:
     return _standard("documentation", "1-1-0", "DocumentationJobFacet", description=text)
 
 
+def source_location(url: str) -> Facet:
+    """The file that a job takes its definition from."""
+    return _standard(
+        "sourceCodeLocation", "1-1-0", "SourceCodeLocationJobFacet", type="file", url=url
+    )
+
+
+def error_message(text: str) -> Facet:
+    """Why a run ended as a failure."""
+    return _standard(
+        "errorMessage",
+        "1-0-1",
+        "ErrorMessageRunFacet",
+        message=text,
+        programmingLanguage="Python",
+    )
+
+
 def owners(people: Mapping[str, str]) -> Facet:
     """Who answers for a job: the name for each duty."""
     return _standard(
@@ -292,21 +318,27 @@ def read(
     lsn: str | None = None,
     as_of: Any = None,
 ) -> Facet:
-    """What exactly was read of an input.
+    """What exactly was read of an input: a part of the run's facet, see :func:`reads`.
 
     :param kind: of version: ``sha256``, ``number``, ``batch``, or a state of the warehouse as it
         names it (``pg_snapshot``: pg_visible_in_snapshot() answers whether a load is in it).
     """
-    return _own(
-        READ,
-        version_kind=kind,
-        version=version,
-        columns=list(columns),
-        rows=rows,
-        sha256=sha256,
-        lsn=lsn,
-        as_of=as_of,
-    )
+    return {
+        READ: {
+            "version_kind": kind,
+            "version": version,
+            "columns": list(columns),
+            "rows": rows,
+            "sha256": sha256,
+            "lsn": lsn,
+            "as_of": as_of,
+        }
+    }
+
+
+def reads(inputs: Sequence[Mapping[str, Any]]) -> Facet:
+    """What exactly a run read, input by input."""
+    return _own(READ, inputs=list(inputs))
 
 
 def model(**facts: Any) -> Facet:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from mlops.core.drift.statistic import statistic_title
 from mlops.core.records import FeatureDrift, MonitorResult
 from mlops.lineage.events import facets
-from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.events.origin import Origin
 from mlops.lineage.events.run import GovernedRuns, Port, Run
+from mlops.lineage.events.sources import inputs_of
 from mlops.spec.load import Spec
-from mlops.store.tables import BatchRow, MeasurementRow, MonitorRow, SnapshotRow
+from mlops.store.tables import BatchRow, MeasurementRow, MonitorRow, ReadingRow, SnapshotRow
 
 _STATUS = {"ok": "pass", "warn": "fail", "alarm": "fail", "not_enough_data": "skip"}
 
@@ -22,9 +22,12 @@ def window_measured(
     spec: Spec,
     batch: BatchRow,
     snapshot: SnapshotRow,
-    outcomes: Iterable[Dataset],
+    readings: Sequence[ReadingRow],
 ) -> GovernedRuns:
-    """Scores, outcomes and the rows of training → what was measured."""
+    """Scores, the rows of training and the tables → what was measured.
+
+    :param readings: what the queries of features, outcomes and KPI read.
+    """
     return origin.events_for(
         row.model,
         Run(
@@ -39,12 +42,15 @@ def window_measured(
                     origin.snapshot(snapshot),
                     io=facets.read(kind="sha256", version=snapshot.sha256),
                 ),
-                *(Port(table) for table in outcomes),
+                *inputs_of(origin, *readings),
             ),
             outputs=(
                 Port(origin.measurements(row.model, row.version), facets.version(row.digest)),
             ),
             run_facets=facets.nominal_time(batch.window_start, batch.window_end),
+            job_facets=facets.documentation(
+                "Measures a scored window: its features, its scores, and the outcomes so far."
+            ),
         ),
     )
 
@@ -98,6 +104,9 @@ def window_judged(origin: Origin, row: MonitorRow, result: MonitorResult) -> Gov
                 ),
                 **facets.nominal_time(row.window_start, row.window_end),
             },
+            job_facets=facets.documentation(
+                "Judges what was measured of a window: drift, performance and KPI."
+            ),
         ),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from mlops.lineage.events.datasets import OWN_SCHEME, Dataset
+from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.events.run import GovernedRuns, Port
 
 
@@ -36,7 +36,7 @@ def operational(dataset: Dataset) -> Dataset:
     Our own things have a second name there: where two producers write one dataset, Marquez takes
     the later event for the one that made it. Tables and files have one name in both layers.
     """
-    if not dataset.namespace.startswith(OWN_SCHEME):
+    if not dataset.is_ours:
         return dataset
     return replace(dataset, name=f"airflow/{dataset.name}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from mlops.core.targets.target import target_of
@@ -17,22 +18,36 @@ from mlops.store.tables import SnapshotRow, TrainingRow, VersionRow
 SCORE = ("score", "double precision")
 
 
+def prediction_table_name(model: str) -> str:
+    """The table that all versions of a model write."""
+    return f"{model}_predictions"
+
+
 @dataclass(frozen=True)
 class Origin:
     """The place and the task that a step's lineage is recorded from.
 
     :param namespace: of our jobs, which is not Airflow's.
     :param run: identity of the Airflow task, as plain JSON.
+    :param started: when the step began; None where that is not known.
     """
 
     names: DatasetNames
     namespace: str
     run: Mapping[str, Any]
+    started: datetime | None = None
 
     def events_for(self, model: str, *runs: Run) -> GovernedRuns:
         """The runs of a fact, each with the task that made it."""
         by_whom = facets.airflow(self.run)
-        named = tuple(replace(run, run_facets={**run.run_facets, **by_whom}) for run in runs)
+        named = tuple(
+            replace(
+                run,
+                run_facets={**run.run_facets, **by_whom},
+                started=self.started if run.started is None else run.started,
+            )
+            for run in runs
+        )
         return GovernedRuns(namespace=self.namespace, model=model, runs=named)
 
     # ── our own things, each under one name everywhere
@@ -58,9 +73,9 @@ class Origin:
         """One model version."""
         return self.names.ours(dataset_names.version(row.model, row.number), model_columns(spec))
 
-    def approvals(self, model: str, version: int) -> Dataset:
-        """The signatures of a version."""
-        return self.names.ours(dataset_names.approvals(model, version))
+    def approvals(self, model: str, version: int, seat: str) -> Dataset:
+        """The response of one seat; of no seat, all of them as earlier releases wrote them."""
+        return self.names.ours(dataset_names.approvals(model, version, seat))
 
     def deployment(self, model: str) -> Dataset:
         """What is live."""
@@ -74,7 +89,7 @@ class Origin:
         """The predictions of all versions, in the warehouse."""
         return self.names.table(
             spec.content.deploy.output_schema,
-            f"{spec.model}_predictions",
+            prediction_table_name(spec.model),
             prediction_columns(spec),
         )
 

@@ -1,7 +1,9 @@
 """One governed run: what was read, what was written, and its OpenLineage events.
 
-A run has a START and a COMPLETE event with the same, full datasets: an event with fewer would take
-the missing edges out of Marquez' graph. It has no ``parent``: Marquez would rename the job.
+A run has a START and a COMPLETE or FAIL event with the same, full datasets: an event with fewer
+would take the missing edges out of Marquez' graph. It has no ``parent``: Marquez would rename the
+job. What was read of each input is a facet of the run: Marquez keeps facets of inputs with the
+dataset, where the last reader would replace those of all others.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from mlops.digests import canonical_json, digest_json
-from mlops.lineage.events import facets
+from mlops.lineage.events import dataset_names, facets
 from mlops.lineage.events.datasets import Dataset
 from mlops.lineage.safe_names import safe_name
 from mlops.store.ledger import Entry
@@ -22,8 +24,9 @@ from mlops.store.outbox import Event
 
 SCHEMA_URL = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 Facets = Mapping[str, Mapping[str, Any]]
-# START and COMPLETE need an order, although both are written when the step is done.
-_BEFORE = timedelta(milliseconds=1)
+START, COMPLETE, FAIL = "START", "COMPLETE", "FAIL"
+# START and COMPLETE need an order, also for what takes no time.
+_SHORTEST = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,12 @@ class Port:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a job that read and wrote."""
+    """A run of a job that read and wrote.
+
+    :ivar at: when it ended.
+    :ivar started: when it began; a millisecond before its end where that is not known.
+    :ivar error: why its outcome is a failure; empty where it is not.
+    """
 
     job: str
     at: datetime
@@ -49,6 +57,15 @@ class Run:
     outputs: tuple[Port, ...]
     run_facets: Facets = field(default_factory=dict)
     job_facets: Facets = field(default_factory=dict)
+    started: datetime | None = None
+    error: str = ""
+
+    @property
+    def stages(self) -> tuple[tuple[str, datetime], ...]:
+        """The two events: what they report, and when that was."""
+        latest = self.at - _SHORTEST
+        started = latest if self.started is None else min(self.started, latest)
+        return ((START, started), (FAIL if self.error else COMPLETE, self.at))
 
 
 @dataclass(frozen=True)
@@ -73,14 +90,14 @@ class GovernedRuns:
         return digest_json(self._bodies)
 
     def events(self, entry: Entry) -> Sequence[Event]:
-        """START and COMPLETE of each run."""
+        """START and COMPLETE (or FAIL) of each run."""
         both = zip(self.runs, self._bodies, strict=True)
         return [event for run, body in both for event in self._events(run, body, entry)]
 
     def _events(self, run: Run, body: Mapping[str, Any], entry: Entry) -> Iterable[Event]:
         # From the entry and the job: sent again, it is the same run.
         run_id = str(uuid5(NAMESPACE_URL, f"mlops:{entry.digest}:{body['job']['name']}"))
-        for stage, at in (("START", run.at - _BEFORE), ("COMPLETE", run.at)):
+        for stage, at in run.stages:
             event = {
                 **body,
                 "eventType": stage,
@@ -104,7 +121,7 @@ def openlineage_event(namespace: str, run: Run) -> dict[str, Any]:
     return {
         "schemaURL": SCHEMA_URL,
         "producer": facets.PRODUCER,
-        "run": {"facets": run.run_facets},
+        "run": {"facets": {**run.run_facets, **_reads(run), **_failure(run)}},
         "job": {
             "namespace": namespace,
             "name": safe_name(run.job),
@@ -122,12 +139,39 @@ def without_entry(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "run": {"facets": {n: f for n, f in found.items() if n != facets.LEDGER}}}
 
 
+def _reads(run: Run) -> Facets:
+    read = [
+        {
+            "namespace": port.dataset.namespace,
+            "name": safe_name(port.dataset.name),
+            **port.io[facets.READ],
+        }
+        for port in run.inputs
+        if facets.READ in port.io
+    ]
+    return facets.reads(read) if read else {}
+
+
+def _failure(run: Run) -> Facets:
+    return facets.error_message(run.error) if run.error else {}
+
+
 def _port(port: Port, io: str) -> dict[str, Any]:
     dataset = port.dataset
     columns = facets.schema(dataset.columns) if dataset.columns else {}
     return {
         "namespace": dataset.namespace,
         "name": safe_name(dataset.name),
-        "facets": {**facets.data_source(dataset.namespace), **columns, **port.facets},
-        io: dict(port.io),
+        "facets": {
+            **facets.data_source(dataset.namespace),
+            **columns,
+            **_description(dataset),
+            **port.facets,
+        },
+        io: {name: facet for name, facet in port.io.items() if name != facets.READ},
     }
+
+
+def _description(dataset: Dataset) -> Facets:
+    text = dataset_names.description(dataset.name) if dataset.is_ours else ""
+    return facets.dataset_documentation(text) if text else {}

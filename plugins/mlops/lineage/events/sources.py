@@ -2,12 +2,14 @@
 
 Marquez follows a column downstream only from a dataset that was the output of some run, and gives a
 table a version only when one wrote it. So each table that is read gets a run ``observe.<table>``,
-from the contract (the columns that we rely on) to the table.
+from the contract (the columns that we rely on) to the table. Marquez fails with 500 on every walk
+upstream that meets a dataset which no run wrote, so the contract has a run of its own, without
+inputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlops.digests import digest_bytes
@@ -64,16 +66,42 @@ def _kept(edge: Edge) -> list[str]:
     ]
 
 
-def sources_read(origin: Origin, row: ReadingRow) -> GovernedRuns:
-    """One ``observe`` run for each table: its columns as they are, and its state as it was."""
-    return origin.events_for(
-        row.model, *(_observed(origin, row, table) for table in row.content["tables"])
+def sources_read(
+    origin: Origin, row: ReadingRow, *, written: Collection[tuple[str, str]] = ()
+) -> GovernedRuns | None:
+    """For each table its contract, and an ``observe`` run: its columns, its state as it was.
+
+    :param written: schema and name of the tables that scoring runs write: what observed them as
+        well would take the place of those runs.
+    :return: None where no other table was read.
+    """
+    runs = [
+        run
+        for table in row.content["tables"]
+        if (table["schema"], table["table"]) not in written
+        for run in (_contract(origin, row, table), _observed(origin, row, table))
+    ]
+    return origin.events_for(row.model, *runs) if runs else None
+
+
+def _contract(origin: Origin, row: ReadingRow, found: Mapping[str, Any]) -> Run:
+    table = _table(origin, found)
+    return Run(
+        job=f"contract.{table.name}",
+        at=row.read_at,
+        inputs=(),
+        outputs=(Port(_contract_of(origin, table)),),
+        job_facets=facets.documentation("States the columns of the table that models rely on."),
     )
+
+
+def _contract_of(origin: Origin, table: Dataset) -> Dataset:
+    return origin.names.ours(f"contracts/{table.name}", table.columns)
 
 
 def _observed(origin: Origin, row: ReadingRow, found: Mapping[str, Any]) -> Run:
     table = _table(origin, found)
-    contract = origin.names.ours(f"contracts/{table.name}", table.columns)
+    contract = _contract_of(origin, table)
     names = [name for name, _ in table.columns]
     return Run(
         job=f"observe.{table.name}",
@@ -84,6 +112,11 @@ def _observed(origin: Origin, row: ReadingRow, found: Mapping[str, Any]) -> Run:
                 table,
                 facets={
                     **facets.version(row.content["snapshot"]),
+                    **facets.dataset_documentation(
+                        f"A table of the warehouse, last read as it was at "
+                        f"{row.read_at:%Y-%m-%d %H:%M:%S} UTC "
+                        f"({origin.names.warehouse.state_kind} {row.content['snapshot']})."
+                    ),
                     **facets.dataset_type("VIEW" if found["kind"] == "view" else "TABLE"),
                     **facets.column_lineage(same_columns(contract, names, "observed")),
                 },
@@ -95,20 +128,30 @@ def _observed(origin: Origin, row: ReadingRow, found: Mapping[str, Any]) -> Run:
     )
 
 
-def inputs_of(origin: Origin, row: ReadingRow) -> tuple[Port, ...]:
-    """The tables as inputs of the run that read them, each with what was read of it."""
+def inputs_of(origin: Origin, *rows: ReadingRow) -> tuple[Port, ...]:
+    """The tables as inputs of the run that read them, each with what was read of it.
+
+    A table that several queries read is one input, in the state that the last one of them saw.
+    """
+    newest: dict[Dataset, ReadingRow] = {}
+    used: dict[Dataset, set[str]] = {}
+    for row in rows:
+        for found in row.content["tables"]:
+            table = _table(origin, found)
+            newest[table] = row
+            used.setdefault(table, set()).update(found["used"])
     return tuple(
         Port(
-            _table(origin, found),
+            table,
             io=facets.read(
                 kind=origin.names.warehouse.state_kind,
                 version=row.content["snapshot"],
                 lsn=row.content["lsn"],
-                columns=found["used"],
+                columns=sorted(used[table]),
                 as_of=row.read_at,
             ),
         )
-        for found in row.content["tables"]
+        for table, row in newest.items()
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, insert, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from mlops.errors import LineageUnreachable
+from mlops.lineage.events.run import START
 from mlops.lineage.marquez.client import Marquez
 from mlops.store.connect import Store
 from mlops.store.tables import LineageDeliveryRow, LineageEventRow
@@ -220,7 +221,7 @@ def _arrived(transaction: Transaction, destination: str, progress: _Progress) ->
     runs = [
         transaction.session.scalar(
             select(_event.run_id)
-            .where(_event.seq == seq, _event.stage == "COMPLETE")
+            .where(_event.seq == seq, _event.stage != START)
             .order_by(_event.position)
             .limit(1)
         )

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import select
 
 from mlops.lineage.events import facets
+from mlops.lineage.events.run import START
 from mlops.store.tables import LineageEventRow
 from mlops.store.transaction import Transaction
 
@@ -75,7 +76,7 @@ def load(transaction: Transaction) -> Graph:
     """Read the outbox and link it."""
     rows = transaction.session.execute(
         select(LineageEventRow.seq, LineageEventRow.position, LineageEventRow.body)
-        .where(LineageEventRow.stage == "COMPLETE")
+        .where(LineageEventRow.stage != START)
         .order_by(LineageEventRow.seq, LineageEventRow.position)
         .execution_options(yield_per=500)
     )
@@ -118,14 +119,25 @@ def _run(event: Mapping[str, Any], position: tuple[int, int]) -> GovernedRun:
         namespace=event["job"]["namespace"],
         at=event["eventTime"],
         position=position,
-        inputs={(port["namespace"], port["name"]): _version_read(port) for port in event["inputs"]},
+        inputs=_versions_read(event),
         outputs=tuple(_output(port) for port in event["outputs"]),
         facets=event["run"]["facets"],
     )
 
 
-def _version_read(port: Mapping[str, Any]) -> str:
-    return str(port["inputFacets"].get(facets.READ, {}).get("version", ""))
+def _versions_read(event: Mapping[str, Any]) -> dict[Place, str]:
+    # Earlier releases wrote what was read beside the input, and not as a facet of the run.
+    found = {_place(port): _read_version(port["inputFacets"]) for port in event["inputs"]}
+    read = event["run"]["facets"].get(facets.READ, {}).get("inputs", ())
+    return found | {_place(item): str(item["version"]) for item in read}
+
+
+def _place(port: Mapping[str, Any]) -> Place:
+    return port["namespace"], port["name"]
+
+
+def _read_version(of_input: Mapping[str, Any]) -> str:
+    return str(of_input.get(facets.READ, {}).get("version", ""))
 
 
 def _output(port: Mapping[str, Any]) -> Output:
