@@ -122,13 +122,42 @@ def test_fetch_gives_a_local_file(artifacts, tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_a_local_artifact_is_not_copied(tmp_path):
+def test_what_was_fetched_stays_as_it_was_checked_when_the_artifact_is_replaced(tmp_path):
     artifacts = Artifacts(tmp_path / "artifacts")
     artifacts.put_bytes(DATA)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    assert artifacts.fetch(DIGEST, scratch) == place(tmp_path / "artifacts", DIGEST)
-    assert not list(scratch.iterdir())
+    fetched = artifacts.fetch(DIGEST, scratch)
+    place(tmp_path / "artifacts", DIGEST).write_bytes(b"other rows")
+    assert fetched == scratch / DIGEST
+    assert fetched.read_bytes() == DATA
+    assert fetched.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+@pytest.mark.parametrize("ask", ["read", "fetch", "verify"])
+def test_what_is_not_a_file_is_refused_without_waiting(tmp_path, kind, ask):
+    artifacts = Artifacts(tmp_path / "artifacts")
+    artifacts.put_bytes(DATA)
+    at = place(tmp_path / "artifacts", DIGEST)
+    at.rename(tmp_path / "elsewhere")
+    if kind == "link":
+        at.symlink_to(tmp_path / "elsewhere")
+    elif kind == "pipe":
+        os.mkfifo(at)
+    else:
+        at.mkdir()
+    arguments = [tmp_path] if ask == "fetch" else []
+    with pytest.raises(ArtifactChanged, match="is not a file"):
+        getattr(artifacts, ask)(DIGEST, *arguments)
+
+
+def test_an_artifact_is_removed_once(artifacts):
+    artifacts.put_bytes(DATA)
+    assert artifacts.remove(DIGEST)
+    assert not artifacts.remove(DIGEST)
+    with pytest.raises(ArtifactMissing):
+        artifacts.read(DIGEST)
 
 
 def test_a_spoilt_local_copy_is_fetched_again(tmp_path):
@@ -190,7 +219,7 @@ def test_a_root_on_the_local_disk_is_a_plain_folder(tmp_path):
     artifacts = Artifacts(ObjectStoragePath(f"file://{tmp_path}"))
     artifacts.put_bytes(DATA)
     assert artifacts.location(DIGEST) == str(place(tmp_path, DIGEST))
-    assert artifacts.fetch(DIGEST, tmp_path) == place(tmp_path, DIGEST)
+    assert artifacts.read(DIGEST) == DATA
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):

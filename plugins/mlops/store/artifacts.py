@@ -7,10 +7,12 @@ when a writer stops in the middle, nothing half-written is kept under a digest.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -93,26 +95,22 @@ class Artifacts:
         :raises ArtifactMissing: nothing is kept under this digest.
         :raises ArtifactChanged: other bytes are there.
         """
-        place = self._place(digest)
-        try:
-            data: bytes = place.read_bytes()
-        except FileNotFoundError as error:
-            raise _missing(digest, str(place)) from error
+        with self._opened(digest) as file:
+            data = file.read()
         found = digest_bytes(data)
         if found != digest:
-            raise _changed(digest, found, str(place))
+            raise _changed(digest, found, self.location(digest))
         return data
 
     def fetch(self, digest: str, directory: Path) -> Path:
-        """A local file with the bytes of an artifact, to be read only.
+        """A copy of an artifact, whose own bytes were compared.
 
-        :param directory: where a copy goes, if the artifact is not on this disk already.
+        The artifact itself is not looked at again: another file could stand there by then.
+
+        :param directory: where the copy goes, private to the caller.
         :raises ArtifactMissing, ArtifactChanged: as :meth:`read`.
         """
         place = self._place(digest)
-        if self._is_local:
-            self.verify(digest)
-            return Path(place)
         copy = directory / digest
         if copy.exists() and digest_file(copy) == digest:
             return copy
@@ -192,16 +190,39 @@ class Artifacts:
 
     def _copy_to(self, digest: str, target: IO[bytes] | None) -> str:
         """Read an artifact through; returns the digest that was found."""
-        place, found = self._place(digest), hashlib.sha256()
+        found = hashlib.sha256()
+        with self._opened(digest) as source:
+            while chunk := source.read(CHUNK_BYTES):
+                found.update(chunk)
+                if target is not None:
+                    target.write(chunk)
+        return found.hexdigest()
+
+    @contextmanager
+    def _opened(self, digest: str) -> Iterator[IO[bytes]]:
+        """An artifact to be read; on the local disk a regular file, and no link to one.
+
+        :raises ArtifactMissing: nothing is kept under this digest.
+        :raises ArtifactChanged: something else than a regular file is there.
+        """
+        place = self._place(digest)
         try:
-            with place.open("rb") as source:
-                while chunk := source.read(CHUNK_BYTES):
-                    found.update(chunk)
-                    if target is not None:
-                        target.write(chunk)
+            if self._is_local:
+                # A pipe must not be waited for.
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+                file: IO[bytes] = os.fdopen(os.open(place, flags), "rb")
+            else:
+                file = place.open("rb")
         except FileNotFoundError as error:
             raise _missing(digest, str(place)) from error
-        return found.hexdigest()
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.EISDIR):
+                raise
+            raise _not_a_file(digest, str(place)) from error
+        with file:
+            if self._is_local and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _not_a_file(digest, str(place))
+            yield file
 
     @contextmanager
     def _arriving(self, digest: str) -> Iterator[IO[bytes]]:
@@ -251,6 +272,15 @@ def _missing(digest: str, place: str) -> ArtifactMissing:
         found=f"nothing at {place}",
         expected="the bytes that were kept there",
         action="restore the artifact folder from its backup, or run again the step that made it",
+    )
+
+
+def _not_a_file(digest: str, place: str) -> ArtifactChanged:
+    return ArtifactChanged(
+        f"what is at {place} is not a file",
+        found="a link, a pipe, a device or a folder",
+        expected=f"a regular file with sha256 {digest}",
+        action="find out who put it there; then restore the file from its backup",
     )
 
 
