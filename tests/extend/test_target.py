@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,13 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression
 
+from demo.summary import summary
+from mlops.approvals.eligibility import Person
 from mlops.core.artifact.package import read
+from mlops.core.period import parse
 from mlops.core.targets.target import target_of_package
 from mlops.errors import SpecError
+from mlops.flow.control import control
 from mlops.registry import extensions_for
 from mlops.testing.target import TargetConformance
 from tests.extend.conftest import Extend
@@ -20,12 +26,14 @@ from tests.fixtures.life import Life
 from tests.fixtures.small import AS_OF, DAY
 
 PAGE, NAME, SPEC = "target.md", "acme-amount", "models/late.yml"
+NEXT = parse("2013-07-02", "day")
 TREES = "sklearn.ensemble.HistGradientBoostingClassifier"
 CHANGES = {
     'Late flights flagged, measure: recall, unit: "% of late flights", target: 30}': (
         "Mean error, measure: mean_error, unit: minutes, target: 5, better: lower}"
     ),
     "  label: late\n": f"  label: delay\n  target: {NAME}\n  select_by: mae\n",
+    "  threshold: 0.3\n": "  rule_sql: rule.sql\n",
     TREES: "sklearn.ensemble.HistGradientBoostingRegressor",
     "    - {metric: auc, at_least: 0.55}\n": (
         "    - {metric: mae, at_most: 45}\n"
@@ -44,15 +52,26 @@ WHERE scheduled_departure >= :window_start
 """
 
 
+RULE = """\
+SELECT flight_id, scheduled_departure, 11.6 AS score
+FROM flights
+WHERE scheduled_departure >= :window_start
+  AND scheduled_departure < :window_end
+"""
+
+
 def predict_delays(life: Life) -> None:
     """The small model, asked how late a flight is and not whether."""
     life.edit(SPEC, CHANGES)
     (life.include / "sql" / "late" / "outcomes.sql").write_text(OUTCOMES)
+    (life.include / "sql" / "late" / "rule.sql").write_text(RULE)
 
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_model_of_it_lives_from_its_spec_to_a_verdict(fresh: Life, extend: Extend) -> None:
     predict_delays(fresh)
+    policy = fresh.include / "policies" / "standard.yml"
+    policy.write_text(policy.read_text() + "fallback: rule\n")
     with extend.page(PAGE) as module:
         release = fresh.release(AS_OF)
         data = fresh.workspace.artifacts.read(release.packaged.package_digest)
@@ -80,6 +99,26 @@ def test_a_model_of_it_lives_from_its_spec_to_a_verdict(fresh: Life, extend: Ext
         monitored = Path(window.documented.location).read_text()
         assert "Mean absolute error" in monitored
         assert "AUC" not in monitored
+        shown = summary(fresh.database, fresh.model, url="", reports="reports", lineage="")
+        assert re.search(r"boosted_trees +Mean absolute error \d+\.\d{3}  chosen", shown)
+        stop(fresh)
+        ruled = fresh.window(NEXT)
+        assert ruled.published.rows == ruled.plan.rows > 0
+        batch = "SELECT DISTINCT score, rounded FROM ml.late WHERE batch = %s"
+        assert fresh.rows(batch, f"late/{NEXT.label()}/v1/rule") == [(11.6, 12)]
+        assert ruled.judged.state in ("ok", "warn", "alarm")
+
+
+def stop(life: Life) -> None:
+    """A person takes the model out of use, and the policy falls back to the rule."""
+    run = replace(life.workspace.run, run_id="by-hand")
+    control(
+        replace(life.workspace, run=run),
+        model=life.model,
+        action="stop",
+        person=Person("bea", "bea"),
+        reason="wrong",
+    )
 
 
 def expected_errors(life: Life) -> list[float]:
@@ -126,3 +165,12 @@ def test_it_passes_the_suite(extend: Extend) -> None:
         assert len(names) >= 15
         for name in names:
             getattr(Suite(), name)()
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_key_named_as_a_column_of_its_predictions_is_refused(fresh: Life, extend: Extend) -> None:
+    predict_delays(fresh)
+    fresh.edit(SPEC, {"  key: flight_id\n": "  key: rounded\n"})
+    message = r"late.yml:\d+: develop: the predictions have a column 'rounded' of their own"
+    with extend.page(PAGE), pytest.raises(SpecError, match=message):
+        fresh.release(AS_OF)

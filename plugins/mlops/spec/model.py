@@ -78,11 +78,16 @@ Schedule = Annotated[Text, AfterValidator(_schedule)]
 
 def _not_ours(column: str) -> str:
     if column in PREDICTION_COLUMNS:
-        raise ValueError(
-            f"the predictions have a column '{column}' of their own; give the key another name "
-            "with AS, in the SQL and here"
-        )
+        raise ValueError(_column_is_taken(column))
     return column
+
+
+def _column_is_taken(column: str) -> str:
+    """Why a column cannot be the key."""
+    return (
+        f"the predictions have a column '{column}' of their own; give the key another name "
+        "with AS, in the SQL and here"
+    )
 
 
 def _not_postgres_own(schema: str) -> str:
@@ -432,13 +437,16 @@ class Develop(Section):
     trusted_types: tuple[DottedName, ...] = ()
 
     @model_validator(mode="after")
-    def _names_agree(self) -> Develop:
+    def _names_agree(self, info: ValidationInfo) -> Develop:
         reserved = {"key": self.key, "time": self.time, "label": self.label}
         if len(set(reserved.values())) < len(reserved):
             raise ValueError(f"key, time and label are three columns, found {reserved}")
         for role, column in reserved.items():
             if column in self.features:
                 raise ValueError(f"column '{column}' is the {role} and cannot be a feature as well")
+        target = target_in_file(info)
+        if target is not None and self.key in [each.name for each in target.prediction_columns]:
+            raise ValueError(_column_is_taken(self.key))
         if "score" in self.features:
             raise ValueError("a feature cannot be called 'score', which is the model's own column")
         names = [candidate.name for candidate in self.candidates]
