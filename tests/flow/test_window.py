@@ -11,7 +11,9 @@ import pytest
 from mlops.core.period import parse
 from mlops.errors import ArtifactChanged, DataRefused
 from mlops.flow.check_input import check_input
+from mlops.flow.judge import judge
 from mlops.flow.load_version import load_version
+from mlops.flow.measure import measure
 from mlops.store.tables import VersionRow
 from mlops.warehouse.parts import read_part
 from mlops.warehouse.postgres.warehouse import PostgresWarehouse
@@ -209,3 +211,32 @@ def test_repeated_and_missing_keys_are_counted_across_parts(life_of: LifeOf) -> 
     for rows in (2, 3, 7, 65_536):
         with pytest.raises(DataRefused, match="one row for each key: 9 duplicates"):
             check_input(life.workspace, model="late", window=DAY, part_rows=rows)
+
+
+@pytest.mark.parametrize("count", [300, 1_600])
+def test_a_model_of_many_features_is_released_scored_and_measured(
+    life_of: LifeOf, count: int
+) -> None:
+    """A SELECT of Postgres returns at most 1,664 columns: the features, key, time and label."""
+    life = life_of("late")
+    names = [f"f{number}" for number in range(count)]
+    life.edit(
+        "models/late.yml",
+        {
+            "    hour: {min: 0, max: 23}\n    guests: {min: 0}\n": "".join(
+                f"    {name}: {{min: 0}}\n" for name in names
+            )
+        },
+    )
+    listed = ", ".join(f"guests * {number}::float8 AS f{number}" for number in range(count))
+    (life.include / "sql/late/features.sql").write_text(
+        f"SELECT visit_id, started, {listed}\nFROM visits\n"
+        "WHERE started >= :window_start AND started < :window_end\n"
+    )
+    go_live(life)
+    plan, _, published = life.publish(DAY)
+    assert published.rows == plan.rows == 96
+    measured = measure(life.workspace, model="late", window=DAY)
+    assert judge(life.workspace, measurement=measured.measurement).state != "alarm"
+    profile = life.value("SELECT content->'profile'->'numeric' FROM mlops.measurement")
+    assert sorted(profile) == sorted([*names, "score"])
