@@ -221,6 +221,9 @@ class StandIn:
                 ids = self.order[(namespace, job)]
                 newest = [self.runs[run_id] for run_id in reversed(ids)]
                 found = {"runs": newest[: int(query["limit"])], "totalCount": len(ids)}
+            case ["namespaces", namespace, "jobs", job] if self._is_shown(namespace, job):
+                inputs, outputs = self.jobs[(namespace, job)]
+                found = {"name": job, "inputs": _named(inputs), "outputs": _named(outputs)}
             case ["namespaces", namespace, "datasets", name, "versions"]:
                 versions = self.versions.get((namespace, name))
                 shown = (namespace, name) not in self.hidden
@@ -229,6 +232,14 @@ class StandIn:
                 shown = (namespace, name) not in self.hidden
                 versions = self.versions.get((namespace, name))
                 found = {"name": name} if versions and shown else None
+            case _:
+                found = self._graph(parts, query)
+        return found
+
+    def _graph(self, parts: list[str], query: dict[str, str]) -> Json | None:
+        """The answer to a question about more than one thing."""
+        found: Json | None = None
+        match parts:
             case ["runlineage", "upstream"]:
                 found = self.upstream(query["runId"], int(query["depth"]))
             case ["column-lineage"]:
@@ -291,6 +302,10 @@ def _ports(event: Json) -> list[Json]:
 
 def _refuse_constant(text: str) -> None:
     raise ValueError(text)
+
+
+def _named(places: list[Place]) -> list[Json]:
+    return [{"namespace": namespace, "name": name} for namespace, name in places]
 
 
 def _field_id(column: Column) -> str:

@@ -7,7 +7,12 @@ import sys
 from urllib.parse import quote
 
 from mlops.lineage.marquez.client import Marquez
-from mlops.lineage.marquez.compare import Comparison, compare_marquez, compare_outbox
+from mlops.lineage.marquez.compare import (
+    Comparison,
+    compare_marquez,
+    compare_outbox,
+    repair,
+)
 from mlops.lineage.marquez.relay import deliver as send
 from mlops.lineage.marquez.relay import waiting
 from mlops.lineage.trace.graph import GovernedRun, load
@@ -36,8 +41,11 @@ def deliver(url: str, marquez_url: str, api_key: str | None) -> int:
     return 1 if found.waiting else 0
 
 
-def verify(url: str, marquez_url: str | None, api_key: str | None) -> int:
-    """Compare ledger, outbox and Marquez; 0 when they agree."""
+def verify(url: str, marquez_url: str | None, api_key: str | None, *, mend: bool = False) -> int:
+    """Compare ledger, outbox and Marquez; 0 when they agree.
+
+    :param mend: send to Marquez again what it lost, then compare once more.
+    """
     store = Store(url)
     found = compare_outbox(store)
     wrong = _say("the outbox", found)
@@ -48,7 +56,16 @@ def verify(url: str, marquez_url: str | None, api_key: str | None) -> int:
     left = waiting(store, marquez.url)
     if left:
         print(f"{left} events have not been delivered yet: python -m mlops lineage deliver")
-    return wrong | _say(f"Marquez at {marquez.url}", compare_marquez(store, marquez))
+    found = compare_marquez(store, marquez)
+    if mend and found.resend:
+        _say(f"Marquez at {marquez.url}", found)
+        for line in repair(store, marquez, found.resend):
+            print(f"not taken: {line}", file=sys.stderr)
+        print(f"{len(set(found.resend))} runs were sent again; comparing once more")
+        found = compare_marquez(store, marquez)
+    elif found.problems:
+        print("to send it again: python -m mlops lineage verify --repair", file=sys.stderr)
+    return wrong | _say(f"Marquez at {marquez.url}", found)
 
 
 def _say(where: str, found: Comparison) -> int:

@@ -270,7 +270,12 @@ def _add_lineage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         group,
         "verify",
         "hold outbox and Marquez against the ledger, run by run",
-        one="something is missing, changed or too much, which it names",
+        one="something is missing, changed, hidden or too much, which it names",
+    )
+    verify.add_argument(
+        "--repair",
+        action="store_true",
+        help="send to Marquez again what is missing, changed or hidden there, and compare again",
     )
     for command, run in ((deliver, _deliver), (verify, _verify_lineage)):
         _add_url(command, "of the store")
@@ -463,7 +468,7 @@ def _verify_lineage(options: argparse.Namespace) -> int:
     from mlops.settings import marquez_api_key
 
     url = options.marquez or _marquez_url()
-    return verify(options.url or _store_url(), url, marquez_api_key())
+    return verify(options.url or _store_url(), url, marquez_api_key(), mend=options.repair)
 
 
 def _trace(options: argparse.Namespace) -> int:

@@ -78,7 +78,14 @@ class Marquez:
             status, answer = self._exchange("POST", "/lineage", content)
         except LineageUnreachable as error:
             return Outcome("unreachable", _one_line(str(error.found)))
-        return Outcome(_kind(status), _status_line(status, answer))
+        return Outcome(_kind_of_answer(status, answer), _status_line(status, answer))
+
+    def is_alive(self) -> bool:
+        """Whether it answers a question that costs it nothing."""
+        try:
+            return self.get("/namespaces", limit=1) is not None
+        except (LineageError, LineageUnreachable):
+            return False
 
     def run(self, run_id: str) -> Json | None:
         """A run: ``id, state, startedAt, job, facets, inputDatasetVersions, ...``."""
@@ -87,6 +94,14 @@ class Marquez:
     def job_runs(self, namespace: str, job: str, *, limit: int = 100) -> Json | None:
         """The runs of a job, newest first: ``{runs, totalCount}``."""
         return self.get("/namespaces", namespace, "jobs", job, "runs", limit=limit)
+
+    def job(self, namespace: str, job: str) -> Json | None:
+        """A job as its last run left it: ``inputs, outputs, ...``; None where it is hidden."""
+        return self.get("/namespaces", namespace, "jobs", job)
+
+    def dataset(self, namespace: str, name: str) -> Json | None:
+        """A dataset; None where it is hidden."""
+        return self.get("/namespaces", namespace, "datasets", name)
 
     def get(self, path: str, *parts: str, **query: str | int) -> Json | None:
         """An answer as parsed JSON; None when the server knows no such thing.
@@ -149,6 +164,21 @@ def _kind(status: int) -> Kind:
         return "delivered"
     client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return "refused" if client_error and status not in _NOT_THE_EVENT else "unreachable"
+
+
+def _kind_of_answer(status: int, answer: bytes) -> Kind:
+    """The kind of an answer to an event.
+
+    Marquez answers 500 to JSON that it cannot read, with the code 400 in the body.
+    """
+    kind = _kind(status)
+    if kind != "unreachable" or status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return kind
+    try:
+        code = json.loads(answer)["code"]
+    except (ValueError, TypeError, KeyError):
+        return kind
+    return _kind(code) if isinstance(code, int) and _kind(code) == "refused" else kind
 
 
 def _status_line(status: int, answer: bytes) -> str:

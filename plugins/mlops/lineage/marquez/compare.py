@@ -1,25 +1,26 @@
-"""Hold Marquez against the ledger: what is missing there, what is other, what is too much."""
+"""Hold Marquez against the ledger: what is missing, changed, hidden, or too much there."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
 
 from mlops.digests import digest_json
 from mlops.lineage.events import facets
-from mlops.lineage.events.run import without_entry
+from mlops.lineage.events.run import FAIL, START, without_entry
 from mlops.lineage.marquez.client import Marquez
 from mlops.store.connect import Store
 from mlops.store.tables import LedgerRow, LineageEventRow
 from mlops.store.transaction import Transaction
 
-COMPLETE = "COMPLETE"
 PAGE = 500
+SIDES = ("inputs", "outputs")
+Place = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class Comparison:
     :ivar entries: ledger entries whose lineage was looked at.
     :ivar runs: runs that were asked for.
     :ivar problems: a line each; empty where all agrees.
+    :ivar resend: the runs whose events, sent again, mend what can be mended.
     """
 
     entries: int
     runs: int
     problems: tuple[str, ...]
+    resend: tuple[str, ...] = ()
 
 
 def compare_outbox(store: Store) -> Comparison:
@@ -43,7 +46,7 @@ def compare_outbox(store: Store) -> Comparison:
     with store.transaction() as transaction:
         wanted = _recorded_digests(transaction)
         for seq, events in _by_entry(transaction):
-            complete = [event for event in events if event["eventType"] == COMPLETE]
+            complete = [event for event in events if event["eventType"] != START]
             entries, runs = entries + 1, runs + len(complete)
             kept = wanted.pop(seq, None)
             if kept is None:
@@ -57,25 +60,108 @@ def compare_outbox(store: Store) -> Comparison:
 
 
 def compare_marquez(store: Store, marquez: Marquez) -> Comparison:
-    """Whether Marquez holds each run of the outbox as it was sent, and no other in its place.
+    """Whether Marquez holds and shows each run of the outbox as it was sent, and no other.
+
+    Its web pages have a button that hides a job or a dataset without asking who presses it.
 
     :raises LineageUnreachable: it gave no answer.
     """
     problems: list[str] = []
-    entries, runs = 0, Counter[tuple[str, str]]()
+    entries, latest, wrong = 0, _Latest(), dict[str, Mapping[str, Any]]()
     with store.transaction() as transaction:
         for _, events in _by_entry(transaction):
             entries += 1
             for event in events:
-                if event["eventType"] == COMPLETE:
-                    job = event["job"]
-                    runs[(job["namespace"], job["name"])] += 1
-                    problems += _differences(event, marquez.run(event["run"]["runId"]))
-    for (namespace, job), count in sorted(runs.items()):
+                if event["eventType"] == START:
+                    continue
+                latest.note(event)
+                found = list(_differences(event, marquez.run(event["run"]["runId"])))
+                if found:
+                    problems += found
+                    wrong[event["run"]["runId"]] = event
+    for last, problem in _not_shown(latest, marquez):
+        problems.append(problem)
+        wrong[last["run"]["runId"]] = last
+    return Comparison(
+        entries, latest.runs.total(), tuple(problems), tuple(latest.mending(wrong.values()))
+    )
+
+
+@dataclass
+class _Latest:
+    """The last run of each job, and the last one that wrote (or read) each dataset."""
+
+    runs: Counter[Place] = field(default_factory=Counter)
+    of_job: dict[Place, Mapping[str, Any]] = field(default_factory=dict)
+    of_dataset: dict[Place, Mapping[str, Any]] = field(default_factory=dict)
+
+    def note(self, event: Mapping[str, Any]) -> None:
+        """Take the next event, in the order of the ledger."""
+        bare = _without_facets(event)
+        job = _place(event["job"])
+        self.runs[job] += 1
+        self.of_job[job] = bare
+        for port in event["inputs"]:
+            self.of_dataset.setdefault(_place(port), bare)
+        for port in event["outputs"]:
+            self.of_dataset[_place(port)] = bare
+
+    def mending(self, wrong: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+        """The runs to send again: the wrong ones, and those that must come after them.
+
+        Marquez takes what comes last for what is current.
+        """
+        for event in wrong:
+            yield event["run"]["runId"]
+            yield self.of_job[_place(event["job"])]["run"]["runId"]
+            for port in event["outputs"]:
+                yield self.of_dataset[_place(port)]["run"]["runId"]
+
+
+def _not_shown(latest: _Latest, marquez: Marquez) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """What is hidden or has lost its edges, each with the run that brings it back."""
+    for place, event in sorted(latest.of_job.items()):
+        count, (namespace, job) = latest.runs[place], place
+        found = marquez.job(namespace, job)
+        if found is None:
+            yield event, f"{job}: the job is hidden in Marquez, the ledger has {count} runs"
+            continue
         there = (marquez.job_runs(namespace, job, limit=1) or {}).get("totalCount", 0)
-        if there > count:
-            problems.append(f"{job}: Marquez has {there} runs, the ledger {count}")
-    return Comparison(entries, runs.total(), tuple(problems))
+        if there != count:
+            yield event, f"{job}: Marquez has {there} runs, the ledger {count}"
+        for side in ("inputs", "outputs"):
+            wanted = {_place(port) for port in event[side]}
+            for _, name in sorted(wanted - {_place(port) for port in found.get(side) or ()}):
+                yield event, f"{job}: the edge to {name} among its {side} is lost in Marquez"
+    for (namespace, name), event in sorted(latest.of_dataset.items()):
+        if marquez.dataset(namespace, name) is None:
+            yield event, f"{name}: the dataset is hidden in Marquez"
+
+
+def _without_facets(event: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of an event: a store of years has many."""
+    kept = {side: [_named(port) for port in event[side]] for side in SIDES}
+    return {"run": {"runId": event["run"]["runId"]}, "job": _named(event["job"]), **kept}
+
+
+def _named(thing: Mapping[str, Any]) -> dict[str, str]:
+    return {"namespace": thing["namespace"], "name": thing["name"]}
+
+
+def repair(store: Store, marquez: Marquez, runs: Collection[str]) -> tuple[str, ...]:
+    """Send the events of runs again, in the order of the ledger; which of them were not taken."""
+    with store.transaction() as transaction:
+        events = transaction.session.execute(
+            select(LineageEventRow.job, LineageEventRow.seq, LineageEventRow.body)
+            .where(LineageEventRow.run_id.in_(set(runs)))
+            .order_by(LineageEventRow.seq, LineageEventRow.position)
+        ).all()
+    outcomes = [(event, marquez.post(event.body)) for event in events]
+    return tuple(
+        f"entry {event.seq}, {event.job}: {outcome.detail}"
+        for event, outcome in outcomes
+        if outcome.kind != "delivered"
+    )
 
 
 def _differences(event: Mapping[str, Any], found: Mapping[str, Any] | None) -> Iterator[str]:
@@ -84,13 +170,14 @@ def _differences(event: Mapping[str, Any], found: Mapping[str, Any] | None) -> I
     if found is None:
         yield f"{what}: Marquez has no such run"
         return
-    if found.get("state") != "COMPLETED":
-        yield f"{what}: Marquez holds it {found.get('state')}, not COMPLETED"
+    state = "FAILED" if event["eventType"] == FAIL else "COMPLETED"
+    if found.get("state") != state:
+        yield f"{what}: Marquez holds it {found.get('state')}, not {state}"
     entry = (found.get("facets") or {}).get(facets.LEDGER) or {}
     if (entry.get("seq"), entry.get("digest")) != (seq, digest):
         yield f"{what}: Marquez has another ledger entry for it, {entry.get('seq')}"
     for ours, theirs in (("inputs", "inputDatasetVersions"), ("outputs", "outputDatasetVersions")):
-        wanted = {(port["namespace"], port["name"]) for port in event[ours]}
+        wanted = {_place(port) for port in event[ours]}
         there = {_version_id(port) for port in found.get(theirs) or ()}
         for namespace, name in sorted(wanted - there):
             yield f"{what}: Marquez misses {namespace} {name} among its {ours}"
@@ -99,8 +186,11 @@ def _differences(event: Mapping[str, Any], found: Mapping[str, Any] | None) -> I
 
 
 def _version_id(port: Mapping[str, Any]) -> tuple[str, str]:
-    found = port["datasetVersionId"]
-    return found["namespace"], found["name"]
+    return _place(port["datasetVersionId"])
+
+
+def _place(named: Mapping[str, Any]) -> Place:
+    return named["namespace"], named["name"]
 
 
 def _entry_of(event: Mapping[str, Any]) -> tuple[int, str]:

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from mlops.errors import LineageUnreachable
 from mlops.lineage.events.run import START
-from mlops.lineage.marquez.client import Marquez
+from mlops.lineage.marquez.client import Marquez, Outcome
 from mlops.store.connect import Store
 from mlops.store.tables import LineageDeliveryRow, LineageEventRow
 from mlops.store.transaction import Transaction
@@ -24,7 +24,10 @@ from mlops.store.transaction import Transaction
 CHUNK = 100
 # So many refusals in a row speak of the receiver, not of the events.
 MOST_REFUSED = 10
+# An event that fails so often while the receiver is alive is the cause itself.
+POISON_TRIES = 3
 DELIVERED, REFUSED, THROUGH, RESET = "delivered", "refused", "through", "reset"
+UNREACHABLE = "unreachable"
 _event, _delivery = LineageEventRow.__table__.c, LineageDeliveryRow.__table__.c
 
 
@@ -137,8 +140,8 @@ def _round(store: Store, marquez: Marquez, progress: _Progress) -> Delivery:
             last = (event.seq, event.position)
             if event.stream in refused:
                 continue
-            outcome = marquez.post(event.body)
-            if outcome.kind == "unreachable":
+            outcome = _post(marquez, event)
+            if outcome.kind == UNREACHABLE:
                 unreachable = outcome.detail
                 break
             outcomes.append((event, outcome.kind, outcome.detail))
@@ -157,6 +160,24 @@ def _round(store: Store, marquez: Marquez, progress: _Progress) -> Delivery:
         with store.transaction() as transaction:
             _insert(transaction, marquez.url, last[0], last[1], THROUGH, "")
     return Delivery(delivered, refused=tuple(refused.values()))
+
+
+def _post(marquez: Marquez, event: LineageEventRow) -> Outcome:
+    """Post an event; one that Marquez fails over again and again, while it is alive, is refused.
+
+    Marquez answers 500 to what it cannot store, as to a NUL in a text. Such an event would hold
+    back all models for ever, with the advice to start Marquez.
+    """
+    outcome = marquez.post(event.body)
+    for _ in range(POISON_TRIES - 1):
+        if not (outcome.kind == UNREACHABLE and outcome.detail.startswith("5")):
+            return outcome
+        if not marquez.is_alive():
+            return outcome
+        outcome = marquez.post(event.body)
+    if outcome.kind == UNREACHABLE and outcome.detail.startswith("5") and marquez.is_alive():
+        return Outcome("refused", f"{outcome.detail} ({POISON_TRIES} times, while it is alive)")
+    return outcome
 
 
 def _progress(transaction: Transaction, destination: str) -> _Progress:
