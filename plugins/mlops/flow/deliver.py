@@ -33,6 +33,7 @@ def deliver_lineage(
             f"Marquez at {url} refused lineage; {found.waiting} events wait",
             found="; ".join(found.refused),
             expected="every event to be taken",
-            action="look at its log, and compare: python -m mlops lineage verify",
+            action="only the models of these events wait; look into Marquez' log for the reason, "
+            "and compare afterwards: python -m mlops lineage verify",
         )
     return LineageDelivered(delivered=found.delivered, waiting=found.waiting)

@@ -59,6 +59,17 @@ def test_a_status_says_what_became_of_the_event(
         assert marquez.post(EVENT) == Outcome(kind, str(status))
 
 
+def test_a_failure_whose_body_has_a_code_of_400_is_a_refusal(
+    server: FaultyServer, marquez: Marquez
+) -> None:
+    """So Marquez answers to JSON that it cannot read; to start it would not help."""
+    server.status = 500
+    server.answer = b'{"code":400,"message":"Unable to process JSON"}'
+    assert marquez.post(EVENT).kind == "refused"
+    server.answer = b'{"code":500,"message":"There was an error"}'
+    assert marquez.post(EVENT).kind == "unreachable"
+
+
 @pytest.mark.parametrize("mode", [Mode.HANG, Mode.DEAF, Mode.TRICKLE])
 def test_no_server_can_hold_the_client_longer_than_its_limit(
     mode: Mode, server: FaultyServer, marquez: Marquez

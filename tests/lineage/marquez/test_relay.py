@@ -26,6 +26,7 @@ from mlops.store.tables import CaseRow, LedgerRow, LineageDeliveryRow, LineageEv
 from mlops.store.transaction import Transaction
 from mlops.warehouse.records import Address
 from tests.lineage.faulty import FaultyServer, Mode
+from tests.lineage.stand_in import StandInServer
 
 AT = datetime(2026, 3, 14, 1, 59, 26, tzinfo=UTC)
 ORIGIN = Origin(
@@ -192,6 +193,25 @@ def test_a_server_that_dies_in_the_middle_is_told_that_part_again(
         ("churn.two.0", "START"),
         *both("churn.two.0", "churn.three.0"),
     ]
+
+
+def test_an_event_that_marquez_fails_over_holds_back_its_model_and_no_other(relay_store: Store):
+    """Marquez answers 500 to a NUL, again and again, while it answers all else."""
+    with StandInServer() as server:
+        fact(relay_store, "one", model="churn")
+        with relay_store.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE mlops.lineage_event SET body = replace(body, 'urn:', 'urn:\\u0000')")
+            )
+        fact(relay_store, "two", model="churn")
+        fact(relay_store, "one", model="fraud")
+        found = deliver(relay_store, Marquez(server.url))
+        assert (found.unreachable, found.delivered, found.waiting) == ("", 2, 4)
+        (line,) = found.refused
+        assert line.startswith("entry 1, churn.one.0: 500 ")
+        assert line.endswith("(3 times, while it is alive)")
+        jobs = {run["jobVersion"]["name"] for run in server.kept.runs.values()}
+        assert jobs == {"fraud.one.0"}
 
 
 def test_a_refused_event_holds_back_its_model_and_no_other(
