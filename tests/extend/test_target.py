@@ -81,7 +81,9 @@ def test_a_model_of_it_lives_from_its_spec_to_a_verdict(fresh: Life, extend: Ext
         assert len(evaluation["error_quantiles"]) == 3
         assert 0 < evaluation["metrics"]["mae"] < evaluation["metrics"]["rmse"]
         report = Path(release.documented.location).read_text()
-        assert "Mean absolute error" in report
+        titles = ["Mean absolute error", "Root mean squared error", "R²"]
+        quality = report.partition("How good it is</h2>")[2].partition("</table>")[0]
+        assert re.findall(r'<th scope="row">(.*?)</th>', quality) == titles
         assert "AUC" not in report
         fresh.live(release)
         window = fresh.window(DAY)

@@ -7,6 +7,7 @@ show, such as curves, brings a subclass, registered under the target's name.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mlops.core.records import Metrics
@@ -19,6 +20,18 @@ from mlops.reports.format import count, decimal
 from mlops.spec.model import Deploy
 
 Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class PlainView:
+    """What is shown of a target that has no pictures.
+
+    :ivar metrics: title and value of each.
+    :ivar figures: title and text of what describes the rows.
+    """
+
+    metrics: tuple[tuple[str, float | None], ...]
+    figures: tuple[tuple[str, str], ...]
 
 
 class TargetReport:
@@ -58,9 +71,14 @@ class TargetReport:
             return self.target.metrics
         return tuple(metric_info(self.target, name) for name in self.key_metrics)
 
-    def view(self, context: ValidationContext) -> Any:  # noqa: ARG002
-        """What the template shows beside the context."""
-        return None
+    def view(self, context: ValidationContext) -> Any:
+        """What the template shows beside the context: every metric, and the figures."""
+        found = context.evaluation.metrics
+        metrics = target_metrics(self.name) or tuple(MetricInfo(n, n) for n in found.values)
+        return PlainView(
+            tuple((info.title, found.values.get(info.name)) for info in metrics),
+            self.figures(found, context.label),
+        )
 
     def label_text(self, labels: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         """What is known of the labels of some rows, for a cell; None if nothing is."""
@@ -113,8 +131,7 @@ def target_report(name: str) -> TargetReport:
 
 def target_metrics(name: str, *, brief: bool = False) -> tuple[MetricInfo, ...]:
     """The metrics of a target, for templates; none for a target that is not known here."""
-    shown = target_report(name)
     try:
-        return shown.shown_metrics if brief else shown.target.metrics
+        return target_report(name).shown_metrics if brief else TARGETS.get(name).metrics
     except ExtensionError:
         return ()
