@@ -7,8 +7,8 @@ laid out anew, and it runs with that code only:
     .venv/bin/python -m tests.compat.make_v0_1_0
 
 The files are what counts, not this script: they must not be made again with later code, and no
-test imports it. It is kept to say how they came to be. It writes everything but ``specs/`` and
-``dags/``, which people wrote.
+test imports it. It is kept to say how they came to be. It writes everything but ``specs/``,
+``dags/``, which people wrote, and ``folders.tar.xz``.
 
 - ``include/``: what the model ``late`` was made from, as it stands at the end of the life.
 - ``store.sql``, ``artifacts/``: our tables and the artifacts at the end of that life.
@@ -18,6 +18,7 @@ test imports it. It is kept to say how they came to be. It writes everything but
 - ``specs.json``: digests of the specs and policies in ``specs/``.
 - ``dags.json``: names of the DAGs of those specs, of their tasks and of the fields of their forms.
 - ``names/``: templates that use every name that reports had.
+- ``folders.tar.xz``: what people copied, ``git archive c66eefe plugins dags | xz -9e``.
 - ``packages/``: packages of several kinds of estimators, rows to score, and their exact scores.
 """
 
