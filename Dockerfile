@@ -18,4 +18,4 @@ ENV AIRFLOW__CORE__LOAD_EXAMPLES=False \
     OMP_WAIT_POLICY=passive
 
 # A named volume takes its owner from the folder that the image has.
-RUN mlops init /opt/airflow && mkdir -p /opt/airflow/artifacts
+RUN mlops init /opt/airflow && mkdir -p /opt/airflow/artifacts && mkdir -m 0700 /opt/airflow/keys

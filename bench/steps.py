@@ -32,6 +32,7 @@ from demo.flights import load
 from demo.postgres import EmbeddedPostgres
 
 TASK_ROLE = "mlops_tasks"
+KEY_FILE = "approvals.pem"
 # CPU seconds and MB above the empty task.
 LIGHT_CPU, LIGHT_MB, HEAVY_CPU, PRELOADED_CPU = 0.4, 60.0, 1.8, 0.3
 PARSE_S, MANY_SPECS = 0.15, 1_000
@@ -50,7 +51,7 @@ def main(quick: bool) -> None:  # noqa: FBT001 (as every bench is called)
         server = EmbeddedPostgres(folder / "postgres", settings={"fsync": "off"})
         try:
             server.start()
-            template = _prepare(server)
+            template = _prepare(server, folder / KEY_FILE)
             costs: dict[str, Costs] = {way: {} for way in WAYS}
             for number in range(rounds):
                 for way in WAYS:
@@ -68,8 +69,11 @@ def above(costs: Costs, step: str, figure: str) -> float:
     return float(median(cost[figure] - empty[figure] for cost, empty in pairs))
 
 
-def _prepare(server: EmbeddedPostgres) -> str:
+def _prepare(server: EmbeddedPostgres, key_file: Path) -> str:
     """A database with two weeks of flights and an empty store, to be copied for each life."""
+    from mlops.approvals.key_register import register_key
+    from mlops.approvals.secret_file import create_key_file
+    from mlops.store.connect import Store
     from mlops.store.migrate import upgrade
 
     server.ensure_database("template")
@@ -82,19 +86,26 @@ def _prepare(server: EmbeddedPostgres) -> str:
             "WHERE scheduled_departure NOT BETWEEN '2013-06-18' AND '2013-07-03'"
         )
     upgrade(url, task_role=TASK_ROLE)
+    with Store(url).transaction() as transaction:
+        register_key(transaction, create_key_file(key_file), actor="bench")
     return "template"
 
 
 def _live(server: EmbeddedPostgres, template: str, folder: Path, way: str, costs: Costs) -> None:
     """Lead one life in a worker of its own, and add what each step cost to ``costs``."""
+    from mlops.approvals.secret_file import load_key_file
+
     database = folder.name.replace("-", "_")
     server.ensure_database(database, template=template)
     shutil.copytree(PROJECT / "bench" / "steps_include", folder / "include")
     (folder / "airflow").mkdir()
     store = server.url(database, user=TASK_ROLE)
+    key_file = folder.parent / KEY_FILE
     found = _worker(
         folder,
         way,
+        AIRFLOW__MLOPS__APPROVAL_KEY_FILE=str(key_file),
+        AIRFLOW__MLOPS__APPROVAL_KEYS=load_key_file(key_file).fingerprint,
         AIRFLOW__MLOPS__INCLUDE_FOLDER=str(folder / "include"),
         AIRFLOW__MLOPS__ARTIFACT_ROOT=(folder / "artifacts").as_uri(),
         AIRFLOW_CONN_MLOPS_STORE=store.replace("postgresql", "postgres", 1),

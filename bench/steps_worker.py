@@ -203,10 +203,10 @@ def _answer(results: Results) -> None:
     from mlops.approvals.eligibility import Person
     from mlops.approvals.requests import approval_request_id
     from mlops.approvals.responses import record_response
-    from mlops.connections import open_workspace, run_identity
+    from mlops.connections import run_identity, server_workspace
 
     context = _context(f"{MODEL}_release", f"sign_off.{SEAT}", AS_OF)
-    workspace = open_workspace(context, warehouse_conn_id="warehouse", store_conn_id="mlops_store")
+    workspace = server_workspace(run_identity(context))
     record_response(
         workspace,
         model=MODEL,

@@ -62,7 +62,7 @@ def load(platform: Platform) -> int:
     """Start Postgres; load the flights of 2013 and make our own tables."""
     platform.start_postgres(_say)
     load_flights(platform.postgres, _say)
-    make_store(platform.postgres, _say)
+    make_store(platform.places, platform.postgres, _say)
     return 0
 
 

@@ -20,6 +20,8 @@ WAREHOUSE_DATABASE = "warehouse"
 DATABASES = (AIRFLOW_DATABASE, WAREHOUSE_DATABASE)
 # Our own tables lie beside the warehouse's; the tasks may read them and add to them.
 TASK_ROLE = "mlops_tasks"
+# The API server writes approvals, with a role that no connection of Airflow names.
+API_ROLE = "mlops_api"
 
 # Configuration of another Airflow, or of another project, must not reach ours.
 FOREIGN_PREFIXES = ("AIRFLOW", "_AIRFLOW", "OPENLINEAGE", "MLOPS_", "PG")
@@ -59,6 +61,16 @@ class Urls:
         return self.folder / "artifacts"
 
     @property
+    def approval_key(self) -> Path:
+        """The key with which the API server signs approvals."""
+        return self.folder / "keys" / "approvals.pem"
+
+    @property
+    def api_store_url(self) -> Path:
+        """The file with the URL of the API server's own role in the store."""
+        return self.folder / "keys" / "store-url"
+
+    @property
     def passwords(self) -> Path:
         """The passwords file of the simple auth manager."""
         return self.airflow_home / "passwords.json"
@@ -81,7 +93,22 @@ def mlops_options(places: Urls, marquez_url: str | None) -> dict[str, str]:
         "store_conn_id": "mlops_store",
         "task_role": TASK_ROLE,
         **({"marquez_url": marquez_url} if marquez_url else {}),
+        **_approval_options(places),
     }
+
+
+def _approval_options(places: Urls) -> dict[str, str]:
+    """What signs approvals, and the key that is trusted; nothing before they are made."""
+    found = {}
+    if places.approval_key.exists():
+        # Only with a key is the library needed.
+        from mlops.approvals.secret_file import load_key_file  # noqa: PLC0415
+
+        found["approval_key_file"] = str(places.approval_key)
+        found["approval_keys"] = load_key_file(places.approval_key).fingerprint
+    if places.api_store_url.exists():
+        found["api_store_url_file"] = str(places.api_store_url)
+    return found
 
 
 def environment(

@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 
 from demo import processes
-from demo.environment import AIRFLOW_DATABASE, DATABASES, TASK_ROLE, Urls, environment
+from demo.environment import AIRFLOW_DATABASE, API_ROLE, DATABASES, TASK_ROLE, Urls, environment
 from demo.errors import DemoError
 from demo.marquez import EmbeddedMarquez, is_wanted, url_from_environment
 from demo.ports import LOOPBACK, require_free
@@ -130,7 +130,7 @@ class Platform:
         begin = time.monotonic()
         new = not self.postgres.running
         self.postgres.start()
-        for role in (*DATABASES, TASK_ROLE):
+        for role in (*DATABASES, TASK_ROLE, API_ROLE):
             self.postgres.ensure_role(role)
         for name in DATABASES:
             self.postgres.ensure_database(name, owner=name)

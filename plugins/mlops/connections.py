@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import logging
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -11,14 +12,25 @@ from airflow.sdk.configuration import conf
 
 from mlops.errors import ConnectionUnusable
 from mlops.postgres_url import postgres_url
-from mlops.settings import artifact_root, include_folder, lineage_hosts, lineage_namespace
+from mlops.settings import (
+    api_store_url_file,
+    approval_key_file,
+    approval_keys,
+    artifact_root,
+    include_folder,
+    lineage_hosts,
+    lineage_namespace,
+)
 from mlops.settings import store_conn_id as configured_store
+from mlops.trust import NoSigner, Signer, Trust
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from mlops.warehouse.port import Warehouse
     from mlops.workspace.workspace import RunIdentity, Workspace
+
+log = logging.getLogger(__name__)
 
 _POSTGRES_TYPES = ("postgres", "postgresql")
 # What the hook hands to a driver's connect() and libpq does not know.
@@ -34,7 +46,7 @@ def open_workspace(context: Context, *, warehouse_conn_id: str, store_conn_id: s
 
     configure_tables()
     return Workspace(
-        store=Store(database_url(store_conn_id)),
+        store=Store(database_url(store_conn_id), trust=approval_trust()),
         artifacts=Artifacts(ObjectStoragePath(artifact_root())),
         include=Include(include_folder()),
         warehouse=open_warehouse(warehouse_conn_id),
@@ -80,14 +92,58 @@ def server_workspace(run: RunIdentity) -> Workspace:
     from mlops.workspace.workspace import Workspace
 
     return Workspace(
-        store=Store(database_url(configured_store())),
+        store=Store(_server_store_url(), trust=approval_trust()),
         artifacts=Artifacts(ObjectStoragePath(artifact_root())),
         include=Include(include_folder()),
         warehouse=NoWarehouse(),
         run=run,
         job_namespace=lineage_namespace(),
         canonical=lineage_hosts(),
+        signer=approval_signer(),
     )
+
+
+def approval_trust() -> Trust:
+    """Which approvals count: by the pinned keys, and by what each policy accepts."""
+    from mlops.errors import SpecError
+    from mlops.spec.load import Include
+
+    def unsigned_until(policy: str) -> date | None:
+        try:
+            return Include(include_folder()).policy(policy).unsigned_accepted_until
+        except SpecError:  # what cannot be read accepts nothing
+            return None
+
+    return Trust(keys=approval_keys(), unsigned_until=unsigned_until)
+
+
+def approval_signer() -> Signer | NoSigner:
+    """The key of the API server, read for each answer, so that one that was mended is used at once.
+
+    What is wrong with it is logged for the operator of the platform.
+    """
+    from mlops.approvals.secret_file import load_key_file
+    from mlops.errors import KeyUnusable
+
+    path = approval_key_file()
+    if path is None:
+        log.error("approvals are not signed: [mlops] approval_key_file is not set")
+        return NoSigner("the API server has no key: [mlops] approval_key_file is not set")
+    try:
+        return load_key_file(path)
+    except KeyUnusable as error:
+        log.exception("approvals are not signed")
+        return NoSigner(f"the API server cannot use its key: found {error.found}")
+
+
+def _server_store_url() -> str:
+    """The store's URL for the API server: of its own role, if it has one."""
+    from mlops.approvals.secret_file import read_secret_file
+
+    path = api_store_url_file()
+    if path is None:
+        return database_url(configured_store())
+    return read_secret_file(path).decode().strip()
 
 
 def open_warehouse(conn_id: str) -> Warehouse:

@@ -16,7 +16,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
-from mlops.connections import database_url, open_warehouse
+from mlops.connections import approval_trust, database_url, open_warehouse
 from mlops.errors import RecordMissing
 from mlops.settings import artifact_root, store_conn_id
 
@@ -128,4 +128,4 @@ def _store() -> Store:
 
     # As the commands: connections also come from Airflow's metadata database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    return Store(database_url(store_conn_id()))
+    return Store(database_url(store_conn_id()), trust=approval_trust())

@@ -77,6 +77,18 @@ _OPTIONS: dict[str, tuple[str, str, bool]] = {
         "2f0c77a1b9de…",
         False,
     ),
+    "approval_key_file": (
+        "The key with which the API server signs approvals: a file of mode 0600 of its user. "
+        "Default: none.",
+        "/etc/mlops/approvals.pem",
+        False,
+    ),
+    "api_store_url_file": (
+        "A file of mode 0600 with the Postgres URL of the API server's own role in the store. "
+        "Default: none, so that it uses store_conn_id.",
+        "/etc/mlops/store-url",
+        False,
+    ),
     "extensions": (
         "Dotted names of modules that add model formats and other items, divided by commas.",
         "company.models",

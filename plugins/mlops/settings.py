@@ -113,6 +113,28 @@ def approval_keys() -> frozenset[str]:
 
 
 @cache
+def approval_key_file() -> Path | None:
+    """``[mlops] approval_key_file``: the key with which the API server signs approvals.
+
+    Default: none. A file of mode 0600 of the API server's user; ``mlops keys create`` makes it.
+    """
+    named = conf.get(SECTION, "approval_key_file", fallback=None)
+    return Path(named) if named else None
+
+
+@cache
+def api_store_url_file() -> Path | None:
+    """``[mlops] api_store_url_file``: a file with the Postgres URL of the API server's own role.
+
+    Default: none; the API server writes with the role of ``store_conn_id``, as the tasks do. A
+    file of mode 0600 of the API server's user, and never a connection of Airflow: any task gets
+    those.
+    """
+    named = conf.get(SECTION, "api_store_url_file", fallback=None)
+    return Path(named) if named else None
+
+
+@cache
 def extensions() -> tuple[str, ...]:
     """``[mlops] extensions``: dotted names of modules that add something, divided by commas.
 

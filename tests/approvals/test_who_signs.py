@@ -462,4 +462,4 @@ def test_a_model_that_nobody_could_sign_is_refused_before_anything_is_trained(
     file.write_text(yaml.safe_dump(policy))
     with pytest.raises(SpecError, match="owner needs 1 and has none, without the developer sam"):
         life.release("2026-01-05")
-    assert life.value("SELECT count(*) FROM mlops.ledger") == 0
+    assert life.value("SELECT count(*) FROM mlops.ledger") == 1  # the key

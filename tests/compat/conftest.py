@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from mlops.store.connect import Store
 from mlops.store.migrate import upgrade
 from mlops.store.transaction import Transaction
 from tests.compat.earlier import EXPECTED, FILES, MODEL, OWNER
+from tests.fixtures.approval_key import register, trust_of
 from tests.fixtures.life import TASK_ROLE, Life, elsewhere, life
 
 if TYPE_CHECKING:
@@ -48,6 +52,7 @@ def restored(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
 def left(postgres: EmbeddedPostgres, restored: str, tmp_path: Path) -> Life:
     """The life that 0.1.0 left behind, upgraded to the code of today."""
     upgrade(restored, task_role=TASK_ROLE)
+    register(restored)
     for name in ("include", "artifacts"):
         shutil.copytree(FILES / name, tmp_path / name)
     shutil.rmtree(tmp_path / "include" / "reports")  # unchanged copies, as the change log asks
@@ -58,7 +63,14 @@ def left(postgres: EmbeddedPostgres, restored: str, tmp_path: Path) -> Life:
         artifacts=tmp_path / "artifacts",
         store_url=postgres.url(EXPECTED["database"], user=TASK_ROLE),
     )
-    return elsewhere(made, canonical={f"127.0.0.1:{postgres.port}": EXPECTED["address"]})
+    url = postgres.url(EXPECTED["database"], user=TASK_ROLE)
+    # As a policy that accepts what 0.1.0 recorded, which is not signed.
+    trust = replace(trust_of(tmp_path / "include"), unsigned_until=lambda policy: date.max)
+    return elsewhere(
+        made,
+        store=Store(url, trust=trust),
+        canonical={f"127.0.0.1:{postgres.port}": EXPECTED["address"]},
+    )
 
 
 @pytest.fixture

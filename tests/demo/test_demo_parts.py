@@ -162,13 +162,13 @@ def test_the_databases_are_filled_once_and_the_tasks_may_not_delete(
     for _ in range(2):
         platform.start_postgres(said.append)
         load_flights(postgres, said.append)
-        make_store(postgres, said.append)
-    assert len(said) == 4
+        make_store(platform.places, postgres, said.append)
+    assert len(said) == 6
     assert "loaded in" in said[0]
-    assert "were there already" in said[2]
-    assert said[1] == said[3]
+    assert "were there already" in said[3]
+    assert said[1:3] == said[4:]
     with psycopg.connect(postgres.url("warehouse", user="mlops_tasks")) as connection:
-        assert connection.execute("SELECT count(*) FROM mlops.ledger").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM mlops.ledger").fetchone() == (1,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("DELETE FROM mlops.ledger")
     for name in ("airflow", "warehouse"):

@@ -26,6 +26,7 @@ from mlops.flow.validate import validate
 from mlops.store import ledger
 from mlops.store.migrate import upgrade
 from mlops.store.tables import ValidationRow, VersionRow
+from tests.fixtures.approval_key import register
 from tests.fixtures.life import TASK_ROLE, Release, added, elsewhere, life, moment
 
 if TYPE_CHECKING:
@@ -233,6 +234,7 @@ def twin(
     """The same release in an empty store, with an empty artifact folder, in another database."""
     database = make_database(template=flights_template)
     upgrade(database, task_role=TASK_ROLE)
+    register(database)
     with tempfile.TemporaryDirectory(prefix="mlops-tests-") as folder:
         made = life(
             database,

@@ -148,7 +148,7 @@ def running() -> Iterator[Site]:
     try:
         platform.start_postgres()
         load_flights(postgres, silent)
-        make_store(postgres, silent)
+        make_store(places, postgres, silent)
         two_models(platform.include)
         with StandInServer() as lineage:
             platform.lineage_server = lineage.url

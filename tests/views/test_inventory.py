@@ -15,13 +15,16 @@ from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store
 from mlops.store.migrate import upgrade
 from mlops.store.tables import ReportRow
+from mlops.trust import Trust
 from mlops.views.history import ModelHistory, model_history
 from mlops.views.inventory import ModelSummary, model_of_dag, registered_models, summaries
 from mlops.views.records import find_report
 from mlops.vocabulary import LAPSE, REVOKE
+from tests.fixtures.approval_key import KEY, register
 from tests.fixtures.stored_life import Life, moment
 from tests.fixtures.story import write_story
 
+TRUST = Trust(keys=frozenset({KEY.fingerprint}))
 NOW = datetime(2013, 11, 10, tzinfo=UTC)
 NAMES = ["churn_b2b", "claim_fraud", "flight_delay", "parcel_eta"]
 
@@ -30,15 +33,17 @@ NAMES = ["churn_b2b", "claim_fraud", "flight_delay", "parcel_eta"]
 def four_lives(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The store of the four lives, only to be read."""
     upgrade(module_database)
+    register(module_database)
     write_story(module_database, Artifacts(tmp_path_factory.mktemp("artifacts")))
-    return Store(module_database)
+    return Store(module_database, trust=TRUST)
 
 
 @pytest.fixture
 def risk(database: str, tmp_path: Path) -> Iterator[Life]:
     """A model in a store of its own, registered and with a first documented version."""
     upgrade(database)
-    store = Store(database)
+    register(database)
+    store = Store(database, trust=TRUST)
     made = Life(store, Artifacts(tmp_path), "risk", title="Is it risky?", decision="Which?")
     made.register("2013-01-01T08:00")
     made.package(1, "2013-01-02T08:00", auc=0.8, months=("2012-11", "2012-12"))

@@ -20,6 +20,7 @@ from demo.postgres import EmbeddedPostgres
 from mlops.store.artifacts import Artifacts
 from mlops.store.migrate import upgrade
 from tests.extend.conftest import module_of
+from tests.fixtures.approval_key import KEY, register
 from tests.fixtures.story import write_story
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -84,6 +85,7 @@ class LimitedPlatform(Platform):
         return {
             **variables,
             "AIRFLOW__CORE__AUTH_MANAGER": "tests.web.limited_auth.LimitedAuthManager",
+            "AIRFLOW__MLOPS__APPROVAL_KEYS": KEY.fingerprint,
             "AIRFLOW__MLOPS__EXTENSIONS": "acme_on_call, acme_others",
             "PYTHONPATH": os.pathsep.join([str(PROJECT), str(self.extensions)]),
         }
@@ -134,6 +136,7 @@ def pages_site() -> Iterator[Site]:
         (platform.extensions / f"{module}.py").write_text(text)
         platform.start_postgres()
         upgrade(postgres.url(WAREHOUSE_DATABASE), task_role=TASK_ROLE)
+        register(postgres.url(WAREHOUSE_DATABASE))
         reports = write_story(
             postgres.url(WAREHOUSE_DATABASE, user=TASK_ROLE), Artifacts(places.artifacts)
         )

@@ -14,10 +14,12 @@ import pytest
 from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store
 from mlops.store.migrate import upgrade
+from mlops.trust import Trust
 from mlops.views.history import model_history
 from mlops.views.inventory import registered_models, summaries
 from mlops.web.charts import performance_trend
 from mlops.web.pages import TEMPLATES, ModelPage, ModelsPage, Problem, Urls, answer
+from tests.fixtures.approval_key import KEY, register
 from tests.fixtures.stored_life import Life
 from tests.fixtures.story import write_story
 
@@ -29,9 +31,10 @@ HOSTILE = '<script>alert("x")</script>'
 @pytest.fixture(scope="module")
 def page_store(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Store:
     upgrade(module_database)
+    register(module_database)
     artifacts = Artifacts(tmp_path_factory.mktemp("artifacts"))
     write_story(module_database, artifacts)
-    store = Store(module_database)
+    store = Store(module_database, trust=Trust(keys=frozenset({KEY.fingerprint})))
     hostile(Life(store, artifacts, "hostile", title=HOSTILE, decision=HOSTILE))
     conditional(Life(store, artifacts, "late_bus", title="Is it late?", decision="Whom to call?"))
     return store

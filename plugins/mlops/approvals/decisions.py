@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mlops.approvals.eligibility import Person
 from mlops.approvals.signed_bytes import SignedBytes
+from mlops.approvals.verification import SIGNATURE
 from mlops.digests import digest_json
 from mlops.lineage.events.deploy import decided
 from mlops.lineage.events.origin import Origin
@@ -115,8 +117,17 @@ def decision_events(transaction: Transaction, origin: Origin, row: DecisionRow) 
     )
 
 
-def record_decision(transaction: Transaction, workspace: Workspace, row: DecisionRow) -> None:
-    """Insert a decision with its ledger entry, whose action is the outcome."""
+def record_decision(
+    transaction: Transaction,
+    workspace: Workspace,
+    row: DecisionRow,
+    *,
+    signature: Mapping[str, str] | None = None,
+) -> None:
+    """Insert a decision with its ledger entry, whose action is the outcome.
+
+    :param signature: of the API server, for an answer that counts; the entry keeps it.
+    """
     kept = ("id", "seat", "answer", "user_id", "user_name", "reason", "method", "counted")
     digests = ("package", "spec", "snapshot", "evidence", "criteria")
     transaction.record(
@@ -131,6 +142,7 @@ def record_decision(transaction: Transaction, workspace: Workspace, row: Decisio
             "decided_at": row.decided_at,
             "valid_until": row.valid_until,
             "run": row.run,
+            **({} if signature is None else {SIGNATURE: dict(signature)}),
         },
         lineage=workspace.emit(decision_events(transaction, workspace.origin, row)),
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from mlops.approvals.signatures import SeatStatus, count_answers, find_answers
 from mlops.approvals.signed_bytes import signed_bytes
+from mlops.approvals.verification import read_verifier
 from mlops.errors import SpecError
 from mlops.spec.policy import Seat
 from mlops.spec.signatories import normalize_name
@@ -97,7 +98,8 @@ def refusal_reason(
     # What the ledger holds was signed before, also if the clock of another machine is ahead.
     answers = find_answers(transaction, version)
     newest = max((at, *(item.row.decided_at for item in answers if item.row)))
-    statuses = count_answers(version, signed_bytes(transaction, version), answers, at=newest)
+    bound = signed_bytes(transaction, version)
+    statuses = count_answers(version, bound, answers, read_verifier(transaction), at=newest)
     return _second_signature(statuses, seat, person) or _second_seat(
         version, statuses, seat, person
     )

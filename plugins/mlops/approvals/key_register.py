@@ -51,7 +51,11 @@ class RegisteredKey:
     def counts(self, seq: int, at: datetime) -> bool:
         """Whether its signature counts in entry ``seq``, of an approval given at ``at``."""
         ended = self.through is not None and seq > self.through
-        return seq > self.since and not ended and (self.until is None or at < self.until)
+        return seq > self.since and not ended and self.counts_at(at)
+
+    def counts_at(self, at: datetime) -> bool:
+        """Whether its time has not ended."""
+        return self.until is None or at < self.until
 
 
 @dataclass(frozen=True)

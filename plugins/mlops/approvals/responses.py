@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 from mlops.approvals.decisions import Answer, decision_events, decision_row, record_decision
 from mlops.approvals.eligibility import Person, current_seat, refusal_reason
+from mlops.approvals.key_register import read_key_register
 from mlops.approvals.reminders import Notice
 from mlops.approvals.requests import approval_request_id
 from mlops.approvals.signatures import seat_statuses, seats_needed
 from mlops.approvals.signed_bytes import signed_bytes
+from mlops.approvals.statement import sign_decision
 from mlops.spec.policy import Seat
 from mlops.store.tables import ApprovalRequestRow, DecisionRow, VersionRow
 from mlops.store.transaction import Transaction
-from mlops.vocabulary import LAPSE, LAPSED, REJECT, TIMEOUT
+from mlops.trust import NoSigner
+from mlops.vocabulary import APPROVALS, LAPSE, LAPSED, REJECT, TIMEOUT
 from mlops.workspace.results import Decision
 from mlops.workspace.workspace import Workspace, now
 
@@ -54,6 +57,7 @@ def refuse_response(
     seat = current_seat(workspace, version, request.seat)
     with workspace.store.transaction() as transaction:
         reason = _refusal_reason(transaction, version, request.seat, seat, answer, request.id)
+        reason = reason or _unsigned_reason(transaction, workspace, answer)
         if not reason:
             return None
         row = decision_row(
@@ -151,8 +155,10 @@ def _record_answer(
             workspace.emit(decision_events(transaction, workspace.origin, known[0]))
         else:
             reason = _refusal_reason(transaction, version, seat, entry, answer, request_id)
+            reason = reason or _unsigned_reason(transaction, workspace, answer)
             row.counted, row.refusal = not reason, reason
-            record_decision(transaction, workspace, row)
+            signature = None if reason else _signature(workspace, row)
+            record_decision(transaction, workspace, row, signature=signature)
         statuses = seat_statuses(transaction, version, at=now())
         (status,) = (item for item in statuses if item.seat == seat)
     rejected = answer.choice == REJECT and not reason
@@ -165,6 +171,36 @@ def _record_answer(
         counted=not reason,
         enough=rejected or (status.holds and not reason),
         why=reason or status.reason,
+    )
+
+
+def _signature(workspace: Workspace, row: DecisionRow) -> dict[str, str] | None:
+    """The signature of an answer that counts; a task has none, and only an approval needs one."""
+    signer = workspace.signer
+    return None if isinstance(signer, NoSigner) else sign_decision(row, signer)
+
+
+def _unsigned_reason(transaction: Transaction, workspace: Workspace, answer: Answer) -> str:
+    """Why an approval cannot be signed here; empty if it can, or if none is needed."""
+    if answer.choice not in APPROVALS:
+        return ""
+    signer = workspace.signer
+    if isinstance(signer, NoSigner):
+        why = signer.reason
+    else:
+        register = read_key_register(transaction)
+        current = {key.fingerprint for key in register.current() if key.counts_at(answer.at)}
+        if signer.fingerprint in current & transaction.trust.keys:
+            return ""
+        why = f"its key {signer.fingerprint[:12]}… is not " + (
+            "pinned in [mlops] approval_keys"
+            if signer.fingerprint in current
+            else "a key of the ledger that counts"
+        )
+    return (
+        f"the approval of {answer.person.name} could not be signed: {why}. It is recorded and does "
+        "not count; the request stays open. The operator of the platform finds what to do with "
+        "`mlops doctor`; please answer again then"
     )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlops.approvals.signed_bytes import SignedBytes, signed_bytes
+from mlops.approvals.verification import Verifier, read_verifier
 from mlops.errors import NotSigned
 from mlops.spec.load import Spec
 from mlops.spec.policy import Seat
@@ -81,19 +82,27 @@ def seat_statuses(
     hand is not a signature, and one that was taken away still undoes what it undid.
     """
     answers = find_answers(transaction, version)
-    return count_answers(version, signed_bytes(transaction, version), answers, at=at)
+    bound = signed_bytes(transaction, version)
+    return count_answers(version, bound, answers, read_verifier(transaction), at=at)
 
 
 def count_answers(
     version: VersionRow,
     bound: SignedBytes,
     answers: Sequence[LedgerBacked[DecisionRow]],
+    verifier: Verifier,
     *,
     at: datetime,
 ) -> tuple[SeatStatus, ...]:
     """The status of every needed seat at ``at``, from all answers about the version."""
+    policy = version.signing_policy.policy
     return tuple(
-        _seat_status(name, seat, [item for item in answers if _seat(item) == name], bound, at)
+        _seat_status(
+            name,
+            seat,
+            [item for item in answers if _seat(item) == name],
+            _Tally(bound, verifier, policy, at),
+        )
         for name, seat in seats_needed(version).items()
     )
 
@@ -154,10 +163,8 @@ def _seat_status(
     name: str,
     seat: Seat,
     answers: Sequence[LedgerBacked[DecisionRow]],
-    bound: SignedBytes,
-    at: datetime,
+    tally: _Tally,
 ) -> SeatStatus:
-    tally = _Tally(bound, at)
     for item in answers:
         tally.count(item)
     holds = len(tally.signed) >= seat.required
@@ -167,7 +174,7 @@ def _seat_status(
     marks = [
         f"{row.user_name} marked the task as a success, but {row.refusal}"
         for row in (item.row for item in answers)
-        if row is not None and row.decided_at <= at and _is_refused_mark(row)
+        if row is not None and row.decided_at <= tally.at and _is_refused_mark(row)
     ]
     return SeatStatus(
         seat=name,
@@ -189,6 +196,8 @@ class _Tally:
     """
 
     bound: SignedBytes
+    verifier: Verifier
+    policy: str
     at: datetime
     signed: dict[str, str] = field(default_factory=dict)
     reason: str = "nobody has signed"
@@ -200,7 +209,7 @@ class _Tally:
         if row is None:
             self._count_without_row(item.payload)
         elif row.counted and row.decided_at <= self.at:
-            self._count_row(row)
+            self._count_row(item, row)
 
     def _count_without_row(self, payload: Mapping[str, Any]) -> None:
         if payload.get("counted") and payload.get("answer") not in APPROVALS:
@@ -210,8 +219,8 @@ class _Tally:
                 "that answer was changed or removed by hand; run: python -m mlops ledger verify"
             )
 
-    def _count_row(self, row: DecisionRow) -> None:
-        fault = _fault(row, self.bound, self.at)
+    def _count_row(self, item: LedgerBacked[DecisionRow], row: DecisionRow) -> None:
+        fault = _fault(row, self.bound, self.at) or self._signature_fault(item, row)
         if row.answer not in APPROVALS:
             self.signed.clear()
             self.emptied_at = max(self.emptied_at, row.decided_at)
@@ -220,6 +229,10 @@ class _Tally:
             self.reason = fault
         elif row.decided_at > self.emptied_at:
             self.signed[row.user_id] = row.user_name
+
+    def _signature_fault(self, item: LedgerBacked[DecisionRow], row: DecisionRow) -> str | None:
+        fault = self.verifier.fault(item, policy=self.policy, at=self.at)
+        return fault and f"the approval of {row.user_name} is {fault}"
 
 
 def _is_refused_mark(row: DecisionRow) -> bool:

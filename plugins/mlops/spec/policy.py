@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -98,6 +99,8 @@ class Policy(Section):
     :ivar respond_within_days: how long an approval request waits before the seat lapses.
     :ivar fallback: what scores when the live version was stopped or its signatures no longer hold.
     :ivar notify: how people are reminded; without it, they are not.
+    :ivar unsigned_accepted_until: the last day on which approvals count that were recorded before
+        the ledger had a key, and so are not signed; without it, they do not count.
     :ivar seats_shared: pairs of seats that one person may fill for the same version.
     :ivar keep_inputs: for how many days the rows of scored windows are kept after they were read;
         without it, as long as the artifacts.
@@ -112,6 +115,10 @@ class Policy(Section):
     ] = 14
     fallback: Literal["previous_version", "rule", "no_decision"] = "previous_version"
     notify: Notify | None = None
+    # Left out where it is not set, so that policies of before keep their digests.
+    unsigned_accepted_until: Annotated[date | None, Field(exclude_if=lambda day: day is None)] = (
+        None
+    )
     seats_shared: tuple[tuple[Name, Name], ...] = ()
     keep_inputs: Annotated[int, Field(ge=1, le=_MOST_DAYS)] | None = Field(
         default=None, exclude_if=lambda value: value is None

@@ -22,6 +22,7 @@ from mlops.errors import (
 from mlops.postgres_url import libpq_parameters, postgres_url
 from mlops.store.tables import SCHEMA
 from mlops.store.transaction import Transaction
+from mlops.trust import Trust
 
 # SQLSTATEs of a transaction that was undone for the sake of another one: psycopg counts them
 # among its operational errors, as it does a server that cannot be reached.
@@ -99,9 +100,11 @@ class Store:
     """Our tables at one database URL.
 
     :param url: a Postgres URL of a role with SELECT and INSERT on schema ``mlops``.
+    :param trust: which approvals count for those who read it; by default none does.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, trust: Trust | None = None) -> None:
+        self.trust = trust or Trust()
         self._url = url
         self._parameters = parameters_of(url)
         self._is_current = False
@@ -133,7 +136,7 @@ class Store:
         with self._translated(), self.engine.connect() as connection:
             self._require_revision(connection)
             with Session(connection, expire_on_commit=False) as session, session.begin():
-                yield Transaction(session)
+                yield Transaction(session, self.trust)
 
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:

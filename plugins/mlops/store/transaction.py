@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from mlops.errors import RecordMissing
 from mlops.store import fact_digests, ledger, outbox
 from mlops.store.tables import Base, LedgerRow
+from mlops.trust import Trust
 from mlops.vocabulary import LedgerAction
 
 Row = TypeVar("Row", bound=Base)
@@ -26,19 +27,25 @@ _LONGEST_WAIT = "120s"
 class LedgerBacked(Generic[Row]):
     """What one ledger entry records of a fact.
 
+    :ivar seq: number of the entry.
     :ivar payload: of the entry.
     :ivar row: the fact; none if it is no longer what was recorded.
     """
 
+    seq: int
     payload: Mapping[str, Any]
     row: Row | None
 
 
 class Transaction:
-    """Facts and their ledger entries, written together."""
+    """Facts and their ledger entries, written together.
 
-    def __init__(self, session: Session) -> None:
+    :param trust: which approvals count for those who read in it.
+    """
+
+    def __init__(self, session: Session, trust: Trust | None = None) -> None:
         self.session = session
+        self.trust = trust or Trust()
 
     def record(
         self,
@@ -154,21 +161,24 @@ class Transaction:
 
         :param subject: of the entries that were written with such rows.
         """
-        payloads = self.session.scalars(
-            select(LedgerRow.payload).where(LedgerRow.subject == subject).order_by(LedgerRow.seq)
+        entries = self.session.execute(
+            select(LedgerRow.seq, LedgerRow.payload)
+            .where(LedgerRow.subject == subject)
+            .order_by(LedgerRow.seq)
         )
         rows = {inspect(row).identity: row for row in self.find(kind, **equal)}
         found = []
-        for payload in filter(None, map(ledger.read_object, payloads)):
+        for seq, content in entries:
+            payload = ledger.read_object(content) or {}
             fact = fact_digests.read_reference(0, payload.get("fact"))
             if fact is None or fact.table is not kind.__table__:
                 continue
             row = rows.get(fact.key)
             if row is None or fact.difference(_values(row)) is not None:
-                found.append(LedgerBacked[Row](payload, None))
+                found.append(LedgerBacked[Row](seq, payload, None))
             else:
                 # A second entry about a row adds nothing to the first one.
-                found.append(LedgerBacked(payload, rows.pop(fact.key)))
+                found.append(LedgerBacked(seq, payload, rows.pop(fact.key)))
         return found
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.approvals.signatures import find_answers
+from mlops.approvals.verification import UNSIGNED, Verifier, read_verifier
 from mlops.flow.deployments import current_deployment
 from mlops.store.tables import DecisionRow, SnapshotRow, VersionRow
-from mlops.store.transaction import Transaction
+from mlops.store.transaction import LedgerBacked, Transaction
 from mlops.vocabulary import APPROVALS, APPROVE, APPROVE_WITH_CONDITIONS
 
 
@@ -49,8 +50,9 @@ def status_as_of(transaction: Transaction, model: str, moment: datetime) -> Stat
         return None
     version = transaction.get(VersionRow, model, deployment.version)
     snapshot = transaction.get(SnapshotRow, version.snapshot_id)
+    verifier, policy = read_verifier(transaction), version.signing_policy.policy
     past = [
-        item.row
+        (item.row, _signature_note(verifier, item, policy, moment))
         for item in find_answers(transaction, version)
         if item.row is not None and item.row.counted and item.row.decided_at <= moment
     ]
@@ -63,9 +65,19 @@ def status_as_of(transaction: Transaction, model: str, moment: datetime) -> Stat
         trained_on=f"{snapshot.train_start:%Y-%m-%d} to {snapshot.test_end:%Y-%m-%d}",
         live_since=deployment.valid_from,
         action=deployment.action,
-        signed_by=tuple(_answer(row) for row in past if row.answer in APPROVALS),
-        undone_by=tuple(_answer(row) for row in past if row.answer not in APPROVALS),
+        signed_by=tuple(_answer(row) + note for row, note in past if row.answer in APPROVALS),
+        undone_by=tuple(_answer(row) for row, _ in past if row.answer not in APPROVALS),
     )
+
+
+def _signature_note(
+    verifier: Verifier, item: LedgerBacked[DecisionRow], policy: str, moment: datetime
+) -> str:
+    """What a reader must know of an approval's signature; empty if it is valid."""
+    fault = verifier.fault(item, policy=policy, at=moment)
+    if fault is not None:
+        return f" (does not count: {fault})"
+    return f" ({UNSIGNED})" if verifier.is_from_before(item) else ""
 
 
 def _answer(row: DecisionRow) -> str:

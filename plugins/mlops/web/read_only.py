@@ -10,7 +10,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.exceptions import AirflowNotFoundException
 from sqlalchemy import text
 
-from mlops.connections import database_url
+from mlops.connections import approval_trust, database_url
 from mlops.errors import StoreUnreachable
 from mlops.settings import artifact_root, store_conn_id
 from mlops.store.artifacts import Artifacts
@@ -45,7 +45,7 @@ def report_bytes(sha256: str) -> bytes:
 @lru_cache(maxsize=2)
 def _store(url: str) -> Store:
     """Kept between pages for its compiled SQL, which takes longer than the queries."""
-    return Store(url)
+    return Store(url, trust=approval_trust())
 
 
 def _url() -> str:

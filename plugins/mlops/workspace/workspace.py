@@ -20,6 +20,7 @@ from mlops.store.artifacts import Artifacts
 from mlops.store.connect import Store
 from mlops.store.tables import SpecRow
 from mlops.store.transaction import Transaction
+from mlops.trust import NoSigner, Signer
 from mlops.warehouse.port import Warehouse
 
 
@@ -57,6 +58,7 @@ class Workspace:
     :param run: who asks.
     :param job_namespace: of our jobs in the lineage.
     :param canonical: for ``host:port`` as connections spell it, the one that the lineage names.
+    :param signer: what signs approvals; only the API server has a key.
     :param emitted: the governed runs that the steps of this workspace have emitted so far.
     :param started: when the step began; None where a workspace serves many steps.
     """
@@ -68,6 +70,7 @@ class Workspace:
     run: RunIdentity
     job_namespace: str = "mlops"
     canonical: Mapping[str, str] = field(default_factory=dict)
+    signer: Signer | NoSigner = field(default_factory=NoSigner, repr=False)
     emitted: list[GovernedRuns] = field(default_factory=list, repr=False, compare=False)
     started: datetime | None = field(default=None, compare=False)
 

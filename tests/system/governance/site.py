@@ -31,6 +31,7 @@ from demo.rest import AirflowRefused
 from demo.tasks import HumanRequest, TaskRef
 from mlops.approvals.eligibility import Person
 from mlops.store.migrate import upgrade
+from tests.fixtures.approval_key import KEY, register, write_key
 from tests.fixtures.life import PROJECT, Life, Release
 from tests.fixtures.parking import wait_until_parked
 from tests.fixtures.visits import MODELS, fill, sign, visits_life, write_include
@@ -89,6 +90,8 @@ class GovernedPlatform(Platform):
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
                 f"{user}:{role}" for user, role in ROLES.items()
             ),
+            "AIRFLOW__MLOPS__APPROVAL_KEYS": KEY.fingerprint,
+            "AIRFLOW__MLOPS__APPROVAL_KEY_FILE": str(self.places.approval_key),
             "AIRFLOW__MLOPS__INCLUDE_FOLDER": str(self._include),
             "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
@@ -325,8 +328,10 @@ def start(site: Site) -> None:
     dags = site.platform.places.dags
     dags.mkdir()
     (dags / "all.py").write_text(DAG_FILE.format(seats=SEATS, include=str(site.folder / "parsed")))
+    write_key(site.platform.places.approval_key)
     fill(site.database, WAREHOUSE_DATABASE)
     upgrade(site.database, task_role=TASK_ROLE)
+    register(site.database)
     site.platform.start()
     wanted = [f"{model}_{phase}" for model in MODELS for phase in ("sign", "score", "control")]
     site.client.wait_dags([*wanted, "mlops_governance"])
