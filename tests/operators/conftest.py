@@ -23,6 +23,7 @@ if "AIRFLOW_HOME" not in os.environ:
 
 from demo.postgres import EmbeddedPostgres
 from mlops import settings
+from tests.fixtures.approval_key import KEY
 from tests.fixtures.life import TASK_ROLE, Life
 from tests.fixtures.small import keep_two_weeks, migrate, small_life, write_include
 
@@ -90,6 +91,7 @@ def desk(
 def configured(folder: Path, connections: Mapping[str, str]) -> Iterator[None]:
     """Airflow's configuration and connections, for as long as the block lasts."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__MLOPS__APPROVAL_KEYS", KEY.fingerprint)
         patch.setenv("AIRFLOW__MLOPS__INCLUDE_FOLDER", str(folder / "include"))
         patch.setenv("AIRFLOW__MLOPS__ARTIFACT_ROOT", (folder / "artifacts").as_uri())
         for conn_id, url in connections.items():

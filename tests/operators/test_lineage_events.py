@@ -31,6 +31,7 @@ from mlops.operators.lineage import known_inputs, operator_lineage
 from mlops.operators.release import DeployOperator
 from mlops.store.migrate import upgrade
 from mlops.warehouse.records import Address
+from tests.fixtures.approval_key import KEY, register, write_key
 from tests.fixtures.life import PROJECT
 from tests.fixtures.small import keep_two_weeks, write_include
 from tests.lineage.node_ids import dataset_id, original_name
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 ROLE = "lineage_tasks"
 PASSWORD = "postgres"
+KEY_FILE = "approvals.pem"
 NAMESPACE = "airflow-tests"
 
 FAULTS = '''
@@ -118,6 +120,8 @@ from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 
+from mlops.api_server.recorder import record_answer
+from mlops.api_server.request import ApiActor
 from mlops.flow.control import control
 from mlops.approvals.eligibility import Person
 from mlops.workspace.workspace import RunIdentity
@@ -144,7 +148,7 @@ def answer():
                 if task is None or task.state != "awaiting_input":
                     continue
                 name = asked.assigned_users[0]["id"]
-                update_hitl_detail(
+                reply = update_hitl_detail(
                     task.dag_id,
                     task.run_id,
                     task.task_id,
@@ -153,6 +157,12 @@ def answer():
                     ),
                     SimpleNamespace(get_id=lambda: name, get_name=lambda: name),
                     session,
+                )
+                # As the API server does before it sends the reply.
+                record_answer(
+                    ApiActor(user_id=name, user_name=name),
+                    {"dag": task.dag_id, "run": task.run_id, "task": task.task_id},
+                    reply.model_dump(mode="json"),
                 )
 
 
@@ -220,11 +230,13 @@ def events_story(
     keep_two_weeks(database)
     postgres.ensure_role(ROLE, PASSWORD)
     upgrade(database, task_role=ROLE)
+    register(database)
     place = database.rpartition("@")[2]
     folder = Path(tempfile.mkdtemp(prefix="mlops-tests-"))
     try:
         write_include(folder / "include")
         rename_a_column(folder / "include")
+        write_key(folder / KEY_FILE)
         (folder / "dags").mkdir()
         shutil.copy(PROJECT / "demo" / "dags" / "models.py", folder / "dags" / "models.py")
         (folder / "dags" / "faults.py").write_text(FAULTS)
@@ -256,6 +268,8 @@ def played(folder: Path, database: str, metadata: str, place: str) -> str:
         "CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "CORE__LOAD_EXAMPLES": "False",
         "DATABASE__SQL_ALCHEMY_CONN": metadata.replace("postgresql", "postgresql+psycopg2"),
+        "MLOPS__APPROVAL_KEYS": KEY.fingerprint,
+        "MLOPS__APPROVAL_KEY_FILE": str(folder / KEY_FILE),
         "MLOPS__INCLUDE_FOLDER": str(folder / "include"),
         "MLOPS__ARTIFACT_ROOT": (folder / "artifacts").as_uri(),
         "OPENLINEAGE__NAMESPACE": NAMESPACE,

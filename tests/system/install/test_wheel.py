@@ -93,6 +93,9 @@ def test_from_the_first_command_to_a_live_model_and_away_again(
         return environment.run("mlops", *arguments, variables=variables, check=check).stdout
 
     assert "revision" in mlops("db", "upgrade", "--url", owner, "--task-role", TASK_ROLE)
+    assert "[mlops] approval_keys" in mlops(
+        "keys", "create", platform.places.approval_key, "--url", owner
+    )
     mlops(
         "init", project, "--model", MODEL, "--table", "public.loans",
         "--key", "loan_id", "--time", "opened_at", "--label", "defaulted",
