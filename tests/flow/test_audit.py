@@ -20,7 +20,9 @@ import pytest
 from mlops.approvals.eligibility import Person
 from mlops.cli.lineage import verify
 from mlops.core.period import parse
+from mlops.errors import LineageError
 from mlops.flow.control import control
+from mlops.flow.deliver import deliver_lineage
 from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.compare import compare_marquez
 from mlops.lineage.marquez.relay import deliver
@@ -266,6 +268,23 @@ def test_what_a_button_of_its_pages_hid_is_named_and_restored(audited: Audited, 
     assert "runs were sent again" in capsys.readouterr().out
     assert compare_marquez(store, marquez).problems == ()
     assert auditor.what_was_live("late") == ["1", "2", "1"]
+
+
+def test_the_hourly_delivery_compares_once_a_week(lived_twice: Life, delivered: StandInServer):
+    work = lived_twice.workspace
+    assert deliver_lineage(work, delivered.url).waiting == 0
+    job = (work.job_namespace, "late.v1.deploy")
+    delivered.kept.hidden.add(job)
+    # It agreed a moment ago.
+    assert deliver_lineage(work, delivered.url).waiting == 0
+    lived_twice.run(
+        "UPDATE mlops.lineage_delivery SET at = at - interval '8 days' WHERE outcome = 'verified'"
+    )
+    for _ in range(2):
+        with pytest.raises(LineageError, match=r"late\.v1\.deploy: the job is hidden"):
+            deliver_lineage(work, delivered.url)
+    assert verify(work.store.libpq_url, delivered.url, None, mend=True) == 0
+    assert deliver_lineage(work, delivered.url).waiting == 0
 
 
 def test_what_another_sender_put_there_shows(lived_twice: Life, delivered: StandInServer):

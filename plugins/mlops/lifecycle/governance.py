@@ -21,9 +21,9 @@ Every hour: **ledger** walks the hash chain and fails where it is broken; **pred
 published batches and their views with what was recorded, and fails where they differ; **reviews**
 names live models whose review is overdue and signatures that end soon; **reminders** notifies
 people, through the notifier that their policy names, of approval requests near their deadline;
-**lineage** delivers to Marquez what has not arrived there yet; **artifacts** removes files that
-tasks which crashed had begun to write more than a day ago, and the rows of scored windows that the
-policies keep no longer.
+**lineage** delivers to Marquez what has not arrived there yet, and compares the two once a week;
+**artifacts** removes files that tasks which crashed had begun to write more than a day ago, and the
+rows of scored windows that the policies keep no longer.
 """
 
 

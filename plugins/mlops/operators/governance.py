@@ -100,10 +100,10 @@ class RemindOperator(GovernanceStepOperator):
 
 
 class DeliverLineageOperator(GovernanceStepOperator):
-    """Send the lineage that Marquez has not received yet.
+    """Send the lineage that Marquez has not received yet, and compare the two once a week.
 
-    It fails where an event is refused, or Marquez cannot be reached, which a retry may cure; it is
-    skipped where no Marquez is configured.
+    It fails where an event is refused, where the comparison finds a difference, or where Marquez
+    cannot be reached, which a retry may cure; it is skipped where no Marquez is configured.
     """
 
     generated_task = "governance.lineage"

@@ -450,7 +450,8 @@ class LineageDeliveryRow(Base):
     """What became of sending an event; only ever inserted, so that an outage can be read off.
 
     ``outcome``: ``delivered``, ``refused`` (and sent again next time), ``through`` (all events up
-    to ``seq`` have arrived) or ``reset`` (the destination was found empty: all are sent again).
+    to ``seq`` have arrived), ``reset`` (the destination was found empty: all are sent again) or
+    ``verified`` (it was compared with the outbox and agrees).
     """
 
     __tablename__ = "lineage_delivery"

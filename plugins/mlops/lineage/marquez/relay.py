@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, func, insert, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -27,7 +27,8 @@ MOST_REFUSED = 10
 # An event that fails so often while the receiver is alive is the cause itself.
 POISON_TRIES = 3
 DELIVERED, REFUSED, THROUGH, RESET = "delivered", "refused", "through", "reset"
-UNREACHABLE = "unreachable"
+UNREACHABLE, VERIFIED = "unreachable", "verified"
+VERIFIED_FOR = timedelta(days=7)
 _event, _delivery = LineageEventRow.__table__.c, LineageDeliveryRow.__table__.c
 
 
@@ -123,6 +124,23 @@ def waiting(store: Store, destination: str) -> int:
     """How many events have not arrived at a destination."""
     with store.transaction() as transaction:
         return _waiting(transaction, destination, _progress(transaction, destination))
+
+
+def verification_due(store: Store, destination: str, *, at: datetime) -> bool:
+    """Whether a week has passed since a destination was last found to agree with the outbox."""
+    with store.transaction() as transaction:
+        last = transaction.session.scalar(
+            select(func.max(_delivery.at)).where(
+                _delivery.destination == destination, _delivery.outcome == VERIFIED
+            )
+        )
+    return last is None or at - last >= VERIFIED_FOR
+
+
+def record_verified(store: Store, destination: str) -> None:
+    """Note that a destination agrees with the outbox."""
+    with store.transaction() as transaction:
+        _insert(transaction, destination, 0, 0, VERIFIED, "")
 
 
 def _round(store: Store, marquez: Marquez, progress: _Progress) -> Delivery:

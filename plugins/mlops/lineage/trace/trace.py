@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from mlops.errors import LineageError
 from mlops.lineage.events import facets
+from mlops.lineage.events.datasets import OWN_SCHEME
 from mlops.lineage.trace.graph import Column, GovernedRun, Graph
 
 _VERSION = re.compile(r"(?P<model>[a-z][a-z0-9_]*)/v(?P<number>\d+)")
@@ -200,7 +201,7 @@ def _place(graph: Graph, about: str) -> tuple[str, str] | None:
 
 def _is(place: tuple[str, str], about: str) -> bool:
     return place[1] == about or (
-        place[0].startswith("postgres://") and place[1].partition(".")[2] == about
+        not place[0].startswith(OWN_SCHEME) and place[1].partition(".")[2] == about
     )
 
 
@@ -221,7 +222,11 @@ def _column(graph: Graph, about: str) -> Column | None:
 
 def _unknown(graph: Graph, about: str) -> LineageError:
     tables = sorted(
-        {place[1].partition(".")[2] for place in graph.places() if place[0].startswith("postgres:")}
+        {
+            place[1].partition(".")[2]
+            for place in graph.places()
+            if not place[0].startswith((OWN_SCHEME, "file", "s3:", "gs:"))
+        }
     )
     return LineageError(
         f"nothing is known of '{about}'",
