@@ -104,7 +104,7 @@ def test_from_the_first_command_to_a_live_model_and_away_again(
         text = file.read_text()
         for mark, user in {"1": "bea", "2": "lin", "3": "max", "4": "sam"}.items():
             text = text.replace(f"replace-me-{mark}", user)
-        file.write_text(text.replace("Replace this by", "To be decided:"))
+        file.write_text(text.replace("Replace this by", "As decided,"))
     mlops("check")
     platform.start()
     with AirflowClient(platform.url) as client:
