@@ -6,6 +6,7 @@
     ├── ConnectionUnusable     a connection of Airflow that is not one to Postgres
     ├── StoreError             our own tables
     │   ├── StoreUnreachable     no connection (worth a retry)
+    │   ├── StoreTimeout         a time limit of the session was reached (worth a retry)
     │   ├── StoreConflict        two transactions in each other's way (worth a retry)
     │   ├── StoreNotMigrated     `python -m mlops db upgrade` has not run
     │   └── RecordMissing        an id that the store does not know
@@ -15,6 +16,7 @@
     │   └── ArtifactRefused      bytes that we will not construct
     ├── WarehouseError         the customer's data
     │   ├── WarehouseUnreachable no connection (worth a retry)
+    │   │   └── WarehouseTimeout   a time limit of the session was reached (worth a retry)
     │   ├── QueryError           SQL that does not run, or lacks a column
     │   │   └── DuplicateKey       rows under a key that others have
     │   ├── NoRows               a query that returned nothing
@@ -97,6 +99,12 @@ class StoreUnreachable(StoreError):
     retryable = True
 
 
+class StoreTimeout(StoreError):
+    """A statement took longer than a setting of its session allows; nothing of it was kept."""
+
+    retryable = True
+
+
 class StoreConflict(StoreError):
     """Postgres ended our transaction for the sake of another one; nothing of it was kept."""
 
@@ -135,6 +143,10 @@ class WarehouseUnreachable(WarehouseError):
     """No connection to the warehouse."""
 
     retryable = True
+
+
+class WarehouseTimeout(WarehouseUnreachable):
+    """A statement took longer than a setting of its session allows."""
 
 
 class QueryError(WarehouseError):

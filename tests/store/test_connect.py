@@ -21,7 +21,7 @@ from mlops.errors import (
 )
 from mlops.spec.load import Include, Spec
 from mlops.store import ledger
-from mlops.store.connect import Store, head_revision, parameters_of
+from mlops.store.connect import Store, endpoint_of, head_revision
 from mlops.store.migrate import upgrade
 from mlops.store.tables import Base, CaseRow, DeploymentRow, LedgerRow, ReportRow, SpecRow
 from mlops.store.transaction import Transaction
@@ -299,7 +299,9 @@ def test_times_are_read_in_utc_whatever_the_server_says(database: str) -> None:
     ],
 )
 def test_every_spelling_of_a_postgres_url_is_understood(url: str) -> None:
-    assert parameters_of(url) == {
+    assert endpoint_of(url).parameters == {
+        "client_encoding": "UTF8",
+        "connect_timeout": "10",
         "user": "u",
         "password": "p@ss",
         "host": "h",

@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
@@ -17,9 +17,11 @@ from mlops.errors import (
     StoreConflict,
     StoreError,
     StoreNotMigrated,
+    StoreTimeout,
     StoreUnreachable,
 )
-from mlops.postgres_url import libpq_parameters, postgres_url
+from mlops.postgres_errors import Remedy, advise
+from mlops.postgres_session import Endpoint, SessionSettings
 from mlops.store.tables import SCHEMA
 from mlops.store.transaction import Transaction
 from mlops.trust import Trust
@@ -47,33 +49,46 @@ _HOLDERS = """
 """
 
 
-def make_engine(url: str, *, settings: str = "") -> Engine:
+def make_engine(url: str) -> Engine:
     """An engine without a pool for any URL that libpq reads: a task opens one connection and ends.
 
-    SQLAlchemy decodes a URL otherwise than libpq does, so it is given the keywords.
+    SQLAlchemy decodes a URL otherwise than libpq does, so it is given the keywords. Each
+    transaction begins with the settings of :mod:`mlops.postgres_session`, and nothing is prepared
+    by name, since a pooler may give the next transaction another session.
 
-    :param settings: command-line options for the server, added to those of the URL.
     :raises StoreError: libpq cannot read the URL; the error does not show it, since it may hold a
         password.
     """
-    parameters = parameters_of(url)
-    options = " ".join(part for part in (parameters.get("options"), settings) if part)
-    if options:
-        parameters["options"] = options
-    return create_engine(
+    endpoint = endpoint_of(url)
+    engine = create_engine(
         "postgresql+psycopg://",
         poolclass=NullPool,
-        connect_args={"connect_timeout": 10, **parameters},
+        # A role or a database may have other defaults.
+        execution_options={
+            "isolation_level": "READ COMMITTED",
+            "postgresql_readonly": False,
+            "postgresql_deferrable": False,
+        },
+        # It would look a type up before the first transaction.
+        use_native_hstore=False,
+        connect_args={"prepare_threshold": None, **endpoint.parameters},
     )
 
+    def begin(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.execute(endpoint.settings.begin.encode())
 
-def parameters_of(url: str) -> dict[str, Any]:
-    """The libpq keywords of the store's URL.
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def endpoint_of(url: str) -> Endpoint:
+    """Where the store is, by its URL.
 
     :raises StoreError: libpq cannot read it.
     """
     try:
-        return libpq_parameters(url)
+        return Endpoint.of(url)
     except ValueError:
         raise StoreError(
             "the URL of the store",
@@ -106,24 +121,32 @@ class Store:
     def __init__(self, url: str, *, trust: Trust | None = None) -> None:
         self.trust = trust or Trust()
         self._url = url
-        self._parameters = parameters_of(url)
+        self._endpoint = endpoint_of(url)
         self._is_current = False
 
     @cached_property
     def engine(self) -> Engine:
         """An engine without a pool."""
-        return make_engine(self._url, settings="-c timezone=UTC")
+        return make_engine(self._url)
 
     @property
     def libpq_url(self) -> str:
-        """The URL as libpq spells it, with its password."""
-        return postgres_url(self._parameters)
+        """The URL as libpq spells it, with its password and without settings of sessions."""
+        return self._endpoint.url
 
     @property
     def place(self) -> str:
         """Where the store is, without its password."""
-        found = self._parameters
-        return f"{found.get('host')}:{found.get('port', 5432)}/{found.get('dbname', '')}"
+        return self._endpoint.place
+
+    @property
+    def settings(self) -> SessionSettings:
+        """What each transaction begins with."""
+        return self._endpoint.settings
+
+    def scrub(self, message: str) -> str:
+        """A driver's message without the secrets of the connection."""
+        return self._endpoint.scrub(message)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -144,14 +167,12 @@ class Store:
 
         :raises StoreUnreachable, StoreNotMigrated: as for a transaction.
         """
-        with self._translated():
-            # A lock of the connection, not of a transaction, which would hold back the clean-up
-            # of every table for as long as the block lasts.
-            engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-            with engine.connect() as connection:
-                self._require_revision(connection)
-                taken = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
-                yield bool(connection.execute(taken, {"name": name}).scalar())
+        # A transaction holds the lock, since a pooler keeps no lock of a session. It reads and
+        # writes nothing while the block lasts, so it holds back the clean-up of no table.
+        with self._translated(), self.engine.connect() as connection:
+            self._require_revision(connection)
+            taken = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+            yield bool(connection.execute(taken, {"name": name}).scalar())
 
     def _require_revision(self, connection: Connection) -> None:
         """Look, until it is so, whether the tables are of this code's revision."""
@@ -177,24 +198,46 @@ class Store:
             state = getattr(error.orig, "sqlstate", None) or ""
             if state == _LOCK_NOT_AVAILABLE:
                 raise self._waited_too_long(error) from error
+            advice = advise(state or None, self.settings)
+            if advice.time_limit:
+                raise StoreTimeout(
+                    f"a transaction of the store at {self.place} was undone",
+                    found=f"{advice.note} ({self._first_line(error)})",
+                    action=advice.action,
+                ) from error
             conflict = _CONFLICTS.get(state)
             if conflict is not None:
                 raise StoreConflict(
                     f"a transaction of the store at {self.place} was undone",
-                    found=f"{conflict} ({_first_line(error)})",
+                    found=f"{conflict} ({self._first_line(error)})",
                     expected="a turn of its own",
                     action="try again; nothing of it was kept",
                 ) from error
+            if advice.remedy is not Remedy.RETRY:
+                raise self._refused(error) from error
+            # The driver's own error may show a part of the connection's parameters.
             raise StoreUnreachable(
                 f"the store at {self.place} cannot be reached",
-                found=_first_line(error),
+                found=self._first_line(error),
                 expected="a running Postgres that accepts the connection 'mlops_store'",
                 action="check the connection and the server; the task may be retried",
-            ) from error
+            ) from None
         except DBAPIError as error:
-            raise StoreError(
-                f"the store at {self.place} refused a statement", found=_first_line(error)
-            ) from error
+            raise self._refused(error) from error
+
+    def _refused(self, error: DBAPIError) -> StoreError:
+        """The error of a statement that the database refuses."""
+        advice = advise(getattr(error.orig, "sqlstate", None) or "", self.settings)
+        asks = advice.remedy is Remedy.ASK_ADMINISTRATOR
+        return StoreError(
+            f"the store at {self.place} refused a statement",
+            found=self._first_line(error),
+            action=advice.action if asks else None,
+        )
+
+    def _first_line(self, error: DBAPIError) -> str:
+        message = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
+        return self.scrub(message)
 
     def _waited_too_long(self, error: OperationalError) -> StoreConflict:
         """The error of a wait for a lock, with the sessions that may hold it."""
@@ -203,7 +246,7 @@ class Store:
         return StoreConflict(
             f"a transaction of the store at {self.place} was undone",
             found=f"a lock that is held by {', '.join(holders) or 'a session that has ended'} "
-            f"({_first_line(error)})",
+            f"({self._first_line(error)})",
             expected="a turn of its own",
             action="try again; nothing of it was kept. A session that keeps the lock can be ended "
             "by an administrator: SELECT pg_terminate_backend(<process>)",
@@ -217,7 +260,3 @@ def _revision(connection: Connection) -> str | None:
         return None
     found: str | None = connection.execute(text(f"SELECT version_num FROM {table}")).scalar()
     return found
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().splitlines()[0] if error.orig else str(error)

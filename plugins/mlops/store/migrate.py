@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from mlops.errors import StoreError, StoreUnreachable
-from mlops.store.connect import head_revision, make_engine
+from mlops.store.connect import endpoint_of, head_revision, make_engine
 from mlops.store.tables import SCHEMA, LedgerGuardRow
 
 # To the roles that add facts: all but the numbers that the database gives.
@@ -58,10 +58,10 @@ def upgrade(url: str, *, task_role: str | None = None, api_role: str | None = No
     except OperationalError as error:
         raise StoreUnreachable(
             "the store cannot be reached",
-            found=" ".join(str(error.orig).split()),
+            found=endpoint_of(url).scrub(" ".join(str(error.orig).split())),
             expected="a running Postgres that accepts the URL or the connection",
             action="check the URL and the server, and run db upgrade again",
-        ) from error
+        ) from None
     except ProgrammingError as error:
         raise StoreError(
             "the store's schema cannot be made",

@@ -8,7 +8,6 @@ from functools import lru_cache
 
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.exceptions import AirflowNotFoundException
-from sqlalchemy import text
 
 from mlops.connections import approval_trust, database_url
 from mlops.errors import StoreUnreachable
@@ -28,8 +27,8 @@ def read_only_transaction() -> Iterator[Transaction]:
     :raises StoreNotMigrated: the schema is missing or of another revision.
     """
     with _store(_url()).transaction() as transaction:
-        transaction.session.execute(
-            text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        transaction.session.connection(
+            execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
         yield transaction
 

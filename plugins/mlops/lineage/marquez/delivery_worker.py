@@ -53,7 +53,8 @@ def _run(store: Store, marquez: Marquez, stop: threading.Event) -> None:
             if _listen(store, marquez, stop):
                 pause = FIRST_PAUSE_S
         except (MlopsError, psycopg.Error) as error:
-            log.warning("the outbox cannot be listened to, trying again: %s", error)
+            message = store.scrub(str(error))
+            log.warning("the outbox cannot be listened to, trying again: %s", message)
         except Exception:  # the API server goes on when this thread fails
             log.exception("delivering lineage failed, trying again")
         stop.wait(pause)

@@ -15,10 +15,17 @@ from typing import Any
 
 import psycopg
 
-from mlops.errors import WarehouseUnreachable
 from mlops.warehouse.postgres.describe import describe
 from mlops.warehouse.postgres.dialect import POSTGRES
-from mlops.warehouse.postgres.session import Connection, as_ours, connected, translated
+from mlops.warehouse.postgres.session import (
+    Connection,
+    as_ours,
+    connected,
+    execute_one,
+    translated,
+    type_names,
+)
+from mlops.warehouse.postgres.state import CURRENT_SNAPSHOT, LOG_POSITION, NO_LOG_POSITION
 from mlops.warehouse.records import Column, QueryReading, TableColumns
 
 _WHAT = "the tables of the query cannot be read"
@@ -92,7 +99,7 @@ SELECT
     n.nspname, c.relname, c.relkind::text,
     coalesce(array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE a.attnum > 0), '{}'),
     coalesce(
-        array_agg(format_type(a.atttypid, NULL) ORDER BY a.attnum) FILTER (WHERE a.attnum > 0), '{}'
+        array_agg(a.atttypid::bigint ORDER BY a.attnum) FILTER (WHERE a.attnum > 0), '{}'
     )
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -102,15 +109,8 @@ GROUP BY n.nspname, c.relname, c.relkind
 ORDER BY n.nspname, c.relname
 """
 
-_STATE = """
-SELECT
-    pg_current_snapshot()::text,
-    CASE
-        WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn()
-    END::text,
-    current_schemas(true)::text[],
-    (SELECT array_agg(DISTINCT proname::text) FROM pg_proc WHERE prokind = 'a')
-"""
+_AGGREGATES = "SELECT array_agg(DISTINCT proname::text) FROM pg_proc WHERE prokind = 'a'"
+_SCHEMAS = "SELECT pg_catalog.current_schemas(true)::pg_catalog.text[]"
 
 
 def read_query(url: str, query: str) -> QueryReading:
@@ -122,20 +122,23 @@ def read_query(url: str, query: str) -> QueryReading:
     """
     outputs = describe(url, query)
     text = POSTGRES.statement(query)
-    with connected(url) as connection, translated(_WHAT):
+    with connected(url) as connection, translated(_WHAT, connection.settings):
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        # Set explicitly: a role's own default may be read only.
-        connection.read_only = False
-        try:
-            view = _view(connection, text, columns=len(outputs))
-        except psycopg.Error as error:
-            refusal = as_ours(_WHAT, error)
-            if isinstance(refusal, WarehouseUnreachable):
-                raise refusal from error
-            connection.rollback()
-            connection.read_only = True
-            return _without_referee(connection, outputs, text, reason=str(refusal.found))
-        return _refereed(connection, outputs, view)
+        reason = ""
+        with connection.transaction(force_rollback=True):
+            try:
+                with connection.transaction():
+                    view = _view(connection, text, columns=len(outputs))
+            except psycopg.Error as error:
+                refusal = as_ours(_WHAT, error, connection.settings)
+                if refusal.retryable:
+                    raise refusal from error
+                reason = str(refusal.found)
+            else:
+                return _refereed(connection, outputs, view)
+        connection.read_only = True
+        with connection.transaction():
+            return _without_referee(connection, outputs, text, reason=reason)
 
 
 def _view(connection: Connection, text: str, *, columns: int) -> int:
@@ -144,7 +147,8 @@ def _view(connection: Connection, text: str, *, columns: int) -> int:
     Its columns get names of their own, since a query may return two of one name and a view not.
     """
     names = ", ".join(f"c{number}" for number in range(1, columns + 1))
-    connection.execute(f"CREATE TEMPORARY VIEW {_VIEW} ({names}) AS\n{text}".encode())
+    with connection.sql_file_names():
+        execute_one(connection, f"CREATE TEMPORARY VIEW {_VIEW} ({names}) AS\n{text}")
     return int(_row(connection, f"SELECT 'pg_temp.{_VIEW}'::regclass::oid::bigint")[0])
 
 
@@ -152,7 +156,7 @@ def _refereed(connection: Connection, outputs: tuple[Column, ...], view: int) ->
     used = connection.execute(_USED, {"view": view}).fetchall()
     functions = connection.execute(_FUNCTIONS, {"view": view}).fetchall()
     tables = _tables(connection, {oid for oid, *_ in used})
-    snapshot, lsn, search_path, aggregates = _row(connection, _STATE)
+    snapshot, lsn, search_path, aggregates = _state(connection)
     # With no schema to search, Postgres writes each table with its own.
     connection.execute("SELECT set_config('search_path', '', true)")
     definition = _row(connection, f"SELECT pg_get_viewdef({view}::oid)")[0]
@@ -173,10 +177,13 @@ def _without_referee(
     connection: Connection, outputs: tuple[Column, ...], text: str, *, reason: str
 ) -> QueryReading:
     names = [".".join(map(POSTGRES.quoted, parts)) for parts in POSTGRES.tables(text)]
-    found = connection.execute(
-        "SELECT to_regclass(name)::oid::bigint FROM unnest(%s::text[]) AS name", [names]
-    ).fetchall()
-    snapshot, lsn, search_path, aggregates = _row(connection, _STATE)
+    with connection.sql_file_names():
+        found = connection.execute(
+            "SELECT pg_catalog.to_regclass(name)::pg_catalog.oid::pg_catalog.int8 "
+            "FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS name",
+            [names],
+        ).fetchall()
+    snapshot, lsn, search_path, aggregates = _state(connection)
     return QueryReading(
         outputs=outputs,
         tables=_tables(connection, {oid for (oid,) in found if oid is not None}),
@@ -198,11 +205,28 @@ def _tables(connection: Connection, oids: set[int]) -> tuple[TableColumns, ...]:
             table=table,
             kind=_KINDS[kind],
             columns=tuple(
-                Column(name, pg_type) for name, pg_type in zip(names, types, strict=True)
+                Column(name, pg_type)
+                for name, pg_type in zip(names, type_names(connection, types), strict=True)
             ),
         )
         for schema, table, kind, names, types in rows
     )
+
+
+def _state(connection: Connection) -> tuple[str, str, list[str], list[str]]:
+    """Snapshot, position of the log, schemas that are searched for names, aggregates."""
+    lsn: str | None = None
+    try:
+        with connection.transaction():
+            (lsn,) = _row(connection, LOG_POSITION)
+    except psycopg.Error as error:
+        if error.sqlstate not in NO_LOG_POSITION:
+            raise
+    with connection.sql_file_names():
+        (schemas,) = _row(connection, _SCHEMAS)
+    searched = [name for name in schemas if not name.startswith("pg_temp")]
+    (snapshot,) = _row(connection, CURRENT_SNAPSHOT)
+    return snapshot, lsn or "", searched, _row(connection, _AGGREGATES)[0]
 
 
 def _row(connection: Connection, query: str) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from mlops.errors import QueryError
 from mlops.warehouse.postgres.dialect import POSTGRES
-from mlops.warehouse.postgres.session import read_only_transaction
+from mlops.warehouse.postgres.session import read_only_transaction, type_names
 from mlops.warehouse.records import Column
 
 
@@ -20,22 +20,36 @@ def describe(url: str, sql: str) -> tuple[Column, ...]:
     :raises QueryError: SQL that Postgres refuses.
     """
     with read_only_transaction(url, what="the query cannot be read") as connection:
-        found = _prepared(connection.pgconn, POSTGRES.statement(sql))
+        text = POSTGRES.statement(sql)
+        with connection.sql_file_names():
+            found = _prepared(connection.pgconn, text)
         if not found.nfields:
             raise QueryError(
                 "the SQL returns no columns",
                 found=_first_line(sql),
                 expected="one SELECT that names its columns",
             )
-        oids = [found.ftype(i) for i in range(found.nfields)]
-        names = connection.execute(
-            "SELECT format_type(oid, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS t (oid, at) "
-            "ORDER BY at",
-            [oids],
-        ).fetchall()
+        with connection.sql_file_names():
+            _require_reading(connection.pgconn, text)
+        names = type_names(connection, [found.ftype(i) for i in range(found.nfields)])
     return tuple(
-        Column(name=(found.fname(i) or b"").decode(), type=name) for i, (name,) in enumerate(names)
+        Column(name=(found.fname(i) or b"").decode(), type=name) for i, name in enumerate(names)
     )
+
+
+def _require_reading(pgconn: PGconn, sql: str) -> None:
+    """Have Postgres check that a statement, which it has parsed, does nothing but read.
+
+    Only such a statement can be a part of another one.
+    """
+    found = pgconn.prepare(b"", f"SELECT 1 FROM (\n{sql}\n) AS rows_read".encode())
+    if found.status != ExecStatus.COMMAND_OK:
+        raise QueryError(
+            "the SQL is not one SELECT",
+            found=error_from_result(found).diag.message_primary,
+            expected="one statement that only reads",
+            action="keep one SELECT in the file, without INTO and without changes inside WITH",
+        )
 
 
 def _prepared(pgconn: PGconn, sql: str) -> PGresult:

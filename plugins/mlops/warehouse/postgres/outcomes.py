@@ -12,7 +12,7 @@ from psycopg import sql
 from mlops.errors import DataRefused, QueryError
 from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.predictions import Names
-from mlops.warehouse.postgres.session import read_only_transaction
+from mlops.warehouse.postgres.session import execute_one, read_only_transaction
 from mlops.warehouse.records import HISTOGRAM_BINS, PredictionTable, ScoresWithLabels
 
 
@@ -50,10 +50,10 @@ def scores_with_labels(
         "SELECT {bin}, count(*) FROM {table} WHERE batch = {batch} GROUP BY 1"
     ).format(bin=_bin_of(score_range), table=predictions, batch=batch)
     with read_only_transaction(url, what="the outcomes cannot be read") as connection:
-        cursor = connection.cursor(binary=True)
-        # Without parameters, so that a percent sign in the outcomes stays one.
-        rows = cursor.execute(joined).fetchall()
-        bins = dict(cursor.execute(counted).fetchall())
+        with connection.sql_file_names():
+            text = joined.as_string(connection)
+            rows = execute_one(connection, text, binary=True).fetchall()
+        bins = dict(connection.execute(counted).fetchall())
     again = sum(row[2] is True for row in rows)
     if again:
         raise DataRefused(
@@ -92,7 +92,9 @@ def kpi_value(url: str, query: str, *, name: str) -> float | None:
         that is not a finite number.
     """
     with read_only_transaction(url, what=f"KPI '{name}' cannot be read") as connection:
-        cursor: Any = connection.execute(query.encode())
+        statement = f"SELECT * FROM (\n{POSTGRES.statement(query)}\n) AS kpi"
+        with connection.sql_file_names():
+            cursor: Any = execute_one(connection, statement)
         columns = [column.name for column in cursor.description]
         rows = cursor.fetchall()
     if "value" not in columns or len(rows) != 1:

@@ -11,13 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from psycopg import errors
+from psycopg import Column, errors
 
 from mlops.core.profiles import CategoryProfile, NumericProfile, Profile
 from mlops.errors import QueryError
 from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.pushdown_sql import MOST_ROWS, NumericColumn, TextColumn
-from mlops.warehouse.postgres.session import Connection, read_only_transaction
+from mlops.warehouse.postgres.session import (
+    Connection,
+    execute_one,
+    read_only_transaction,
+    type_names,
+)
 
 WORKERS = 2
 # A SELECT of Postgres returns at most 1,664 columns.
@@ -48,14 +53,19 @@ def profile_rows(
     query = POSTGRES.statement(sql)
     with read_only_transaction(url, what="the rows cannot be profiled") as connection:
         connection.execute(f"SET LOCAL max_parallel_workers_per_gather = {int(workers)}")
-        types = _types(connection, query)
+        with connection.sql_file_names():
+            described = execute_one(
+                connection, f"SELECT * FROM (\n{query}\n) AS window_rows LIMIT 0"
+            )
+        types = _types(connection, described.description or [])
         _require([*edges, *categories], types)
         numeric = [NumericColumn(n, types[n], tuple(map(float, e))) for n, e in edges.items()]
         text = [TextColumn(n, types[n], tuple(known)) for n, known in categories.items()]
-        rows, numbers, named = _measure(connection, query, numeric, text)
-        careful = [*_careful(numeric, numbers)]
-        if careful:
-            numbers |= _measure(connection, query, careful, [])[1]
+        with connection.sql_file_names():
+            rows, numbers, named = _measure(connection, query, numeric, text)
+            careful = [*_careful(numeric, numbers)]
+            if careful:
+                numbers |= _measure(connection, query, careful, [])[1]
     return Profile(
         rows=rows,
         numeric={column.name: numbers[column.name] for column in numeric},
@@ -63,16 +73,10 @@ def profile_rows(
     )
 
 
-def _types(connection: Connection, query: str) -> dict[str, str]:
+def _types(connection: Connection, columns: Sequence[Column]) -> dict[str, str]:
     """The type of each column that the query returns, as Postgres spells it."""
-    found = connection.execute(f"SELECT * FROM (\n{query}\n) AS window_rows LIMIT 0".encode())
-    columns = found.description or []
-    names = connection.execute(
-        "SELECT format_type(oid, NULL) FROM unnest(%s::oid[]) WITH ORDINALITY AS t (oid, at) "
-        "ORDER BY at",
-        [[column.type_code for column in columns]],
-    ).fetchall()
-    return {column.name: name for column, (name,) in zip(columns, names, strict=True)}
+    names = type_names(connection, [column.type_code for column in columns])
+    return {column.name: name for column, name in zip(columns, names, strict=True)}
 
 
 def _require(wanted: Sequence[str], types: Mapping[str, str]) -> None:
@@ -129,7 +133,7 @@ def _select(
         listed = ", ".join(["count(*)", *cells[start : start + MOST_CELLS]])
         select = f"SELECT {listed}\nFROM (\n{query}\n) AS window_rows"
         # Binary: a float comes back as it is.
-        rows, *values = connection.execute(select.encode(), binary=True).fetchone() or (0,)
+        rows, *values = execute_one(connection, select, binary=True).fetchone() or (0,)
         found += values
     return rows, *found
 
@@ -151,7 +155,7 @@ def _groups(
         f"SELECT {listed}, count(*) FROM (\nSELECT {inner} FROM (\n{query}\n) AS window_rows\n"
         f") AS known GROUP BY GROUPING SETS ({sets})"
     )
-    for *found, rows in connection.execute(select.encode()).fetchall():
+    for *found, rows in execute_one(connection, select).fetchall():
         for column, category in zip(wide, found, strict=True):
             if category is not None:
                 counts[column.name][category] = rows

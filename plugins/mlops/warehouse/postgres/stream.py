@@ -22,7 +22,7 @@ moment, ``character(n)`` because its padding would make other categories of the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import adbc_driver_manager
@@ -31,20 +31,16 @@ from adbc_driver_postgresql import StatementOptions, dbapi
 from pyarrow import types
 
 from mlops.errors import QueryError, WarehouseError, WarehouseUnreachable
+from mlops.postgres_session import Endpoint
 from mlops.warehouse.postgres.dialect import POSTGRES
-from mlops.warehouse.postgres.session import READ_SETTINGS, is_passing, unreachable
+from mlops.warehouse.postgres.session import READ_SETTINGS, endpoint_of, refusal, unreachable
+from mlops.warehouse.postgres.state import CURRENT_SNAPSHOT, LOG_POSITION, NO_LOG_POSITION
 from mlops.warehouse.records import BATCH_ROWS, DatabaseState, RowStream
 from mlops.warehouse.threads import read_ahead
 
 _HINT_BYTES = 4 << 20
 # Every statement of the transaction sees what its first one saw.
-_ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-_STATE = """\
-SELECT pg_current_snapshot()::text, (
-    CASE
-        WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn()
-    END
-)::text"""
+_ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY, NOT DEFERRABLE"
 
 # What to write instead of a column whose type cannot be read; by the type's internal name.
 _CASTS = {
@@ -79,11 +75,13 @@ def stream(url: str, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[RowS
     :raises WarehouseUnreachable: no connection, or one that broke.
     :raises QueryError: SQL that does not run, or a column of a type that cannot be read.
     """
-    with _cursor(url) as cursor:
-        query = POSTGRES.statement(sql)
-        with _translated():
-            cursor.execute(_STATE)
-            state = DatabaseState(*cursor.fetchone())
+    endpoint = endpoint_of(url)
+    query = POSTGRES.statement(sql)
+    with ExitStack() as stack:
+        with _translated(endpoint):
+            cursor, state = _cursor_in_a_state(stack, endpoint)
+            cursor.execute(endpoint.settings.use_search_path)
+            # Postgres prepares the text, which it refuses unless it is one statement.
             schema = _readable(cursor.adbc_execute_schema(query))
 
         def cancel() -> None:
@@ -91,22 +89,43 @@ def stream(url: str, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[RowS
             with suppress(adbc_driver_manager.Error):
                 cursor.adbc_cancel()
 
-        batches = _batches(cursor, query, schema=schema, rows=batch_rows)
+        batches = _batches(cursor, endpoint, query, schema=schema, rows=batch_rows)
         with read_ahead(batches, cancel=cancel) as ahead:
             yield RowStream(schema, state, cancel, ahead)
 
 
-@contextmanager
-def _cursor(url: str) -> Iterator[Any]:
+def _cursor_in_a_state(stack: ExitStack, endpoint: Endpoint) -> tuple[Any, DatabaseState]:
+    """A cursor, and the state that its transaction sees."""
+    cursor = stack.enter_context(_cursor(endpoint))
+    snapshot = _one(cursor, CURRENT_SNAPSHOT)
     try:
-        connection = dbapi.connect(url)
+        return cursor, DatabaseState(snapshot, _one(cursor, LOG_POSITION) or "")
     except adbc_driver_manager.Error as error:
-        raise unreachable(url, str(error)) from error
+        if getattr(error, "sqlstate", None) not in NO_LOG_POSITION:
+            raise
+    # After an error the driver goes on in another transaction only.
+    stack.close()
+    cursor = stack.enter_context(_cursor(endpoint))
+    return cursor, DatabaseState(_one(cursor, CURRENT_SNAPSHOT), "")
+
+
+def _one(cursor: Any, query: str) -> Any:
+    cursor.execute(query)
+    (value,) = cursor.fetchone()
+    return value
+
+
+@contextmanager
+def _cursor(endpoint: Endpoint) -> Iterator[Any]:
+    try:
+        connection = dbapi.connect(endpoint.url)
+    except adbc_driver_manager.Error as error:
+        raise unreachable(endpoint, error) from None
     try:
         with connection.cursor() as cursor:
-            with _translated():
+            with _translated(endpoint):
                 # This begins the transaction that the settings hold for.
-                cursor.executescript(f"{_ONE_STATE};\n{READ_SETTINGS}")
+                cursor.executescript(f"{_ONE_STATE};\n{endpoint.settings.begin};\n{READ_SETTINGS}")
                 hint = StatementOptions.BATCH_SIZE_HINT_BYTES.value
                 cursor.adbc_statement.set_options(**{hint: str(_HINT_BYTES)})
             yield cursor
@@ -114,7 +133,9 @@ def _cursor(url: str) -> Iterator[Any]:
         connection.close()
 
 
-def _batches(cursor: Any, query: str, *, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+def _batches(
+    cursor: Any, endpoint: Endpoint, query: str, *, schema: pa.Schema, rows: int
+) -> Iterator[pa.RecordBatch]:
     """Run the query and cut its rows by number: the driver cuts them by bytes.
 
     The query starts with the first batch, so in the reading thread: the driver waits for the
@@ -122,7 +143,7 @@ def _batches(cursor: Any, query: str, *, schema: pa.Schema, rows: int) -> Iterat
     """
     held: list[pa.RecordBatch] = []
     wanted = rows
-    with _translated():
+    with _translated(endpoint):
         cursor.execute(query)
         for batch in cursor.fetch_record_batch():
             start = 0
@@ -183,21 +204,22 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(endpoint: Endpoint) -> Iterator[None]:
     """Turn the errors of ADBC and Arrow into ours."""
     try:
         yield
     except (adbc_driver_manager.Error, OSError, pa.ArrowException) as error:
-        raise _as_ours(error) from error
+        raise _as_ours(error, endpoint) from error
 
 
-def _as_ours(error: Exception) -> WarehouseError:
+def _as_ours(error: Exception, endpoint: Endpoint) -> WarehouseError:
     text = str(error)
     broken = any(mark in text for mark in _MARKS_OF_A_BROKEN_CONNECTION)
     message = text.rpartition("ERROR:")[2] or text
     found = " at ".join(line.strip() for line in message.splitlines()[:2] if line.strip())
-    if broken or is_passing(getattr(error, "sqlstate", None)):
+    sqlstate = getattr(error, "sqlstate", None) or ""
+    if broken:
         return WarehouseUnreachable(
             "the connection to the warehouse broke", found=found, action="try again"
         )
-    return QueryError("the query does not run", found=found, action="correct the SQL")
+    return refusal("the query does not run", found, sqlstate, endpoint.settings)
