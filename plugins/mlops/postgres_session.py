@@ -64,7 +64,9 @@ _PINNED = {"search_path", *map(str.lower, _MEANINGS)}
 
 _SECRETS = ("password", "sslpassword", "oauth_client_secret")
 _HIDDEN = "***"
-_SHORT = 4
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_WORD = re.compile(r"(?:\\.|[^\s\\])+", re.DOTALL)
+_SHORT = 3
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,8 @@ class Endpoint:
     def place(self) -> str:
         """``host:port/database``, without user and password."""
         found = self.parameters
-        return (
-            f"{found.get('host', 'localhost')}:{found.get('port', '5432')}/"
-            f"{found.get('dbname', '')}"
-        )
+        host, port = found.get("host", "localhost"), found.get("port", "5432")
+        return self.scrub(f"{host}:{port}/{found.get('dbname', '')}")
 
     def scrub(self, text: str) -> str:
         """A driver's message without the secrets of the connection."""
@@ -171,7 +171,7 @@ def read_options(text: str) -> tuple[dict[str, str], str]:
 
     A blank separates, and a backslash takes the meaning of the next character away.
     """
-    words = [re.sub(r"\\(.)", r"\1", word) for word in re.findall(r"(?:\\.|\S)+", text)]
+    words = [_ESCAPED.sub(r"\1", word) for word in _WORD.findall(text)]
     settings: dict[str, str] = {}
     rest: list[str] = []
     while words:

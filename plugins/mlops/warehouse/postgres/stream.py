@@ -32,6 +32,7 @@ from pyarrow import types
 
 from mlops.errors import QueryError, WarehouseError, WarehouseUnreachable
 from mlops.postgres_session import Endpoint
+from mlops.postgres_url import postgres_url
 from mlops.warehouse.postgres.dialect import POSTGRES
 from mlops.warehouse.postgres.session import READ_SETTINGS, endpoint_of, refusal, unreachable
 from mlops.warehouse.postgres.state import CURRENT_SNAPSHOT, LOG_POSITION, NO_LOG_POSITION
@@ -39,6 +40,7 @@ from mlops.warehouse.records import BATCH_ROWS, DatabaseState, RowStream
 from mlops.warehouse.threads import read_ahead
 
 _HINT_BYTES = 4 << 20
+_TIME_LIMIT = "57014"
 # Every statement of the transaction sees what its first one saw.
 _ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY, NOT DEFERRABLE"
 
@@ -94,6 +96,23 @@ def stream(url: str, sql: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[RowS
             yield RowStream(schema, state, cancel, ahead)
 
 
+def _connect(endpoint: Endpoint) -> Any:
+    """A connection of the driver, which reads the catalog before the first transaction.
+
+    So a role's own time limit may end that; only then is a longer one set when the connection
+    starts, which a pooler may refuse.
+    """
+    try:
+        return dbapi.connect(endpoint.url)
+    except adbc_driver_manager.Error as error:
+        if getattr(error, "sqlstate", None) != _TIME_LIMIT:
+            raise
+        limited = {**endpoint.parameters, "options": "-c statement_timeout=60s"}
+        with suppress(adbc_driver_manager.Error):
+            return dbapi.connect(postgres_url(limited))
+        raise
+
+
 def _cursor_in_a_state(stack: ExitStack, endpoint: Endpoint) -> tuple[Any, DatabaseState]:
     """A cursor, and the state that its transaction sees."""
     cursor = stack.enter_context(_cursor(endpoint))
@@ -118,7 +137,7 @@ def _one(cursor: Any, query: str) -> Any:
 @contextmanager
 def _cursor(endpoint: Endpoint) -> Iterator[Any]:
     try:
-        connection = dbapi.connect(endpoint.url)
+        connection = _connect(endpoint)
     except adbc_driver_manager.Error as error:
         raise unreachable(endpoint, error) from None
     try:
@@ -217,7 +236,10 @@ def _as_ours(error: Exception, endpoint: Endpoint) -> WarehouseError:
     broken = any(mark in text for mark in _MARKS_OF_A_BROKEN_CONNECTION)
     message = text.rpartition("ERROR:")[2] or text
     found = " at ".join(line.strip() for line in message.splitlines()[:2] if line.strip())
-    sqlstate = getattr(error, "sqlstate", None) or ""
+    # Arrow passes the message of the driver on, and not its SQLSTATE.
+    sqlstate = getattr(error, "sqlstate", None) or (
+        _TIME_LIMIT if "statement timeout" in text else ""
+    )
     if broken:
         return WarehouseUnreachable(
             "the connection to the warehouse broke", found=found, action="try again"
