@@ -82,13 +82,16 @@ def view_difference(url: str, table: PredictionTable) -> str:
     names = Names.of(table)
     what = f"the view of {table.model} cannot be compared"
     expected = sql.Identifier(table.schema, f"mlops_compare_{table.model}"[:MAX_NAME_BYTES])
-    with connected(url) as connection, translated(what):
+    with (
+        connected(url) as connection,
+        translated(what),
+        connection.transaction(force_rollback=True),
+    ):
         (found,) = _definitions(connection, names.view) or (None,)
         if found is None:
             return "no view"
         connection.execute(view_sql(table, expected))
         (made,) = _definitions(connection, expected)
-        connection.rollback()
     parts = ("its kind is", "its options are", "its query is")
     for name, mine, its in zip(parts, made, found, strict=True):
         if mine != its:
