@@ -10,6 +10,7 @@ another way overrides that method.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ from mlops.errors import QueryError, SpecError
 
 Value = datetime | str | int
 
+# The characters of Postgres' operators, and what begins a comment.
+_OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
+_COMMENT_SIGN = re.compile(r"--|/\*")
 # What every SQL file may use: the window [start, end) and the moment after which nothing is known.
 PARAMETERS = ("window_start", "window_end", "as_of")
 
@@ -220,13 +224,15 @@ class Dialect:
 
     def _tokens(self, sql: str) -> list[Token]:
         try:
-            return list(Grammar.get_or_raise(self.name).tokenize(sql))
+            tokens = list(Grammar.get_or_raise(self.name).tokenize(sql))
         except TokenError as error:
             raise QueryError(
                 "the SQL cannot be read",
                 found="a text, a comment or a quoted name that does not end",
                 action="look for the missing quote",
             ) from error
+        _refuse_comments_in_operators(sql, tokens)
+        return tokens
 
     def _parameters_in(self, sql: str) -> Iterator[tuple[Token, Token]]:
         """Yield each colon and the name right behind it, where they are a parameter."""
@@ -280,6 +286,22 @@ class Dialect:
         name = column.output_name
         is_quoted = isinstance(named, exp.Identifier) and named.args.get("quoted")
         return name if is_quoted else self.fold_name(name)
+
+
+def _refuse_comments_in_operators(sql: str, tokens: Sequence[Token]) -> None:
+    """Refuse a comment that begins right behind an operator, which two parsers may read otherwise.
+
+    :raises QueryError: it names the line.
+    """
+    for token in tokens:
+        run = _OPERATOR.match(sql, token.start)
+        if run is not None and _COMMENT_SIGN.search(run.group()):
+            raise QueryError(
+                f"the SQL's line {token.line} has a comment sign right behind an operator",
+                found=run.group(),
+                expected="a blank between them",
+                action="write a blank before the comment",
+            )
 
 
 def _refuse_doubles(columns: Sequence[str], file: Path) -> None:

@@ -9,7 +9,7 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from mlops.errors import QueryError
 from mlops.warehouse.postgres.dialect import POSTGRES
-from mlops.warehouse.postgres.session import read_only_transaction, type_names
+from mlops.warehouse.postgres.session import Connection, read_only_transaction, type_names
 from mlops.warehouse.records import Column
 
 
@@ -21,20 +21,28 @@ def describe(url: str, sql: str) -> tuple[Column, ...]:
     """
     with read_only_transaction(url, what="the query cannot be read") as connection:
         text = POSTGRES.statement(sql)
-        with connection.sql_file_names():
-            found = _prepared(connection.pgconn, text)
+        found = prepare_reading(connection, text)
+        names = type_names(connection, [found.ftype(i) for i in range(found.nfields)])
+    return tuple(
+        Column(name=(found.fname(i) or b"").decode(), type=name) for i, name in enumerate(names)
+    )
+
+
+def prepare_reading(connection: Connection, sql: str) -> PGresult:
+    """Have Postgres describe a text, and refuse all but one statement that only reads.
+
+    :raises QueryError: it is another statement, or more than one.
+    """
+    with connection.sql_file_names():
+        found = _prepared(connection.pgconn, sql)
         if not found.nfields:
             raise QueryError(
                 "the SQL returns no columns",
                 found=_first_line(sql),
                 expected="one SELECT that names its columns",
             )
-        with connection.sql_file_names():
-            _require_reading(connection.pgconn, text)
-        names = type_names(connection, [found.ftype(i) for i in range(found.nfields)])
-    return tuple(
-        Column(name=(found.fname(i) or b"").decode(), type=name) for i, name in enumerate(names)
-    )
+        _require_reading(connection.pgconn, sql)
+    return found
 
 
 def _require_reading(pgconn: PGconn, sql: str) -> None:
