@@ -22,6 +22,8 @@ JAR = f"marquez-api-{VERSION}.jar"
 MAIN_CLASS = "marquez.MarquezApp"
 OLDEST_JAVA = 17
 DOWNLOAD_SECONDS = 900.0
+# Marquez goes on with a query when its client has gone, and some of them never end.
+LONGEST_QUERY_MS = 120_000
 # Named with its version, so that each machine takes the same one.
 COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 
@@ -146,7 +148,9 @@ def _copy_dependencies(program: str, target: Path) -> None:
             f"Maven could not download Marquez {VERSION}",
             found=_missing(faults) or (faults[0] if faults else f"exit code {code}")[:300],
             action=f"look into {from_here(log)}; or put {JAR}, built from its source, and the jars "
-            f"that it needs into {from_here(target.with_suffix(''))}",
+            f"that it needs into {from_here(target.with_suffix(''))}; or start the image "
+            f"marquezproject/marquez:{VERSION}, as compose.yaml does, and name it: "
+            "MLOPS_DEMO_MARQUEZ=http://127.0.0.1:5000",
         )
 
 
@@ -180,7 +184,8 @@ def write_configuration(file: Path, *, database_url: str, port: int, admin_port:
         },
         "db": {
             "driverClass": "org.postgresql.Driver",
-            "url": f"jdbc:postgresql://{parts.hostname}:{parts.port}{parts.path}",
+            "url": f"jdbc:postgresql://{parts.hostname}:{parts.port}{parts.path}"
+            f"?options=-c%20statement_timeout={LONGEST_QUERY_MS}",
             "user": parts.username,
             "password": unquote(parts.password or ""),
         },

@@ -183,7 +183,9 @@ def test_the_configuration_is_ours_alone_and_deletes_nothing(tmp_path: Path) -> 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     content = json.loads(file.read_text())
     assert "dbRetention" not in content
-    assert content["db"]["url"] == "jdbc:postgresql://127.0.0.1:5439/marquez"
+    assert content["db"]["url"] == (
+        "jdbc:postgresql://127.0.0.1:5439/marquez?options=-c%20statement_timeout=120000"
+    )
     assert content["db"]["password"] == "se-crét"
     connectors = [
         *content["server"]["applicationConnectors"],
