@@ -162,11 +162,6 @@ def _no_job(sender: Sender) -> int:
     return sender.post(event)
 
 
-def _long_namespace(sender: Sender) -> int:
-    port = {**sender.port("p", "a"), "namespace": "n" * 1025}
-    return sender.post(sender.event("poison", [], [port]))
-
-
 def _edges_after_a_smaller_event(sender: Sender) -> int:
     """How many inputs a job shows after a run that read fewer."""
     ports = [sender.port(name, "a") for name in ("e1", "e2")]
@@ -175,6 +170,8 @@ def _edges_after_a_smaller_event(sender: Sender) -> int:
     return len(sender.get(sender.place("jobs", "edges")).json()["inputs"])
 
 
+# A namespace of more than 1,024 characters is not sent: a real server answers 400 and keeps the
+# name, and fails from then on over each question for its namespaces.
 Ask = Callable[[Sender], Any]
 BEHAVIOURS: dict[str, tuple[Ask, Any]] = {
     "a walk upstream over a dataset that no run wrote": (lambda s: _upstream(s, []), 500),
@@ -198,7 +195,6 @@ BEHAVIOURS: dict[str, tuple[Ask, Any]] = {
         500,
     ),
     "a time that is none": (lambda s: _poisoned(s, eventTime="yesterday"), 500),
-    "a namespace of 1,025 characters": (_long_namespace, 400),
     "no job": (_no_job, 422),
     "a job's edges after a run that read less": (_edges_after_a_smaller_event, 1),
 }
