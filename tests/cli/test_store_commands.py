@@ -97,7 +97,10 @@ def test_a_whole_ledger(postgres: EmbeddedPostgres, shared_small: Life) -> None:
     answer = mlops("ledger", "verify", "--url", tasks_url(postgres, shared_small))
     assert (answer.code, answer.err) == (0, "")
     digest = shared_small.value("SELECT digest FROM mlops.ledger ORDER BY seq DESC LIMIT 1")
-    assert answer.out == f"the ledger is whole: {entries} entries, head {entries}:{digest}\n"
+    assert answer.out == (
+        f"the ledger is whole: {entries} entries, head {entries}:{digest}\n"
+        "2 approvals are signed by keys of the ledger, of which none is pinned\n"
+    )
 
 
 def test_the_entry_that_a_report_names_is_still_there(

@@ -19,9 +19,8 @@ from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
-from starlette.requests import HTTPConnection
+from airflow.api_fastapi.core_api import security
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -164,15 +163,15 @@ async def _safely(step: Any, *arguments: Any) -> Any:
 
 
 async def _read_actor(scope: Scope) -> ApiActor | None:
-    """The user who asks, from Airflow's auth manager; none if it does not know them."""
-    connection = HTTPConnection(scope)
-    header = connection.headers.get("authorization", "")
-    token = header[7:] if header.lower().startswith("bearer ") else None
-    token = token or connection.cookies.get(COOKIE_NAME_JWT_TOKEN)
-    if not token:
-        return None
+    """The user who asks, as Airflow itself finds them; none if it does not know them.
+
+    A second reading of the headers would differ from Airflow's for some spelling, and then the
+    wrong person, or none, would be recorded.
+    """
+    request = Request(scope)
     try:
-        user = await get_auth_manager().get_user_from_token(token)
+        credentials = await security.bearer_scheme(request)
+        user = await security.get_user(request, None, credentials)
     except Exception:  # noqa: BLE001 (Airflow itself refuses the request in its own words)
         return None
     return ApiActor(user_id=str(user.get_id()), user_name=str(user.get_name()))

@@ -22,6 +22,8 @@ from mlops.lineage.marquez.client import Marquez
 from mlops.lineage.marquez.relay import deliver
 from mlops.registry import extensions_for
 from mlops.store.connect import Store
+from mlops.store.migrate import upgrade
+from tests.fixtures.approval_key import KEY, write_key
 from tests.fixtures.life import PROJECT, TASK_ROLE
 from tests.fixtures.small import migrate, write_include
 from tests.lineage.faulty import FaultyServer, Mode
@@ -49,6 +51,8 @@ def store_url(postgres: EmbeddedPostgres, make_database: MakeDatabase) -> Iterat
     """A migrated store: as its owner, and as the tasks."""
     owner = make_database()
     migrate(postgres, owner)
+    postgres.ensure_role("mlops_api")
+    upgrade(owner, task_role=TASK_ROLE, api_role="mlops_api")
     name = owner.rpartition("/")[2]
     yield owner, postgres.url(name, user=TASK_ROLE)
     postgres.drop_database(name)
@@ -85,6 +89,7 @@ def healthy(
             core__executor="LocalExecutor",
             database__sql_alchemy_conn=f"postgresql+psycopg2://airflow:{SECRET}@db:5432/airflow",
             api__base_url="https://airflow.example.com",
+            mlops__approval_keys=KEY.fingerprint,
             mlops__include_folder=str(small_include),
             mlops__artifact_root="s3://models/mlops",
             mlops__marquez_url=faulty_marquez.url,
@@ -784,3 +789,22 @@ def test_a_password_that_is_a_word_of_our_names(examined: Examined, password: st
 def test_what_is_shown_of_an_address() -> None:
     assert place(f"https://ann:{SECRET}@host:5000/x?y={SECRET}") == "https://host:5000"
     assert place("http://[half") == "something that is not a URL"
+
+
+def test_approvals_need_a_key_that_is_pinned_and_registered(examined: Examined) -> None:
+    assert examined.findings("approval_signatures") == []
+    examined.set(settings(mlops__approval_keys="0" * 64))
+    assert "neither replaced nor revoked" in examined.one("approval_signatures", UNSAFE).found
+    examined.set({}, without=("AIRFLOW__MLOPS__APPROVAL_KEYS",))
+    assert "no approval counts" in examined.one("approval_signatures", UNSAFE).found
+
+
+def test_a_key_file_that_others_can_read_is_unsafe(examined: Examined, tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "approvals.pem"
+    write_key(path)
+    examined.set(settings(mlops__approval_key_file=str(path)))
+    assert "can be read here" in examined.one("approval_signatures", ADVICE).what
+    path.chmod(0o644)
+    assert examined.one("approval_signatures", UNSAFE).found == "mode 0644"
+    path.unlink()
+    assert "No such file" in examined.one("approval_signatures", UNSAFE).found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from demo.rest import AirflowRefused
@@ -48,6 +49,27 @@ def one_gate(site: Site):
     """A gate that waits for an owner, for answers that are refused."""
     version = site.version("late")
     return site.ask("late", version), version
+
+
+@pytest.mark.parametrize("scheme", ["Bearer  ", "bearer ", "BEARER   "])
+def test_a_person_is_known_in_every_spelling_that_airflow_takes(
+    site: Site, one_gate, scheme: str
+) -> None:
+    """The middleware asks Airflow who it is, and does not read the header by itself."""
+    gate, version = one_gate
+    before = len(site.entries(f"late/v{version}", "signature.refused"))
+    answer = httpx.patch(
+        f"{site.platform.url}/api/v2/dags/{gate.dag_id}/dagRuns/{gate.run_id}"
+        f"/taskInstances/{gate.task_id}/-1/hitlDetails",
+        headers={"Authorization": scheme + site.client.token("eve")},
+        json={"chosen_options": ["Approve"], "params_input": {"reason": "fine"}},
+        timeout=60,
+        trust_env=False,
+    )
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == "eve does not hold the seat Owner"
+    entries = site.entries(f"late/v{version}", "signature.refused")
+    assert [actor for actor, _, _ in entries[before:]] == ["eve"]
 
 
 def test_a_rejection_needs_a_reason_and_nothing_is_deployed(site: Site) -> None:

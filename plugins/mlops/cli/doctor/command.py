@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 
-from mlops.cli.doctor import airflow, extensions, lineage, openlineage, store
+from mlops.cli.doctor import airflow, approvals, extensions, lineage, openlineage, store
 from mlops.cli.doctor.findings import Check, CheckResult, Finding, Severity
 
 CHECKS: tuple[Check, ...] = (
     *airflow.CHECKS,
     *extensions.CHECKS,
     *store.CHECKS,
+    *approvals.CHECKS,
     *openlineage.CHECKS,
     *lineage.CHECKS,
 )
