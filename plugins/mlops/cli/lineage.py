@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable
 from urllib.parse import quote
 
 from mlops.lineage.marquez.client import Marquez
@@ -22,12 +24,14 @@ from mlops.store.connect import Store
 
 # No person waits for this one, and a Marquez that has just started is slow.
 PATIENCE_S = 30.0
+PROGRESS_S = 10.0
 MOST_SHOWN = 20
 
 
 def deliver(url: str, marquez_url: str, api_key: str | None) -> int:
     """Send what has not arrived; 0 when all has, 1 when something waits."""
-    found = send(Store(url), Marquez(marquez_url, timeout_s=PATIENCE_S, api_key=api_key))
+    store, marquez = Store(url), Marquez(marquez_url, timeout_s=PATIENCE_S, api_key=api_key)
+    found = send(store, marquez, _progress(waiting(store, marquez.url)))
     if found.busy:
         print("another process is delivering at this moment")
         return 0
@@ -39,6 +43,24 @@ def deliver(url: str, marquez_url: str, api_key: str | None) -> int:
     if found.unreachable:
         print(f"stopped early: {found.unreachable}", file=sys.stderr)
     return 1 if found.waiting else 0
+
+
+def _progress(total: int) -> Callable[[int], None]:
+    """Print how far a delivery is: the first one of a long history takes Marquez hours."""
+    begin = shown = time.monotonic()
+
+    def report(delivered: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if delivered and now - shown >= PROGRESS_S:
+            shown = now
+            left = (now - begin) / delivered * max(total - delivered, 0)
+            print(
+                f"{delivered:,} of {total:,} events delivered, about {left / 60:.0f} minutes left",
+                file=sys.stderr,
+            )
+
+    return report
 
 
 def verify(url: str, marquez_url: str | None, api_key: str | None, *, mend: bool = False) -> int:

@@ -145,8 +145,9 @@ def test_all_is_delivered_in_order_and_nothing_twice(relay_store: Store, server:
 def test_more_than_a_chunk_is_delivered_in_one_round(relay_store: Store, server: FaultyServer):
     for number in range(4):
         fact(relay_store, f"n{number}", runs=20)
-    found = send(relay_store, server)
-    assert (found.delivered, found.waiting) == (160, 0)
+    seen: list[int] = []
+    found = deliver(relay_store, Marquez(server.url, timeout_s=0.5), seen.append)
+    assert (found.delivered, found.waiting, seen) == (160, 0, [100, 160])
     assert kept(server) == both(*(f"churn.n{n}.{m}" for n in range(4) for m in range(20)))
 
 

@@ -7,7 +7,7 @@ of runs and versions are made here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -65,10 +65,14 @@ class _Progress:
     through: int
 
 
-def deliver(store: Store, marquez: Marquez) -> Delivery:
+def deliver(
+    store: Store, marquez: Marquez, progress: Callable[[int], None] | None = None
+) -> Delivery:
     """Send what has not arrived, one caller at a time; run again, it sends nothing twice.
 
     Never raises for what the receiver does.
+
+    :param progress: is called with the number of delivered events after each hundred.
 
     :raises StoreUnreachable, StoreNotMigrated: the outbox cannot be read.
     """
@@ -83,8 +87,8 @@ def deliver(store: Store, marquez: Marquez) -> Delivery:
         with store.transaction() as transaction:
             if again:
                 _insert(transaction, marquez.url, 0, 0, RESET, "a run that had arrived was missing")
-            progress = _progress(transaction, marquez.url)
-        found = _round(store, marquez, progress)
+            received = _progress(transaction, marquez.url)
+        found = _round(store, marquez, received, progress or _ignore)
         return _counted(store, marquez.url, replace(found, again=again))
 
 
@@ -143,7 +147,13 @@ def record_verified(store: Store, destination: str) -> None:
         _insert(transaction, destination, 0, 0, VERIFIED, "")
 
 
-def _round(store: Store, marquez: Marquez, progress: _Progress) -> Delivery:
+def _ignore(delivered: int) -> None:
+    pass
+
+
+def _round(
+    store: Store, marquez: Marquez, progress: _Progress, report: Callable[[int], None]
+) -> Delivery:
     delivered, in_a_row = 0, 0
     refused: dict[str, str] = {}
     last = (progress.through, -1)
@@ -172,6 +182,7 @@ def _round(store: Store, marquez: Marquez, progress: _Progress) -> Delivery:
                 unreachable = f"it refuses everything: {outcome.detail}"
                 break
         _note(store, marquez.url, progress, outcomes)
+        report(delivered)
         if unreachable:
             return Delivery(delivered, refused=tuple(refused.values()), unreachable=unreachable)
     if not refused and delivered:
