@@ -341,6 +341,13 @@ def test_a_spec_is_frozen(folder: Folder) -> None:
             "Postgres keeps names that begin with pg_ for itself",
             id="schema that Postgres refuses",
         ),
+        pytest.param(
+            "monitor:\n",
+            "deploy:\n  output_schema: mlops\n\nmonitor:\n",
+            "mlops",
+            "deploy.output_schema: 'mlops' is the schema of the store, which only its owner changes",
+            id="schema of the store",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line_with_its_place(

@@ -19,6 +19,7 @@ from mlops.views.history import model_history
 from mlops.views.inventory import registered_models, summaries
 from mlops.web.charts import performance_trend
 from mlops.web.pages import TEMPLATES, ModelPage, ModelsPage, Problem, Urls, answer
+from mlops.web.routes import REPORT_POLICY
 from tests.fixtures.approval_key import KEY, register
 from tests.fixtures.stored_life import Life
 from tests.fixtures.story import write_story
@@ -194,6 +195,12 @@ def test_nothing_that_people_write_becomes_markup(pages: dict[str, str]) -> None
         assert "alert(&#34;x&#34;)" in html or HOSTILE not in html
         assert HOSTILE not in html
     assert pages["hostile"].count("&lt;script&gt;alert") >= 8
+
+
+def test_a_report_is_served_in_a_sandbox() -> None:
+    """A <meta http-equiv="refresh"> in it leads nowhere, and no script of it runs."""
+    assert REPORT_POLICY.endswith("; sandbox")
+    assert "script-src" not in REPORT_POLICY
 
 
 def test_the_policy_allows_our_own_style_and_script_alone(pages: dict[str, str]) -> None:

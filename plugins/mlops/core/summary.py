@@ -48,10 +48,22 @@ class Summariser:
         self._rows += batch.num_rows
         for name, column in self._columns.items():
             _add(column, batch.column(name))
-        self._labels.update(batch.column(self._develop.label))
+        self._count_labels(batch)
         newest = newest_time(batch.column(self._develop.time), self._develop.time)
         if newest is not None and (self._newest is None or newest > self._newest):
             self._newest = newest
+
+    def _count_labels(self, batch: pa.RecordBatch) -> None:
+        label = self._develop.label
+        try:
+            self._labels.update(batch.column(label))
+        except DataRefused as error:
+            raise DataRefused(
+                f"column '{label}' cannot be the label",
+                found=error.found,
+                expected=error.expected,
+                action=(error.action or "").replace("<label>", label),
+            ) from error
 
     def result(self) -> DataSummary:
         """What is known; repeated keys are counted in the file, since that takes memory."""

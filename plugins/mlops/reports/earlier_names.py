@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from mlops.core.drift.psi import PSI
 from mlops.core.records import FeatureDrift, MonitorResult
@@ -52,8 +52,8 @@ class DeprecatedName(FutureWarning):
     """A report template uses the earlier name of a field."""
 
 
-class TemplateEnvironment(Environment):
-    """Templates that may use earlier names.
+class TemplateEnvironment(ImmutableSandboxedEnvironment):
+    """Templates that may use earlier names, and reach nothing but what they are given.
 
     :ivar renamed: the name of today for each earlier one that a template has used.
     """

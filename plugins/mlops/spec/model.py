@@ -91,6 +91,8 @@ def _column_is_taken(column: str) -> str:
 
 
 def _not_postgres_own(schema: str) -> str:
+    if schema == "mlops":
+        raise ValueError("'mlops' is the schema of the store, which only its owner changes")
     if schema.startswith("pg_"):
         raise ValueError(f"'{schema}': Postgres keeps names that begin with pg_ for itself")
     return schema

@@ -28,7 +28,8 @@ from mlops.workspace.workspace import now
 SHOWN = 24  # rows of each list of a model's page, unless all are asked for
 ALL_ROWS = 10_000
 # A report is one file: its own style, its own pictures, and not one script.
-REPORT_POLICY = f"{DENY_ALL_CSP}; style-src 'unsafe-inline'; img-src data:"
+# A report's page does nothing by itself: "sandbox" also stops a <meta> that leads elsewhere.
+REPORT_POLICY = f"{DENY_ALL_CSP}; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 router = APIRouter(dependencies=[Depends(authenticated)])
 

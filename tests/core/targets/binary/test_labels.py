@@ -23,11 +23,30 @@ from mlops.spec.model import Contract
 @pytest.mark.parametrize("kind", [pa.bool_(), pa.int8(), pa.int64(), pa.uint16()])
 def test_booleans_and_whole_numbers_can_be_labels(kind):
     require_label_type("late", kind)
-    assert read_labels(pa.chunked_array([pa.array([0, 1, 7]).cast(kind)])).tolist() == [
+    assert read_labels(pa.chunked_array([pa.array([0, 1, 1]).cast(kind)])).tolist() == [
         False,
         True,
         True,
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0, 1, 2], "found 0, 1, 2;"),
+        ([1, 2, 1], "found 1, 2;"),
+        ([-1, 1], "found -1, 1;"),
+        ([7, 7], "found 7;"),
+        (list(range(9)), "found 0, 1, 2, 3, 4 and others;"),
+    ],
+)
+def test_labels_of_other_numbers_are_refused_with_their_values(values, shown):
+    """Which of them would be true is a decision of the people who know the data."""
+    for reads in (read_labels, LabelCounter().update):
+        with pytest.raises(DataRefused, match="other values than 0 and 1") as caught:
+            reads(pa.chunked_array([pa.array(values, pa.int32())]))
+        assert shown in str(caught.value)
+        assert f"<label> = {max(values)}" in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", [pa.float64(), pa.string(), pa.timestamp("us")])
