@@ -345,7 +345,8 @@ def test_a_spec_is_frozen(folder: Folder) -> None:
             "monitor:\n",
             "deploy:\n  output_schema: mlops\n\nmonitor:\n",
             "mlops",
-            "deploy.output_schema: 'mlops' is the schema of the store, which only its owner changes",
+            "deploy.output_schema: 'mlops' is the schema of the store, "
+            "which only its owner changes",
             id="schema of the store",
         ),
     ],
