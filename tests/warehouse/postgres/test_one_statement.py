@@ -126,6 +126,7 @@ def test_what_passes_without_a_database_is_never_two_statements(
         ("WITH w AS (SELECT a FROM t) TABLE w", True),
         ("SELECT now() AT LOCAL AS a", None),
         ("COMMIT", False),
+        ("(\n", False),
         ("SELECT 1; SELECT 2", False),
         ("SELECT 1) AS a; COMMIT; SELECT 2 FROM (SELECT 1", False),
         ("DELETE FROM t RETURNING a", False),

@@ -76,8 +76,9 @@ def _at_its_line(error: psycopg.Error, sql: str) -> Exception:
     if error.diag.statement_position is None:
         return error
     number = sql[: int(error.diag.statement_position) - 1].count("\n")
+    line = sql.split("\n")[number].strip()
     return QueryError(
-        f"the SQL does not run, line {number + 1}: {sql.splitlines()[number].strip()}",
+        f"the SQL does not run, line {number + 1}: {line}",
         found=error.diag.message_primary,
         action=error.diag.message_hint or "correct the SQL",
     )
