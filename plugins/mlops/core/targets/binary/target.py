@@ -39,7 +39,7 @@ class BinaryTarget:
     prediction_columns = (PredictionColumn("decision", "boolean"),)
 
     def require_label_type(self, name: str, kind: pa.DataType) -> None:
-        """A boolean, or a whole number of which 0 is false."""
+        """A boolean, or a whole number: 0 or 1."""
         from mlops.core.targets.binary import labels
 
         labels.require_label_type(name, kind)
