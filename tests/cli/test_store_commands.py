@@ -123,7 +123,7 @@ def test_entries_that_were_cut_off_with_their_facts_show_against_a_head_noted_el
 ) -> None:
     copy = make_database(template=shared_small.database.rpartition("/")[2])
     whole = mlops("ledger", "verify", "--url", copy)
-    head = whole.out.rpartition(" ")[2].strip()
+    head = whole.out.splitlines()[0].rpartition(" ")[2]
     seq = int(head.partition(":")[0])
     with psycopg.connect(copy) as connection:
         row = connection.execute("SELECT action, payload FROM mlops.ledger WHERE seq = %s", [seq])
