@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from mlops.approvals.seat_status import SeatSummary, summarize_seats
+from mlops.approvals.seat_summary import SeatSummary, summarize_seats
 from mlops.store.tables import (
     BatchRow,
     DeploymentRow,

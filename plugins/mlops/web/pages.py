@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse  # noqa: TID253 (only the API server 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mlops.approvals.seat_status import SeatSummary
+from mlops.approvals.seat_summary import SeatSummary
 from mlops.reports.format import FILTERS
 from mlops.reports.targets.report import target_metrics
 from mlops.views.history import ModelHistory

@@ -12,7 +12,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_da
 from fastapi import APIRouter, Depends, Query, Request  # noqa: TID253 (only the API server)
 from fastapi.responses import RedirectResponse, Response  # noqa: TID253
 
-from mlops.approvals.seat_status import SeatSummary
+from mlops.approvals.seat_summary import SeatSummary
 from mlops.errors import RecordMissing
 from mlops.views.history import ModelHistory, model_history
 from mlops.views.inventory import model_of_dag, registered_models, summaries

@@ -140,11 +140,11 @@ def _not_shown(latest: _Latest, marquez: Marquez) -> Iterator[tuple[Mapping[str,
 
 def _without_facets(event: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept of an event: a store of years has many."""
-    kept = {side: [_named(port) for port in event[side]] for side in SIDES}
-    return {"run": {"runId": event["run"]["runId"]}, "job": _named(event["job"]), **kept}
+    kept = {side: [_identifier(port) for port in event[side]] for side in SIDES}
+    return {"run": {"runId": event["run"]["runId"]}, "job": _identifier(event["job"]), **kept}
 
 
-def _named(thing: Mapping[str, Any]) -> dict[str, str]:
+def _identifier(thing: Mapping[str, Any]) -> dict[str, str]:
     return {"namespace": thing["namespace"], "name": thing["name"]}
 
 
