@@ -223,7 +223,7 @@ def test_it_owns_its_database_and_nothing_else(
 ) -> None:
     embedded_marquez.start(silent)
     content = json.loads((embedded_marquez.folder / "marquez.yml").read_text())["db"]
-    name = content["url"].rpartition("/")[2]
+    name = content["url"].rpartition("/")[2].partition("?")[0]
     url = postgres.url(name, user=content["user"], password=content["password"])
     with psycopg.connect(url) as connection:
         row = connection.execute(

@@ -60,12 +60,13 @@ def go_live(life: Life, day: str) -> None:
 def kill(life: Life, table: str) -> None:
     """Make the server end the next session that writes to a table, once it has written."""
     life.run(
-        "CREATE SEQUENCE IF NOT EXISTS killed",
+        "CREATE SEQUENCE IF NOT EXISTS public.killed",
         "CREATE OR REPLACE FUNCTION kill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         # A sequence is not rolled back: the session is ended once.
-        " IF nextval('killed') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;"
+        " IF nextval('public.killed') = 1"
+        " THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;"
         " RETURN NULL; END $$",
-        "ALTER SEQUENCE killed RESTART",
+        "ALTER SEQUENCE public.killed RESTART",
         f"CREATE OR REPLACE TRIGGER kill AFTER INSERT ON {table} FOR EACH STATEMENT"
         " EXECUTE FUNCTION kill()",
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         RemoveLeftoversOperator,
         ReviewOperator,
         VerifyLedgerOperator,
+        VerifyPredictionsOperator,
     )
     from mlops.operators.monitoring import (
         AlarmOperator,
@@ -60,6 +61,7 @@ __all__ = [
     "TrainOperator",
     "ValidateOperator",
     "VerifyLedgerOperator",
+    "VerifyPredictionsOperator",
 ]
 
 provide_earlier_modules()
