@@ -75,12 +75,13 @@ types: $(STAMP)
 quick-tests: $(STAMP)
 	$(BIN)/pytest -q --quick --numprocesses=2 --randomly-seed=$(SEED)
 
+# Each core takes whole files, and the tests of a file keep their order.
 unit: $(STAMP)
-	$(BIN)/pytest -q -m "not system" -p no:randomly
+	$(BIN)/pytest -q -m "not system" -p no:randomly --numprocesses=2 --dist=loadfile
 
 # No test depends on another one that ran before it: the seed shuffles the order.
 unit-shuffled: $(STAMP)
-	$(BIN)/pytest -q -m "not system" --randomly-seed=$(SEED)
+	$(BIN)/pytest -q -m "not system" --randomly-seed=$(SEED) --numprocesses=2
 
 # They wait for Airflow most of the time, so two platforms side by side take little more than one.
 # A real scheduler and a real browser on a busy machine may miss a deadline once: such a test is
