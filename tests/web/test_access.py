@@ -214,7 +214,7 @@ def test_a_report_is_given_byte_for_byte_and_cannot_run_a_script(pages_site: Sit
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["content-security-policy"] == (
         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
-        "style-src 'unsafe-inline'; img-src data:"
+        "style-src 'unsafe-inline'; img-src data:; sandbox"
     )
 
 
