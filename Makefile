@@ -4,7 +4,7 @@
 # make test-all  the same, and the tests with both auth managers; what .ci/run runs
 # Each sets itself up.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down status marquez quick quick-tests test test-all reference lint types unit unit-shuffled system system-gates system-rest system-fab bench check requirements clean
+.PHONY: help install demo up down status marquez quick quick-tests test test-all reference lint types unit unit-shuffled system system-gates system-rest system-more system-fab system-upgrade bench check requirements clean
 .ONESHELL:
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -58,7 +58,7 @@ check: $(STAMP)
 
 test: lint types unit system
 
-test-all: lint types unit quick-tests system system-fab
+test-all: lint types unit quick-tests system system-more
 
 # Side by side: types take one core, once, and the tests take both.
 quick: $(STAMP)
@@ -95,11 +95,20 @@ system-gates: $(STAMP)
 	$(SYSTEM) tests/system/governance
 
 system-rest: $(STAMP)
-	$(SYSTEM) --ignore=tests/system/governance --ignore=tests/system/governance_fab
+	$(SYSTEM) --ignore=tests/system/governance --ignore=tests/system/governance_fab --ignore=$(UPGRADE)
+
+# What only `make test-all` runs.
+system-more: $(STAMP)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target system-fab system-upgrade
 
 # The approvals once more, with FAB's users and roles in the place of the simple auth manager's.
 system-fab: $(STAMP)
 	$(SYSTEM) tests/system/governance_fab
+
+# From the copied folders of 0.1.0 to the wheel.
+UPGRADE := tests/system/install/test_upgrade.py
+system-upgrade: $(STAMP)
+	$(SYSTEM) $(UPGRADE)
 
 # What docs/ has of the code: its reference and the JSON Schemas.
 reference: $(STAMP)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlops.core.recorded_summary import summary_from_json
 from mlops.errors import (
     DataRefused,
     GateFailed,
@@ -20,7 +19,6 @@ from mlops.flow.intake import intake
 from mlops.flow.snapshot import snapshot
 from mlops.flow.train import train
 from mlops.flow.validate import validate
-from mlops.store.tables import SnapshotRow
 from tests.fixtures.life import Life, moment
 from tests.fixtures.refusals import refused
 from tests.fixtures.small import AS_OF, DAY, FEATURES
@@ -275,14 +273,18 @@ def test_a_row_whose_label_is_not_known_yet_is_left_out(fresh: Life) -> None:
     assert frozen(fresh).rows == known > 1000
 
 
-def test_any_whole_number_but_0_is_a_true_label(fresh: Life) -> None:
+def test_a_label_of_other_numbers_than_0_and_1_is_refused_with_its_values(fresh: Life) -> None:
     fresh.edit(OUTCOMES_SQL, {LABEL: "CASE WHEN dep_delay > 30 THEN 5 ELSE 0 END"})
-    taken = frozen(fresh)
-    with fresh.workspace.store.transaction() as transaction:
-        row = transaction.get(SnapshotRow, taken.snapshot_id)
-    share = summary_from_json(row.summary, key_duplicates=0).labels["label_share"]
-    assert share is not None and 0.1 < share < 0.5
-    assert check_data(fresh.workspace, snapshot_id=taken.snapshot_id).snapshot_id
+    digest = intake(fresh.workspace, model="late").spec_digest
+    with refused(
+        fresh,
+        DataRefused,
+        "column 'late' cannot be the label",
+        "found 0, 5",
+        "expected 0 and 1, or false and true",
+        "write in the SQL which of them is true, as late = 5",
+    ):
+        snapshot(fresh.workspace, spec_digest=digest, as_of=moment(AS_OF))
 
 
 def test_the_time_of_a_row_may_be_a_date(fresh: Life) -> None:

@@ -31,7 +31,7 @@ from tests.fixtures.life import TASK_ROLE, Release, added, elsewhere, life, mome
 
 if TYPE_CHECKING:
     from demo.postgres import EmbeddedPostgres
-    from tests.fixtures.life import Lived
+    from tests.fixtures.life import Life, Lived
     from tests.fixtures.postgres import MakeDatabase
 
 STEPS: dict[str, Callable[[Lived], tuple[Any, Any]]] = {
@@ -140,6 +140,26 @@ def test_two_workers_at_once_leave_what_one_leaves(lived: Lived, step: str) -> N
     assert files(lived) == kept
 
 
+def copy_of(
+    of: Life,
+    postgres: EmbeddedPostgres,
+    make_database: MakeDatabase,
+    *,
+    source: Path,
+    artifacts: Path,
+) -> Life:
+    """The same life in a database and a folder of artifacts of its own."""
+    database = make_database(template=of.database.rpartition("/")[2])
+    shutil.copytree(source, artifacts)
+    return life(
+        database,
+        model="flight_delay",
+        include=of.include,
+        artifacts=artifacts,
+        store_url=postgres.url(database.rpartition("/")[2], user=TASK_ROLE),
+    )
+
+
 @pytest.fixture(scope="module")
 def second_release(
     lived: Lived,
@@ -148,16 +168,9 @@ def second_release(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Lived, Release]]:
     """A copy of the life in which a second version was released two weeks later."""
-    database = make_database(template=lived.life.database.rpartition("/")[2])
+    source = lived.life.include.parent / "artifacts"
     artifacts = tmp_path_factory.mktemp("second") / "artifacts"
-    shutil.copytree(lived.life.include.parent / "artifacts", artifacts)
-    made = life(
-        database,
-        model="flight_delay",
-        include=lived.life.include,
-        artifacts=artifacts,
-        store_url=postgres.url(database.rpartition("/")[2], user=TASK_ROLE),
-    )
+    made = copy_of(lived.life, postgres, make_database, source=source, artifacts=artifacts)
     # A report names the tables that were read with their database, which is another one here, and
     # its copy for people lies in another folder.
     told = document(made.workspace, model="flight_delay", version=1)
@@ -169,7 +182,7 @@ def second_release(
     made.live(release)
     first = replace(lived.release, documented=told)
     yield replace(lived, life=made, release=first, window=window), release
-    postgres.drop_database(database.rpartition("/")[2])
+    postgres.drop_database(made.database.rpartition("/")[2])
 
 
 def test_the_second_version_was_compared_with_the_first(
@@ -213,17 +226,24 @@ def test_validation_of_the_live_version_does_not_compare_it_with_itself(
 
 def test_a_window_that_a_second_version_scores_again_is_a_batch_of_its_own(
     second_release: tuple[Lived, Release],
+    postgres: EmbeddedPostgres,
+    make_database: MakeDatabase,
+    tmp_path: Path,
 ) -> None:
     lived, _ = second_release
-    plan, _, published = lived.life.publish(lived.period)
+    source = Path(lived.life.workspace.artifacts.location("0" * 64)).parents[2]
+    again = copy_of(
+        lived.life, postgres, make_database, source=source, artifacts=tmp_path / "artifacts"
+    )
+    plan, _, published = again.publish(lived.period)
     assert plan.batch == "flight_delay/2013-W27/v2"
-    assert lived.life.rows("SELECT DISTINCT model_version FROM ml.flight_delay") == [(2,)]
+    assert again.rows("SELECT DISTINCT model_version FROM ml.flight_delay") == [(2,)]
     # The first version's scores stay: what served a decision in July can still be read.
-    kept = lived.life.rows(
+    kept = again.rows(
         "SELECT model_version, count(*) FROM ml.flight_delay_predictions GROUP BY 1 ORDER BY 1"
     )
     assert kept == [(1, lived.window.published.rows), (2, published.rows)]
-    with lived.life.workspace.store.transaction() as transaction:
+    with again.workspace.store.transaction() as transaction:
         assert ledger.verify(transaction.session.connection())[1] is None
 
 

@@ -23,7 +23,11 @@ from mlops.warehouse.postgres.catalog import read_query
 from mlops.warehouse.postgres.outcomes import kpi_value
 from mlops.warehouse.postgres.stream import stream
 
-pytestmark = pytest.mark.system
+PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed"),
+]
 
 ROUNDS = 8
 
@@ -31,8 +35,7 @@ ROUNDS = 8
 @pytest.fixture(params=["session", "transaction"])
 def pooled(request: pytest.FixtureRequest, database: str) -> Iterator[str]:
     """The URL of a database behind a pooler of few sessions, which refuses start-up options."""
-    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    assert program, "install PgBouncer: apt-get install pgbouncer"
+    assert PROGRAM is not None
     parts = conninfo_to_dict(database)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -49,7 +52,7 @@ def pooled(request: pytest.FixtureRequest, database: str) -> Iterator[str]:
     lesser_user = ["-u", "nobody"] if os.geteuid() == 0 else []
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
-            [program, *lesser_user, str(folder / "pgbouncer.ini")], stdout=log, stderr=log
+            [PROGRAM, *lesser_user, str(folder / "pgbouncer.ini")], stdout=log, stderr=log
         )
     url = postgres_url({**parts, "port": port, "options": "-c statement_timeout=77s"})
     try:
