@@ -8,6 +8,7 @@ aloud, and takes the reader's own font.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -45,9 +46,9 @@ class Scale:
 
 def ticks(low: float, high: float, about: int = 5) -> tuple[float, ...]:
     """Round numbers between ``low`` and ``high``, roughly ``about`` of them."""
-    if not high > low:
-        return (low,)
     raw = (high - low) / max(about, 1)
+    if not raw >= sys.float_info.min:  # below, floats have no digits to round
+        return (low,)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * size for size in (1, 2, 5, 10) if power * size >= raw * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
