@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.errors import NoDecision
+from mlops.flow.cases import open_case
 from mlops.flow.deployments import require_live_version
 from mlops.flow.fallback import choose_version
-from mlops.store.tables import CaseRow, VersionRow
+from mlops.store.tables import VersionRow
 from mlops.store.transaction import Transaction
-from mlops.vocabulary import CONTROL_PHASE, LedgerAction, case_subject, model_dag_id
+from mlops.vocabulary import CONTROL_PHASE, model_dag_id
 from mlops.workspace.workspace import Workspace, now, registered_spec
 
 
@@ -55,22 +56,12 @@ def choose_to_score(workspace: Workspace, model: str) -> ToScore:
 def _open_case(
     transaction: Transaction, workspace: Workspace, live: VersionRow, reason: str
 ) -> None:
-    owner = registered_spec(transaction, live.spec_digest).content.manage.business_owner
-    identity = case_subject(live.model, live.number, "signature")
-    row = CaseRow(
-        id=identity,
+    open_case(
+        transaction,
+        workspace,
         model=live.model,
         version=live.number,
         cause="signature",
-        severity="alarm",
-        owner=owner,
+        owner=registered_spec(transaction, live.spec_digest).content.manage.business_owner,
         finding=reason,
-        opened_at=now(),
-    )
-    transaction.record(
-        row,
-        actor=workspace.run.actor,
-        action=LedgerAction.CASE_OPENED,
-        subject=identity,
-        payload={"owner": owner, "finding": reason},
     )

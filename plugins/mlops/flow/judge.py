@@ -8,12 +8,13 @@ from mlops.core.performance import judge_performance
 from mlops.core.period import Period
 from mlops.core.profiles import Profile
 from mlops.core.records import Metrics, MonitorResult, from_json, to_json
+from mlops.flow.cases import open_case
 from mlops.flow.load_version import version_reference
 from mlops.lineage.events.monitor import window_judged
 from mlops.spec.load import Spec
-from mlops.store.tables import BatchRow, CaseRow, MeasurementRow, MonitorRow, VersionRow
+from mlops.store.tables import BatchRow, MeasurementRow, MonitorRow, VersionRow
 from mlops.store.transaction import Transaction
-from mlops.vocabulary import LedgerAction, case_subject
+from mlops.vocabulary import LedgerAction
 from mlops.workspace.results import Judged
 from mlops.workspace.workspace import Workspace, now
 
@@ -155,22 +156,14 @@ def _open_case(
     severity: str,
 ) -> None:
     """One case for each cause: the person responsible for the cause can act on it."""
-    owner = spec.content.manage.developer
-    identity = case_subject(row.model, row.version, cause)
-    case = CaseRow(
-        id=identity,
+    open_case(
+        transaction,
+        workspace,
         model=row.model,
         version=row.version,
         cause=cause,
         severity=severity,
-        owner=owner,
+        owner=spec.content.manage.developer,
         finding=f"{row.period}: " + "; ".join(result.reasons),
-        opened_at=now(),
-    )
-    transaction.record(
-        case,
-        actor=workspace.run.actor,
-        action=LedgerAction.CASE_OPENED,
-        subject=identity,
-        payload={"measurement": row.measurement, "owner": owner, "finding": case.finding},
+        measurement=row.measurement,
     )

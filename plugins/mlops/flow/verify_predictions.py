@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops.errors import PredictionsChanged
+from mlops.flow.cases import open_case
 from mlops.flow.publications import publications
 from mlops.flow.queries import prediction_table
-from mlops.store.tables import BatchRow, CaseRow, VersionRow, generation_number
+from mlops.store.tables import BatchRow, VersionRow, generation_number
 from mlops.store.transaction import Transaction
-from mlops.vocabulary import LedgerAction, case_subject
 from mlops.warehouse.port import Warehouse
 from mlops.warehouse.records import PredictionTable, StoredBatch
 from mlops.workspace.results import PredictionsVerified
-from mlops.workspace.workspace import Workspace, now, registered_spec
+from mlops.workspace.workspace import Workspace, registered_spec
 
 OpenWarehouse = Callable[[str], Warehouse]
 Window = tuple[datetime, datetime]
@@ -53,7 +53,15 @@ def verify_predictions(workspace: Workspace, open_warehouse: OpenWarehouse) -> P
     with workspace.store.transaction() as transaction:
         compared = compare_predictions(transaction, open_warehouse)
         for table, place, found in compared.differences:
-            _open_case(transaction, workspace, table.model, place, found)
+            open_case(
+                transaction,
+                workspace,
+                model=table.model,
+                version=place.version,
+                cause=CAUSE,
+                owner=place.owner,
+                finding="; ".join(found),
+            )
     if compared.differences:
         raise PredictionsChanged(
             "published predictions are not what was recorded",
@@ -107,11 +115,16 @@ def _recorded(
 ) -> dict[tuple[str, PredictionTable], _Expected]:
     """What was recorded, by connection and table."""
     rows = transaction.find(BatchRow, **({} if model is None else {"model": model}))
-    places: dict[tuple[str, PredictionTable], list[BatchRow]] = {}
+    by_version: dict[tuple[str, int], list[BatchRow]] = {}
     for row in sorted(rows, key=lambda row: row.published_at):
-        version = transaction.get(VersionRow, row.model, row.version)
+        by_version.setdefault((row.model, row.version), []).append(row)
+    places: dict[tuple[str, PredictionTable], list[BatchRow]] = {}
+    for key, published in by_version.items():
+        version = transaction.get(VersionRow, *key)
         spec = registered_spec(transaction, version.spec_digest)
-        places.setdefault((spec.content.warehouse, prediction_table(spec)), []).append(row)
+        places.setdefault((spec.content.warehouse, prediction_table(spec)), []).extend(published)
+    for found in places.values():
+        found.sort(key=lambda row: row.published_at)
     return {place: _expected(transaction, found) for place, found in places.items()}
 
 
@@ -159,31 +172,3 @@ def _batch_differences(row: BatchRow, found: StoredBatch) -> Iterator[str]:
     # Of the earliest batches the digest was not kept.
     elif found.content != row.summary.get("content", found.content):
         yield f"batch {found.batch}: other values than those that were published"
-
-
-def _open_case(
-    transaction: Transaction,
-    workspace: Workspace,
-    model: str,
-    expected: _Expected,
-    found: tuple[str, ...],
-) -> None:
-    identity = case_subject(model, expected.version, CAUSE)
-    finding = "; ".join(found)
-    row = CaseRow(
-        id=identity,
-        model=model,
-        version=expected.version,
-        cause=CAUSE,
-        severity="alarm",
-        owner=expected.owner,
-        finding=finding,
-        opened_at=now(),
-    )
-    transaction.record(
-        row,
-        actor=workspace.run.actor,
-        action=LedgerAction.CASE_OPENED,
-        subject=identity,
-        payload={"owner": expected.owner, "finding": finding},
-    )
