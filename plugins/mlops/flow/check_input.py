@@ -27,9 +27,7 @@ from mlops.flow.source_access import Reading, record_reading, source_access
 from mlops.lineage.events.deploy import input_checked
 from mlops.spec.load import Spec
 from mlops.store.tables import BatchRow, PlanRow, ReadingRow, VersionRow
-from mlops.vocabulary import (
-    batch_subject,
-)
+from mlops.vocabulary import batch_subject
 from mlops.warehouse.parts import Materialised, materialise
 from mlops.warehouse.records import BATCH_ROWS
 from mlops.workspace.results import Planned

@@ -19,7 +19,7 @@ from mlops.vocabulary import ROLLBACK, STOP, LedgerAction
 from mlops.warehouse.records import Part
 from mlops.workspace.workspace import Workspace, now
 
-_AGAIN = "clear the task 'check_input', which reads the window again"
+READ_AGAIN = "clear the task 'check_input', which reads the window again"
 
 
 def record_plan(transaction: Transaction, workspace: Workspace, row: PlanRow) -> PlanRow:
@@ -60,7 +60,7 @@ def recorded_plan(transaction: Transaction, digest: str) -> PlanRow:
             f"the plan {digest}",
             found="no plan that the ledger records" if row is None else "a row that was changed",
             expected="the digest of a plan that check_input recorded",
-            action=_AGAIN,
+            action=READ_AGAIN,
         )
     return row
 
@@ -81,7 +81,7 @@ def plan_of_run(
             f"the plan {digest} of another run",
             found=" ".join(found),
             expected=f"a plan of {model} that was made in {run.dag_id} {run.run_id}",
-            action=f"find out who changed the XCom of check_input; then {_AGAIN}",
+            action=f"find out who changed the XCom of check_input; then {READ_AGAIN}",
         )
     return row
 
@@ -96,7 +96,7 @@ def parts_of_shard(plan: PlanRow, shard: int) -> tuple[Part, ...]:
             f"shard {shard} of {plan.generation}",
             found=f"a plan of {plan.shards} shards",
             expected=f"a shard from 0 to {plan.shards - 1}",
-            action=_AGAIN,
+            action=READ_AGAIN,
         )
     first, end = (-(-len(plan.parts) * at // plan.shards) for at in (shard, shard + 1))
     return tuple(Part(**part) for part in plan.parts[first:end])
@@ -116,7 +116,7 @@ def published_as(transaction: Transaction, plan: PlanRow) -> BatchRow | None:
             f"batch {plan.generation} was overtaken",
             found=f"{', '.join(sorted(later))}, which was read later and is published",
             expected="the newest reading of the window",
-            action=_AGAIN,
+            action=READ_AGAIN,
         )
     return found
 

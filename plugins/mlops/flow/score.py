@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlops.core.targets.target import target_of
 from mlops.errors import ArtifactChanged
 from mlops.flow.plans import (
+    READ_AGAIN,
     parts_of_shard,
     plan_of_run,
     plan_version,
@@ -88,6 +89,6 @@ def _batches(
                 f"a part of {plan.generation}",
                 found=f"{batch.num_rows:,} rows",
                 expected=f"the {part.rows:,} rows that were checked",
-                action="clear the task 'check_input', which reads the window again",
+                action=READ_AGAIN,
             )
         yield batch

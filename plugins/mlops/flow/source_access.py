@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import and_, select
 
 from mlops.digests import digest_json
-from mlops.lineage.events.origin import prediction_table_name
+from mlops.lineage.events.origin import model_of_predictions, prediction_table_name
 from mlops.lineage.events.sources import content_of, sources_read
 from mlops.store.tables import BatchRow, ReadingRow, VersionRow
 from mlops.store.transaction import Transaction
@@ -42,14 +43,19 @@ def source_access(workspace: Workspace, query: str) -> Reading:
     return Reading(content_of(query, found, column_lineage(query, found)), now())
 
 
-def _written(transaction: Transaction) -> set[tuple[str, str]]:
-    """The tables and views of predictions, which scoring runs have written."""
+def _written(transaction: Transaction, tables: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """Those of some tables and views that hold predictions, which scoring runs have written.
+
+    Few tables are named like a model: only the specs of these are read.
+    """
+    names = {table["table"] for table in tables}
     scored = transaction.session.execute(
         select(BatchRow.model, VersionRow.spec_digest)
         .join(
             VersionRow,
             and_(VersionRow.model == BatchRow.model, VersionRow.number == BatchRow.version),
         )
+        .where(BatchRow.model.in_(names | {model_of_predictions(name) for name in names}))
         .distinct()
     )
     found = set()
@@ -74,7 +80,8 @@ def record_reading(
     :param rows: a digest of the rows, where ``subject`` is none.
     :return: the recorded reading.
     """
-    digest = digest_json([subject, rows, read.content["query_sha256"], read.content["tables"]])
+    tables = read.content["tables"]
+    digest = digest_json([subject, rows, read.content["query_sha256"], tables])
     row = ReadingRow(
         digest=digest, subject=subject, model=model, content=read.content, read_at=read.read_at
     )
@@ -85,10 +92,10 @@ def record_reading(
         subject=subject,
         payload={
             "reading": digest,
-            "tables": [f"{table['schema']}.{table['table']}" for table in read.content["tables"]],
+            "tables": [f"{table['schema']}.{table['table']}" for table in tables],
             "snapshot": read.content["snapshot"],
             "unknown": read.content["unknown"],
         },
-        lineage=sources_read(workspace.origin, row, written=_written(transaction)),
+        lineage=sources_read(workspace.origin, row, written=_written(transaction, tables)),
     )
     return transaction.get(ReadingRow, digest)

@@ -85,6 +85,7 @@ def _part_bytes(batch: pa.RecordBatch) -> bytes:
 
 def read_part(data: bytes) -> pa.RecordBatch:
     """Read the rows of a part from bytes whose digest was compared."""
-    table = pq.read_table(pa.BufferReader(data), use_threads=False)
+    with pq.ParquetFile(pa.BufferReader(data)) as parquet:
+        table = parquet.read(use_threads=False)
     (batch,) = table.combine_chunks().to_batches()
     return batch

@@ -18,9 +18,17 @@ from mlops.store.tables import SnapshotRow, TrainingRow, VersionRow
 SCORE = ("score", "double precision")
 
 
+_PREDICTIONS = "_predictions"
+
+
 def prediction_table_name(model: str) -> str:
     """The table that all versions of a model write."""
-    return f"{model}_predictions"
+    return f"{model}{_PREDICTIONS}"
+
+
+def model_of_predictions(table: str) -> str:
+    """The model whose predictions a table of this name would hold."""
+    return table.removesuffix(_PREDICTIONS)
 
 
 @dataclass(frozen=True)
